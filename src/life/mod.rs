@@ -1,0 +1,3 @@
+//! One call's life: its events in order, folded into signed facts. Pure: no clock, no Kafka, cannot fail.
+
+pub mod plan;

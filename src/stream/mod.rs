@@ -1,0 +1,3 @@
+//! The Kafka runtime: worker, transaction, state, marks; and the stages on top of it.
+
+pub mod stage;
