@@ -11,6 +11,10 @@ pub mod event;
 
 pub mod entity;
 
+pub mod histogram;
+
+pub mod fact;
+
 pub mod decode;
 
 pub mod life;
