@@ -29,4 +29,6 @@ pub mod serve;
 
 pub mod simulate;
 
+pub mod replay;
+
 pub mod config;

@@ -48,6 +48,14 @@ pub struct Edition {
 /// Upper edges of the counters' wait buckets, seconds: the usual thresholds.
 pub const WAIT_BUCKETS_S: [i64; 13] = [5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200];
 
+/// The wait buckets of counters from their values: one for each edge, then `count` and `sum_ms`. None
+/// if there are more or fewer.
+pub fn wait_fields(values: &[i64]) -> Option<Fields<i64>> {
+    let names = WAIT_BUCKETS_S.iter().map(|edge| Cow::Owned(edge.to_string()));
+    let names = names.chain([Cow::Borrowed("count"), Cow::Borrowed("sum_ms")]);
+    (values.len() == WAIT_BUCKETS_S.len() + 2).then(|| Fields(names.zip(values.iter().copied()).collect()))
+}
+
 impl Window {
     /// The name in keys and records.
     pub fn name(self, settings: &KpiSettings) -> &str {
@@ -138,18 +146,14 @@ impl<'a> Projection<'a> {
         let waiting = WaitingAt { tally: self.tally, as_of: self.as_of };
         let view = View::new(self.entity.kind, WindowKind::Total, self.as_of, settings, &waiting, &self.tally.total);
         let within = |threshold_s, inclusive| view.within(Distribution::WaitAnswered, threshold_s, inclusive);
-        let mut wait_seconds = Fields::default();
-        for edge in WAIT_BUCKETS_S {
-            wait_seconds.push(edge.to_string(), within(edge, true));
-        }
-        wait_seconds.push("count", view.get(Measure::Answered));
-        wait_seconds.push("sum_ms", view.get(Measure::WaitAnswered));
+        let mut waits: Vec<i64> = WAIT_BUCKETS_S.iter().map(|edge| within(*edge, true)).collect();
+        waits.extend([view.get(Measure::Answered), view.get(Measure::WaitAnswered)]);
         Counters {
             offered: view.get(Measure::Offered),
             answered: view.get(Measure::Answered),
             answered_within_threshold: within(settings.threshold_s, settings.met_at_threshold),
             abandoned: view.get(Measure::Abandoned),
-            wait_seconds,
+            wait_seconds: wait_fields(&waits).expect("as many values as names"),
         }
     }
 

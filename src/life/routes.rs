@@ -17,10 +17,17 @@ pub struct EntityId(pub u32);
 /// Takes facts, each for one entity.
 pub trait Ledger {
     /// A fact of the pane `second`, counted in whole seconds.
-    fn fact(&mut self, entity: EntityId, family: Family, second: i64, key: Key, amount: i64);
+    fn fact(&mut self, to: Account<'_>, family: Family, second: i64, key: Key, amount: i64);
 
     /// Calls that wait since an instant.
-    fn waiting(&mut self, entity: EntityId, since: EventTime, amount: i64);
+    fn waiting(&mut self, to: Account<'_>, since: EventTime, amount: i64);
+}
+
+/// Whom a fact is for: the entity and its number.
+#[derive(Clone, Copy)]
+pub struct Account<'e> {
+    pub id: EntityId,
+    pub entity: &'e Entity,
 }
 
 type Ids = SmallVec<[EntityId; 2]>;
@@ -154,62 +161,70 @@ impl Routes {
 impl<'a> CallRoutes<'_, 'a> {
     /// Hands a booking to the ledger, once for each of its entities.
     pub fn book(&mut self, booking: Booking<'a>, ledger: &mut impl Ledger) {
-        let mut enter = |ids: &[EntityId], kind: Kind| {
-            for entity in ids {
-                enter_one(*entity, kind, &booking, ledger);
-            }
-        };
+        let mut ids: SmallVec<[EntityId; 8]> = SmallVec::new();
         if booking.to.has(To::TENANT) {
-            enter(&self.tenant_ids, Kind::Tenant);
+            ids.extend_from_slice(&self.tenant_ids);
         }
         if let Some(queue) = booking.queue {
-            if self.queue.as_ref().is_none_or(|(known, _)| *known != queue) {
-                self.queue = Some((queue, self.routes.queue(self.tenant, queue, self.channel)));
+            let route = self.queue_route(queue);
+            if booking.to.has(To::QUEUE) {
+                ids.extend_from_slice(&route.own);
             }
-            if let Some((_, route)) = &self.queue {
-                if booking.to.has(To::QUEUE) {
-                    enter(&route.own, Kind::Queue);
-                }
-                if booking.to.has(To::TEAM_OF_QUEUE) {
-                    enter(&route.teams, Kind::Team);
-                }
-                if booking.to.has(To::TEAM_OF_AGENT) {
-                    enter(&route.teams_by_queue, Kind::Team);
-                }
+            if booking.to.has(To::TEAM_OF_QUEUE) {
+                ids.extend_from_slice(&route.teams);
+            }
+            if booking.to.has(To::TEAM_OF_AGENT) {
+                ids.extend_from_slice(&route.teams_by_queue);
             }
         }
-        let Some(agent) = booking.agent else { return };
+        if let Some(agent) = booking.agent {
+            self.agent_ids(agent, &booking, &mut ids);
+        }
+        for id in ids {
+            enter(Account { id, entity: self.routes.entity(id) }, &booking, ledger);
+        }
+    }
+
+    fn queue_route(&mut self, queue: &'a str) -> &QueueRoute {
+        if self.queue.as_ref().is_none_or(|(known, _)| *known != queue) {
+            self.queue = None;
+        }
+        let (routes, tenant, channel) = (&mut *self.routes, self.tenant, self.channel);
+        &self.queue.get_or_insert_with(|| (queue, routes.queue(tenant, queue, channel))).1
+    }
+
+    fn agent_ids(&mut self, agent: &'a str, booking: &Booking<'a>, ids: &mut SmallVec<[EntityId; 8]>) {
+        let (routes, tenant, channel) = (&mut *self.routes, self.tenant, self.channel);
         if booking.to.has(To::AGENT) {
             if self.agent.as_ref().is_none_or(|(known, _)| *known != agent) {
-                self.agent = Some((agent, self.routes.agent(self.tenant, agent, self.channel)));
+                self.agent = None;
             }
-            if let Some((_, ids)) = &self.agent {
-                enter(ids, Kind::Agent);
-            }
-            if let Some(queue) = booking.queue.filter(|_| self.routes.plan.queue_agent) {
-                enter(&self.routes.pair(self.tenant, queue, agent, self.channel), Kind::QueueAgent);
+            let (_, own) = self.agent.get_or_insert_with(|| (agent, routes.agent(tenant, agent, channel)));
+            ids.extend_from_slice(own);
+            if let Some(queue) = booking.queue.filter(|_| routes.plan.queue_agent) {
+                ids.extend_from_slice(&routes.pair(tenant, queue, agent, channel));
             }
         }
-        if booking.to.has(To::TEAM_OF_AGENT) && !self.routes.plan.teams.is_empty() {
-            let plan = self.routes.plan.clone();
+        if booking.to.has(To::TEAM_OF_AGENT) && !routes.plan.teams.is_empty() {
+            let plan = routes.plan.clone();
             for team in plan.teams.iter().filter(|team| team.has_member(agent, booking.since)) {
-                enter(&self.routes.ids(self.tenant, Kind::Team, &team.name, self.channel), Kind::Team);
+                ids.extend_from_slice(&routes.ids(tenant, Kind::Team, &team.name, channel));
             }
         }
     }
 }
 
 /// By entry, agents alone are not booked: their intervals have one family.
-fn enter_one(entity: EntityId, kind: Kind, booking: &Booking<'_>, ledger: &mut impl Ledger) {
+fn enter(to: Account<'_>, booking: &Booking<'_>, ledger: &mut impl Ledger) {
     let second = booking.at.second().0;
-    let entry = booking.entry.filter(|_| kind != Kind::Agent);
+    let entry = booking.entry.filter(|_| to.entity.kind != Kind::Agent);
     match booking.what {
-        What::Waiting => ledger.waiting(entity, booking.at, booking.amount),
-        What::EntryFact(key) => ledger.fact(entity, Family::Entry, second, key, booking.amount),
+        What::Waiting => ledger.waiting(to, booking.at, booking.amount),
+        What::EntryFact(key) => ledger.fact(to, Family::Entry, second, key, booking.amount),
         What::Fact(key) => {
-            ledger.fact(entity, Family::Event, second, key, booking.amount);
+            ledger.fact(to, Family::Event, second, key, booking.amount);
             if let Some(entry) = entry {
-                ledger.fact(entity, Family::Entry, entry.second().0, key, booking.amount);
+                ledger.fact(to, Family::Entry, entry.second().0, key, booking.amount);
             }
         }
     }

@@ -60,7 +60,8 @@ impl Kept {
         kept
     }
 
-    fn lengths(&self) -> impl Iterator<Item = Length> {
+    /// Every kept length: the base, then the long ones.
+    pub fn lengths(&self) -> impl Iterator<Item = Length> {
         self.base.into_iter().chain(self.long.iter().copied())
     }
 }
@@ -150,18 +151,49 @@ impl Intervals {
         touched
     }
 
-    /// Forgets the pieces that began before an instant.
+    /// Forgets base pieces that began before an instant, and weeks and months but for the last two.
     pub fn forget_before(&mut self, at: EventTime) {
-        for pieces in std::iter::once(&mut self.base).chain(&mut self.long) {
-            let kept = pieces.split_off(&at);
-            *pieces = kept;
+        self.base = self.base.split_off(&at);
+        for pieces in &mut self.long {
+            while 2 < pieces.len() && pieces.first_key_value().is_some_and(|(start, _)| *start < at) {
+                pieces.pop_first();
+            }
         }
     }
 
-    /// Every kept piece: of which length (0 is the base, then the long ones), its start, its facts.
-    /// What a snapshot keeps.
+    /// Where a fact of a second is kept: for each kept length (0 is the base, then the long ones) the
+    /// start of its piece.
+    pub fn places(kept: &Kept, finder: &mut Finder, second: i64) -> Vec<(usize, EventTime)> {
+        let at = EventTime(second * 1000);
+        let base = usize::from(kept.base.is_none());
+        kept.lengths().enumerate().map(|(place, length)| (place + base, finder.find(length, at).start)).collect()
+    }
+
+    /// One kept piece; none if it holds nothing.
+    pub fn piece(&self, place: usize, start: EventTime) -> Option<&Piece> {
+        match place.checked_sub(1) {
+            None => self.base.get(&start),
+            Some(long) => self.long.get(long)?.get(&start),
+        }
+    }
+
+    /// Every kept piece, with its place and start.
     pub fn iter(&self) -> impl Iterator<Item = (usize, EventTime, &Piece)> {
         let all = std::iter::once(&self.base).chain(&self.long).enumerate();
         all.flat_map(|(place, pieces)| pieces.iter().map(move |(start, piece)| (place, *start, piece)))
+    }
+
+    /// Puts back facts of a piece of one kept length, as a snapshot kept them.
+    pub fn restore(&mut self, kept: &Kept, place: usize, start: EventTime, family: Family, facts: &[(Key, i64)]) {
+        self.long.resize_with(kept.long.len(), Pieces::new);
+        let pieces = match place.checked_sub(1) {
+            None => &mut self.base,
+            Some(long) => &mut self.long[long],
+        };
+        let piece = pieces.entry(start).or_default();
+        match family {
+            Family::Entry => piece.entry.add_all(facts, 1),
+            Family::Event | Family::Waiting => piece.event.add_all(facts, 1),
+        }
     }
 }

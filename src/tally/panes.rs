@@ -111,9 +111,11 @@ impl Panes {
         self.end.and(self.windows.get(place))
     }
 
-    /// Every pane: its second and facts. What a snapshot keeps.
-    pub fn iter(&self) -> impl Iterator<Item = (i64, &Facts)> {
-        self.panes.iter().map(|pane| (pane.second, &pane.facts))
+    /// The panes of some seconds. What a snapshot keeps.
+    pub fn iter_range(&self, seconds: std::ops::Range<i64>) -> impl Iterator<Item = (i64, &Facts)> {
+        let start = self.panes.partition_point(|pane| pane.second < seconds.start);
+        let held = self.panes.range(start..).take_while(move |pane| pane.second < seconds.end);
+        held.map(|pane| (pane.second, &pane.facts))
     }
 
     /// The windows' end, whole seconds.
