@@ -186,7 +186,10 @@ impl<'s> Tallies<'s> {
             (entity.clone(), tally)
         });
         let settings = self.settings;
-        let finder = self.finders.entry_ref(&entity.tenant).or_insert_with(|| Finder::new(settings.zone(&entity.tenant).clone()));
+        let finder = self
+            .finders
+            .entry_ref(&entity.tenant)
+            .or_insert_with(|| Finder::new(settings.zone(&entity.tenant).clone()));
         (tally, finder, &self.shape)
     }
 }

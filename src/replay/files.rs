@@ -16,9 +16,15 @@ pub const RECORD_MAX: usize = 1 << 20;
 /// Why files could not be read to their end.
 #[derive(Debug)]
 pub enum FileError {
-    Unreadable { path: PathBuf, cause: io::Error },
+    Unreadable {
+        path: PathBuf,
+        cause: io::Error,
+    },
     /// A length-delimited file ends, or goes wrong, within a message.
-    BrokenFrame { path: PathBuf, message: u64 },
+    BrokenFrame {
+        path: PathBuf,
+        message: u64,
+    },
 }
 
 /// One record, and where it stood.
@@ -110,11 +116,7 @@ fn hand_over(line: u64, bytes: &[u8], each: &mut dyn FnMut(FileRecord<'_>)) {
     }
 }
 
-fn read_messages(
-    input: &mut dyn BufRead,
-    path: &Path,
-    each: &mut dyn FnMut(FileRecord<'_>),
-) -> Result<(), FileError> {
+fn read_messages(input: &mut dyn BufRead, path: &Path, each: &mut dyn FnMut(FileRecord<'_>)) -> Result<(), FileError> {
     let mut message = 0;
     let mut bytes = Vec::new();
     loop {

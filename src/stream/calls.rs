@@ -224,7 +224,14 @@ impl Calls {
         }
         self.fates.accepted += 1;
         let settled = if is_plain && added == Added::Last {
-            book(&mut self.routes, &mut self.rows, &event.tenant, &call.log, |log, sink| settle_last(terms, log, sink), 1)
+            book(
+                &mut self.routes,
+                &mut self.rows,
+                &event.tenant,
+                &call.log,
+                |log, sink| settle_last(terms, log, sink),
+                1,
+            )
         } else {
             let old = old.unwrap_or_default();
             unbook(&mut self.routes, &mut self.rows, &event.tenant, terms, call, &old);
@@ -261,8 +268,7 @@ impl Calls {
             let log = call.log.clone();
             unbook(&mut self.routes, &mut self.rows, tenant, terms, call, &log);
             let terms = Terms { restarts: &new, ..terms };
-            let settled =
-                book(&mut self.routes, &mut self.rows, tenant, &log, |log, sink| settle(terms, log, sink), 1);
+            let settled = book(&mut self.routes, &mut self.rows, tenant, &log, |log, sink| settle(terms, log, sink), 1);
             call.judged = settled.has_lost.then_some(judged);
             note(&mut partition.agenda, &mut partition.changed, call, key, settled, horizon);
         }
@@ -308,17 +314,21 @@ impl Calls {
     /// The batch headers' marks; each is cut to the clock and never goes back.
     fn marks(&mut self, clock: Clock) -> Vec<wire::Mark> {
         let disorder = self.settings.allowed_disorder;
-        let mut marks: Vec<wire::Mark> = self.inputs.iter_mut().filter_map(|(input, partition)| {
-            let by_events = partition.latest_event.map(|latest| latest.minus(disorder));
-            let reached = by_events.max(partition.at_end.take()).map(|mark| mark.min(EventTime(clock.wall_ms)));
-            partition.mark = partition.mark.max(reached);
-            Some(wire::Mark {
-                topic: input.topic.to_string(),
-                partition: input.partition,
-                complete: partition.mark?.0,
-                log_time: partition.log_time.map(|time| time.0),
+        let mut marks: Vec<wire::Mark> = self
+            .inputs
+            .iter_mut()
+            .filter_map(|(input, partition)| {
+                let by_events = partition.latest_event.map(|latest| latest.minus(disorder));
+                let reached = by_events.max(partition.at_end.take()).map(|mark| mark.min(EventTime(clock.wall_ms)));
+                partition.mark = partition.mark.max(reached);
+                Some(wire::Mark {
+                    topic: input.topic.to_string(),
+                    partition: input.partition,
+                    complete: partition.mark?.0,
+                    log_time: partition.log_time.map(|time| time.0),
+                })
             })
-        }).collect();
+            .collect();
         marks.sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
         marks
     }
@@ -462,8 +472,12 @@ impl Stage for Calls {
 
     fn collect(&mut self, clock: Clock, out: &mut Vec<OutRecord>) {
         let (marks, partitions) = (self.marks(clock), self.settings.partials_partitions);
-        let sources: Vec<wire::Source> = self.settings.sources.iter()
-            .map(|(topic, partitions)| wire::Source { topic: topic.clone(), partitions: *partitions }).collect();
+        let sources: Vec<wire::Source> = self
+            .settings
+            .sources
+            .iter()
+            .map(|(topic, partitions)| wire::Source { topic: topic.clone(), partitions: *partitions })
+            .collect();
         let mut rows = self.rows.drain(&self.routes, |entity| partition_of(entity, partitions) as usize);
         let to_all = self.last_header.is_none_or(|last| HEADER_EVERY <= clock.now.duration_since(last));
         for partition in 0..partitions {
@@ -472,7 +486,8 @@ impl Stage for Calls {
                 continue;
             }
             let (entities, rows) = part.unwrap_or_default();
-            let batch = wire::Batch { plan: self.fingerprint, sources: sources.clone(), marks: marks.clone(), entities, rows };
+            let batch =
+                wire::Batch { plan: self.fingerprint, sources: sources.clone(), marks: marks.clone(), entities, rows };
             out.push(OutRecord {
                 to: Output::Topic { topic: self.settings.partials.clone(), partition: Some(partition) },
                 key: None,
@@ -579,7 +594,13 @@ fn note(
     schedule(agenda, call, key, settled, keep_for);
 }
 
-fn schedule(agenda: &mut BTreeSet<(EventTime, Box<str>)>, call: &mut Call, key: &str, settled: Settled, keep_for: Span) {
+fn schedule(
+    agenda: &mut BTreeSet<(EventTime, Box<str>)>,
+    call: &mut Call,
+    key: &str,
+    settled: Settled,
+    keep_for: Span,
+) {
     let next = settled.next_loss.unwrap_or(settled.last.plus(keep_for));
     // What is on the agenda earlier is looked at then, and put off.
     if call.next.is_some_and(|planned| planned <= next) {

@@ -189,8 +189,8 @@ impl Board {
     /// Makes room for an entity; false if its tenant has as many as it may.
     fn admit(&mut self, entity: &Entity, settings: &KpisSettings) -> bool {
         let count = self.by_tenant.entry_ref(&entity.tenant).or_insert(0);
-        let is_configured =
-            entity.kind == Kind::Tenant || settings.kpi.queues.contains_key(entity.id.as_ref()) && entity.kind == Kind::Queue;
+        let is_configured = entity.kind == Kind::Tenant
+            || settings.kpi.queues.contains_key(entity.id.as_ref()) && entity.kind == Kind::Queue;
         if (settings.max_entities)(&entity.tenant) <= *count && !is_configured {
             return false;
         }
@@ -407,7 +407,11 @@ impl Stage for Kpis {
     }
 
     fn set_aside(&mut self, input: &Input, record: Record<'_>) {
-        tracing::error!(partition = input.partition, offset = record.offset, "batch cannot be read; its facts are missing");
+        tracing::error!(
+            partition = input.partition,
+            offset = record.offset,
+            "batch cannot be read; its facts are missing"
+        );
         counter!("callpulse_gaps_total", "stage" => Self::NAME).increment(1);
         let board = self.inputs.get_mut(input).expect("an assigned input");
         board.next = record.offset + 1;

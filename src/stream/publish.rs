@@ -8,7 +8,6 @@ use super::kpis::KpisSettings;
 use super::stage::{Clock, OutRecord, Output};
 use crate::calendar::Interval;
 use crate::entity::{Entity, Kind};
-use crate::event::DEFAULT_TENANT;
 use crate::kpi::project::{Edition, Window, archive_key, board_key};
 use crate::kpi::record::KpiRecord;
 use crate::kpi::settings::KpiSettings;
@@ -118,7 +117,9 @@ impl Publisher {
     pub fn due_duties(&mut self, as_of: EventTime) -> Vec<(Duty, Entity, usize, Interval)> {
         let mut due = Vec::new();
         while self.duties.first().is_some_and(|duty| duty.0 <= as_of) {
-            due.extend(self.duties.pop_first().map(|(_, duty, entity, place, interval)| (duty, entity, place, interval)));
+            due.extend(
+                self.duties.pop_first().map(|(_, duty, entity, place, interval)| (duty, entity, place, interval)),
+            );
         }
         due
     }

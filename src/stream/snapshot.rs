@@ -43,13 +43,7 @@ pub fn write(account: &mut Account, settings: &KpiSettings, shape: &Shape, offse
 
 /// Puts an entry back. Each key is to be given once, with its newest value, and the windows are to be
 /// slid afterwards.
-pub fn load(
-    accounts: &mut BTreeMap<Entity, Account>,
-    settings: &KpiSettings,
-    shape: &Shape,
-    key: &[u8],
-    value: &[u8],
-) {
+pub fn load(accounts: &mut BTreeMap<Entity, Account>, settings: &KpiSettings, shape: &Shape, key: &[u8], value: &[u8]) {
     let Some((entity, part)) = parse_key(key, shape) else { return };
     let account = accounts.entry(entity.clone()).or_insert_with(|| Account::new(entity));
     match part {
