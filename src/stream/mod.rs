@@ -1,3 +1,27 @@
 //! The Kafka runtime: worker, transaction, state, marks; and the stages on top of it.
 
 pub mod stage;
+
+pub mod client;
+
+mod consumer;
+
+pub mod fault;
+
+pub mod stop;
+
+pub mod status;
+
+pub mod topics;
+
+mod transaction;
+
+mod restore;
+
+mod run;
+
+mod rebalance;
+
+pub mod worker;
+
+pub mod embedded;
