@@ -2,6 +2,30 @@
 
 pub mod stage;
 
+pub mod client;
+
+mod consumer;
+
+pub mod fault;
+
+pub mod stop;
+
+pub mod status;
+
+pub mod topics;
+
+mod transaction;
+
+mod restore;
+
+mod run;
+
+mod rebalance;
+
+pub mod worker;
+
+pub mod embedded;
+
 pub mod batch;
 
 pub mod marks;
