@@ -30,6 +30,7 @@ pub fn render(board: &Board, owned: &Owned, help: &Help) -> String {
     let shapes = &contents.shapes;
     let mut pages = Pages::new(shapes);
     let mut of_entity: Option<Labels<'_>> = None;
+    let mut with_window = String::new();
     for entry in contents.records.values().filter(|entry| owned.holds(entry.partition) && !entry.samples.is_empty()) {
         let labels = match of_entity.take() {
             Some(mut labels) if labels.newest.is_of_same_entity(entry) => {
@@ -43,11 +44,13 @@ pub fn render(board: &Board, owned: &Owned, help: &Help) -> String {
                 Labels::new(entry)
             }
         };
-        let mut window = String::from(",window=\"");
-        escape_label(&entry.window, &mut window);
-        window.push('"');
+        with_window.clear();
+        with_window.push_str(&labels.text);
+        with_window.push_str(",window=\"");
+        escape_label(&entry.window, &mut with_window);
+        with_window.push('"');
         for sample in &entry.samples {
-            pages.series(sample, &labels.text, &window);
+            pages.series(sample, &labels.text, &with_window);
         }
         of_entity = Some(labels);
     }
@@ -102,15 +105,12 @@ impl<'a> Pages<'a> {
         Pages { shapes, families: vec![String::new(); shapes.families().len()], infos: Default::default() }
     }
 
-    fn series(&mut self, sample: &Sample, entity: &str, window: &str) {
+    fn series(&mut self, sample: &Sample, entity: &str, entity_and_window: &str) {
         let shape = &self.shapes.shapes()[sample.shape as usize];
         let page = &mut self.families[shape.family as usize];
         page.push_str(&shape.name);
         page.push('{');
-        page.push_str(entity);
-        if shape.has_window {
-            page.push_str(window);
-        }
+        page.push_str(if shape.has_window { entity_and_window } else { entity });
         page.push_str(&shape.labels);
         page.push_str("} ");
         push_number(sample.value, page);

@@ -177,3 +177,124 @@ fn wait(length: Duration, stop: &AtomicBool) {
         thread::sleep(TURN);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
+    use rdkafka::types::RDKafkaRespErr;
+    use std::sync::Arc;
+    use std::sync::mpsc::{Receiver, channel};
+
+    /// Longer than any answer takes; a test that reaches it has failed.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    struct Topic {
+        cluster: MockCluster<'static, DefaultProducerContext>,
+        producer: BaseProducer,
+    }
+
+    impl Topic {
+        fn new() -> Topic {
+            let cluster = MockCluster::new(1).expect("a cluster");
+            let mut config = ClientConfig::new();
+            config.set("bootstrap.servers", cluster.bootstrap_servers());
+            Topic { producer: config.create().expect("a producer"), cluster }
+        }
+
+        fn create(&self, partitions: i32) {
+            self.cluster.create_topic("kpis", partitions, 1).expect("a topic");
+        }
+
+        fn send(&self, partition: i32, key: &str, value: Option<&str>) {
+            let mut record = BaseRecord::<str, str>::to("kpis").partition(partition).key(key);
+            record.payload = value;
+            self.producer.send(record).expect("room in the queue");
+            self.producer.flush(PATIENCE).expect("a record that arrived");
+        }
+
+        /// What a follower sees, in words: `partition@offset key=value`, or `caught up`.
+        fn follow(&self, stop: &Arc<AtomicBool>) -> (Receiver<String>, thread::JoinHandle<()>) {
+            let source = Source {
+                brokers: self.cluster.bootstrap_servers(),
+                properties: BTreeMap::from([("reconnect.backoff.max.ms".into(), "100".into())]),
+                topic: "kpis".into(),
+            };
+            let (tell, told) = channel();
+            let stop = stop.clone();
+            let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or(b"none")).into_owned();
+            let thread = thread::spawn(move || {
+                follow(&source, &stop, |followed| {
+                    // A test that has ended listens no more.
+                    let _ = tell.send(match followed {
+                        Followed::CaughtUp => "caught up".to_owned(),
+                        Followed::Record { partition, offset, key, value } => {
+                            format!("{partition}@{offset} {}={}", text(key), text(value))
+                        }
+                    });
+                });
+            });
+            (told, thread)
+        }
+    }
+
+    fn take(told: &Receiver<String>, count: usize) -> Vec<String> {
+        (0..count).map(|_| told.recv_timeout(PATIENCE).expect("more to come")).collect()
+    }
+
+    #[test]
+    fn tells_every_record_of_every_partition_then_that_it_caught_up_then_what_comes() {
+        let topic = Topic::new();
+        topic.create(3);
+        topic.send(0, "a", Some("1"));
+        topic.send(0, "a", None);
+        topic.send(2, "b", Some("2"));
+        let stop = Arc::new(AtomicBool::new(false));
+        let (told, thread) = topic.follow(&stop);
+        let mut first = take(&told, 4);
+        assert_eq!(first.pop().as_deref(), Some("caught up"));
+        first.sort();
+        assert_eq!(first, ["0@0 a=1", "0@1 a=none", "2@0 b=2"]);
+        topic.send(1, "c", Some("3"));
+        assert_eq!(take(&told, 1), ["1@0 c=3"]);
+        stop.store(true, Ordering::Relaxed);
+        thread.join().expect("an end");
+        assert!(told.recv().is_err(), "nothing is told twice");
+    }
+
+    #[test]
+    fn goes_on_where_it_was_after_the_broker_was_away() {
+        let topic = Topic::new();
+        topic.create(1);
+        topic.send(0, "a", Some("1"));
+        let stop = Arc::new(AtomicBool::new(false));
+        let (told, thread) = topic.follow(&stop);
+        assert_eq!(take(&told, 2), ["0@0 a=1", "caught up"]);
+        topic.cluster.broker_down(1).expect("a broker");
+        topic.cluster.broker_up(1).expect("a broker");
+        topic.send(0, "a", Some("2"));
+        assert_eq!(take(&told, 1), ["0@1 a=2"]);
+        stop.store(true, Ordering::Relaxed);
+        thread.join().expect("an end");
+    }
+
+    #[test]
+    fn waits_for_a_topic_that_is_made_later() {
+        let topic = Topic::new();
+        topic.create(2);
+        let answer = |error| topic.cluster.topic_error("kpis", error).expect("a topic");
+        answer(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+        let stop = Arc::new(AtomicBool::new(false));
+        let (told, thread) = topic.follow(&stop);
+        let metadata = topic.producer.client().fetch_metadata(Some("kpis"), PATIENCE).expect("an answer");
+        assert!(metadata.topics()[0].error().is_some(), "the topic is there too early");
+        answer(RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR);
+        topic.send(1, "a", Some("1"));
+        let mut first = take(&told, 2);
+        first.sort();
+        assert_eq!(first, ["1@0 a=1", "caught up"]);
+        stop.store(true, Ordering::Relaxed);
+        thread.join().expect("an end");
+    }
+}
