@@ -32,3 +32,5 @@ pub mod simulate;
 pub mod replay;
 
 pub mod config;
+
+pub mod command;

@@ -21,3 +21,5 @@ pub mod concurrency;
 pub mod catalogue;
 
 pub mod project;
+
+pub mod schema;
