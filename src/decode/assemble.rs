@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 /// The event of a record. The type is judged first: where it is unknown, nothing else matters. Then
 /// the time, then what is missing, then each value.
-pub(super) fn assemble<'a>(mut slots: Slots<'a>) -> Result<Decoded<'a>, Reject> {
+pub(super) fn assemble<'a>(slots: &mut Slots<'a>) -> Result<Decoded<'a>, Reject> {
     let kind = match slots.take(Field::Type) {
         Raw::Text(name) if !name.is_empty() => match Type::from_word(&name) {
             Some(kind) => kind,
@@ -24,7 +24,7 @@ pub(super) fn assemble<'a>(mut slots: Slots<'a>) -> Result<Decoded<'a>, Reject> 
         raw => return Err(bad(Field::Type, &raw, Shape::Id)),
     };
     let time = slots.time(Field::Time)?.ok_or_else(|| missing(kind, Field::Time))?;
-    refuse_missing(kind, &slots)?;
+    refuse_missing(kind, slots)?;
     Ok(Decoded::Event(Event {
         time,
         seq: slots.integer(Field::Seq)?,
@@ -40,7 +40,7 @@ pub(super) fn assemble<'a>(mut slots: Slots<'a>) -> Result<Decoded<'a>, Reject> 
         customer: slots.id(Field::Customer)?,
         queue: slots.id(Field::Queue)?,
         agent: slots.id(Field::Agent)?,
-        what: what(kind, &mut slots)?,
+        what: what(kind, slots)?,
     }))
 }
 

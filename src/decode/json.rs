@@ -31,7 +31,7 @@ pub fn decode(record: &[u8]) -> Result<Decoded<'_>, Reject> {
     };
     let mut slots = Slots::new();
     match fill(text, &mut slots, 0) {
-        Ok(()) => assemble(slots),
+        Ok(()) => assemble(&mut slots),
         Err((error, at)) => decode_around(text, error, at),
     }
 }
@@ -61,7 +61,7 @@ fn decode_around(text: &str, mut error: serde_json::Error, mut at: Option<Field>
         unreadable |= field.bit();
         let mut slots = Slots::new();
         match fill(text, &mut slots, unreadable) {
-            Ok(()) => return assemble(slots),
+            Ok(()) => return assemble(&mut slots),
             Err(next) => (error, at) = next,
         }
     }

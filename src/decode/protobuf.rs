@@ -38,7 +38,7 @@ pub fn decode(record: &[u8]) -> Result<Decoded<'_>, Reject> {
         let sentence = format!("{} is no UTF-8; write texts as UTF-8", field.word());
         return Err(Reject { reason: Reason::BadEncoding, sentence });
     }
-    assemble(slots)
+    assemble(&mut slots)
 }
 
 /// The event as a message: fields that are there, by number, defaults left out.
