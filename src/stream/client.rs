@@ -216,11 +216,28 @@ pub fn is_transport(code: RDKafkaErrorCode) -> bool {
     matches!(code, BrokerTransportFailure | AllBrokersDown | Resolve | OperationTimedOut)
 }
 
+/// The cluster says no, and will say no again.
+pub fn is_refusal(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode as Code;
+    matches!(
+        code,
+        Code::TopicAuthorizationFailed
+            | Code::GroupAuthorizationFailed
+            | Code::ClusterAuthorizationFailed
+            | Code::TransactionalIdAuthorizationFailed
+            | Code::SaslAuthenticationFailed
+            | Code::UnsupportedSASLMechanism
+            | Code::Authentication
+            | Code::InvalidTransactionTimeout
+    )
+}
+
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
         match level {
-            // Each failed connection is told as an error event too, which `note` counts once.
-            _ if matches!(facility, "FAIL" | "ERROR" | "CONFWARN") => {
+            // Failed connections come as error events too, which `note` tells once; failed transactions are
+            // tried again.
+            _ if matches!(facility, "FAIL" | "ERROR" | "TXNERR" | "CONFWARN") => {
                 debug!(client = self.name, facility, "{line}");
             }
             RDKafkaLogLevel::Emerg

@@ -159,7 +159,8 @@ impl Consumer {
         // SAFETY: an error event answers all of these; the place is null or ours to give back.
         unsafe {
             let place = native::rd_kafka_event_topic_partition(event.0);
-            let place = (!place.is_null()).then_some(Place(place));
+            // Made only where there is one: dropping it gives it back.
+            let place = (!place.is_null()).then(|| Place(place));
             match (native::rd_kafka_event_error(event.0), place) {
                 (RDKafkaRespErr::RD_KAFKA_RESP_ERR__PARTITION_EOF, Some(place)) => Polled::End(place),
                 (error, place) => Polled::Failed {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use super::client::PropertyFault;
+use super::client::{PropertyFault, is_refusal};
 use super::stage::Input;
 use super::topics::Problem;
 
@@ -124,20 +124,4 @@ pub(super) fn judge(error: &KafkaError, doing: &'static str, subject: &str) -> C
             _ => Cause::Anew(text),
         },
     }
-}
-
-/// The cluster says no, and will say no again.
-pub(super) fn is_refusal(code: RDKafkaErrorCode) -> bool {
-    use RDKafkaErrorCode as Code;
-    matches!(
-        code,
-        Code::TopicAuthorizationFailed
-            | Code::GroupAuthorizationFailed
-            | Code::ClusterAuthorizationFailed
-            | Code::TransactionalIdAuthorizationFailed
-            | Code::SaslAuthenticationFailed
-            | Code::UnsupportedSASLMechanism
-            | Code::Authentication
-            | Code::InvalidTransactionTimeout
-    )
 }

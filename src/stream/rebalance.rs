@@ -31,6 +31,7 @@ impl<S: Stage> Run<'_, S> {
         let answered = list(&inputs, &offsets).and_then(|places| self.consumer.take(&places));
         let slots = restored.unwrap_or_else(|panic| resume_unwind(panic))?;
         answered.map_err(|error| judge(&error, "to take partitions", &self.settings.group(S::NAME)))?;
+        self.joined = true;
         self.slots.extend(slots);
         self.remember_inputs();
         self.tell(clock());

@@ -52,6 +52,8 @@ pub(super) struct Run<'a, S: Stage> {
     out: Vec<OutRecord>,
     /// Records applied since the last commit.
     applied: u64,
+    /// The group gave an answer, be it no partition at all.
+    pub(super) joined: bool,
     /// Since when offsets moved without a commit.
     moved: Option<Instant>,
     told: Instant,
@@ -104,7 +106,7 @@ impl<'a, S: Stage> Run<'a, S> {
         let inputs: Vec<&str> = settings.inputs.iter().map(|topic| &**topic).collect();
         consumer.subscribe(&inputs).map_err(|error| judge(&error, "to subscribe", &group))?;
         let (out, slots) = (Vec::new(), Vec::new());
-        let (applied, moved, told, last) = (0, None, Instant::now(), 0);
+        let (applied, joined, moved, told, last) = (0, false, None, Instant::now(), 0);
         let stage = make();
         memory.inputs.clear();
         let run = Run {
@@ -121,6 +123,7 @@ impl<'a, S: Stage> Run<'a, S> {
             last,
             out,
             applied,
+            joined,
             moved,
             told,
         };
@@ -151,6 +154,7 @@ impl<'a, S: Stage> Run<'a, S> {
 
     /// Asked to stop: what was read is committed, so that the next start has nothing to do again.
     fn leave(mut self) -> Result<(), Cause> {
+        self.transactions.hurry();
         match self.commit_pending() {
             Ok(()) => {}
             Err(Cause::End(fault)) => return Err(Cause::End(fault)),
@@ -312,7 +316,10 @@ impl<'a, S: Stage> Run<'a, S> {
             self.meters.state_entries_written.increment(entries);
             self.meters.records_written.increment(self.out.len() as u64 - entries);
             self.memory.committed = true;
-            self.status.change(S::NAME, self.settings.worker, |worker| worker.last_commit_ms = Some(at.wall_ms));
+            self.status.change(S::NAME, self.settings.worker, |worker| {
+                worker.last_commit_ms = Some(at.wall_ms);
+                worker.aborts += aborts;
+            });
         }
         for slot in &mut self.slots {
             slot.committed = slot.committed.max(slot.next);
@@ -334,10 +341,11 @@ impl<'a, S: Stage> Run<'a, S> {
                 behind: self.consumer.end_seen(&slot.c_topic, slot.input.partition).map(|end| (end - slot.next).max(0)),
             })
             .collect();
+        let joined = self.joined;
         let behind: i64 = inputs.iter().filter_map(|input| input.behind).sum();
         self.meters.behind.set(behind as f64);
         self.status.change(S::NAME, self.settings.worker, |worker| {
-            worker.phase = Phase::Running;
+            worker.phase = if joined { Phase::Running } else { Phase::Starting };
             worker.inputs = inputs;
         });
     }

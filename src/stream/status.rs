@@ -38,6 +38,8 @@ pub struct WorkerStatus {
     /// Why it last started anew, or ended.
     pub last_error: Option<String>,
     pub restarts: u64,
+    /// Transactions that were aborted and tried again.
+    pub aborts: u64,
 }
 
 /// One input of a worker.

@@ -16,7 +16,7 @@ use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 
-use super::client::{Connection, Context};
+use super::client::{Connection, Context, is_refusal};
 
 /// How long a question to the cluster may take.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -175,6 +175,11 @@ fn partitions(client: &BaseConsumer<Context>, topic: &str) -> KafkaResult<Option
                 Some(code) => Err(KafkaError::MetadataFetch(code)),
             }
         });
+        // Who is refused at the door hears it beside the answer, which is only that there was none.
+        client.poll(Duration::ZERO);
+        if let (Err(_), Some((code, _))) = (&answer, client.context().take_last().filter(|last| is_refusal(last.0))) {
+            return Err(KafkaError::Global(code));
+        }
         match answer {
             Err(error) if Instant::now() < until && !refused(&error) => thread::sleep(Duration::from_millis(50)),
             answer => return answer,
@@ -183,7 +188,7 @@ fn partitions(client: &BaseConsumer<Context>, topic: &str) -> KafkaResult<Option
 }
 
 fn refused(error: &KafkaError) -> bool {
-    error.rdkafka_error_code().is_some_and(super::fault::is_refusal)
+    error.rdkafka_error_code().is_some_and(is_refusal)
 }
 
 fn client(connection: &Connection) -> Result<BaseConsumer<Context>, TopicsError> {

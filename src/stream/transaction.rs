@@ -14,17 +14,17 @@ use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientConfig, TopicPartitionList};
 use tracing::{debug, warn};
 
-use super::client::{Context, is_transport};
+use super::client::{Context, is_refusal, is_transport};
 use super::consumer::Consumer;
-use super::fault::{Cause, WorkerError, is_refusal, judge};
+use super::fault::{Cause, WorkerError, judge};
 use super::stage::{Input, OutRecord, Output};
 use super::stop::Stop;
 
-/// How long a step of a transaction may take before the worker gives it up.
+/// How long each step of a transaction may take before the worker gives it up.
 const STEP: Duration = Duration::from_secs(10);
 
-/// How long abortable failures are tried again.
-const TRYING: Duration = Duration::from_secs(15);
+/// The same when leaving, which has ten seconds for everything.
+const LAST_STEP: Duration = Duration::from_secs(3);
 
 /// The writer of one worker.
 pub(super) struct Transactions {
@@ -32,6 +32,7 @@ pub(super) struct Transactions {
     id: String,
     state_topic: String,
     state_partitions: i32,
+    step: Duration,
     key: Vec<u8>,
 }
 
@@ -56,7 +57,7 @@ impl Transactions {
         let producer: BaseProducer<Context> =
             config.create_with_context(Context::new(id)).map_err(|error| judge(&error, "making the producer", id))?;
         let state_topic = state_topic.to_owned();
-        Ok(Transactions { producer, id: id.to_owned(), state_topic, state_partitions, key: Vec::new() })
+        Ok(Transactions { producer, id: id.to_owned(), state_topic, state_partitions, step: STEP, key: Vec::new() })
     }
 
     /// Takes the transactional id over: what its last owner left open is aborted, and that owner fenced.
@@ -87,6 +88,11 @@ impl Transactions {
         }
     }
 
+    /// The next commit is the last, and is not waited for as long.
+    pub fn hurry(&mut self) {
+        self.step = LAST_STEP;
+    }
+
     /// Commits `out` and `offsets`. Answers how often it was tried in vain before.
     pub fn commit(
         &mut self,
@@ -108,12 +114,12 @@ impl Transactions {
             aborts += 1;
             debug!(id = self.id, why, "transaction aborted; trying again");
             self.drain()?;
-            self.producer.abort_transaction(STEP).map_err(|error| judge(&error, "to abort", &self.id))?;
+            self.producer.abort_transaction(self.step).map_err(|error| judge(&error, "to abort", &self.id))?;
             if consumer.is_assignment_lost() {
                 return Err(Cause::Anew("assignment lost".into()));
             }
-            if TRYING < begun.elapsed() {
-                return Err(Cause::Anew(format!("no commit within {} s: {why}", TRYING.as_secs())));
+            if self.step < begun.elapsed() {
+                return Err(Cause::Anew(format!("no commit within {} s: {why}", self.step.as_secs())));
             }
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -132,19 +138,17 @@ impl Transactions {
         }
         if 0 < offsets.count() {
             self.producer
-                .send_offsets_to_transaction(offsets, &metadata, STEP)
+                .send_offsets_to_transaction(offsets, &metadata, self.step)
                 .map_err(|error| self.failed(&error, "to commit offsets"))?;
         }
         // The raw flush ignores lingering and ends when nothing is left, where the wrapped one sleeps.
         // SAFETY: the producer is alive.
-        let flushed = unsafe { native::rd_kafka_flush(self.producer.client().native_ptr(), millis(STEP)) };
+        let flushed = unsafe { native::rd_kafka_flush(self.producer.client().native_ptr(), millis(self.step)) };
         self.producer.poll(Duration::ZERO);
         if flushed != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
             return Err(Failure::Given(Cause::Anew("records were not written in time".into())));
         }
-        self.producer
-            .commit_transaction(STEP + STEP / 2)
-            .map_err(|error| self.failed(&error, "to commit a transaction"))
+        self.producer.commit_transaction(self.step).map_err(|error| self.failed(&error, "to commit a transaction"))
     }
 
     fn send(&mut self, record: &OutRecord) -> Result<(), Failure> {
@@ -174,7 +178,7 @@ impl Transactions {
                     .fold(headers, |headers, (key, value)| headers.insert(Header { key, value: Some(value) })),
             );
         }
-        let until = Instant::now() + STEP;
+        let until = Instant::now() + self.step;
         loop {
             match self.producer.send(entry) {
                 Ok(()) => return Ok(()),
@@ -213,7 +217,7 @@ impl Transactions {
     /// Waits until nothing is in flight. What is in flight is never purged: its sequence numbers would be
     /// missing, and the next transaction hangs.
     fn drain(&self) -> Result<(), Cause> {
-        let until = Instant::now() + STEP;
+        let until = Instant::now() + self.step;
         while 0 < self.producer.in_flight_count() {
             self.producer.poll(Duration::ZERO);
             // SAFETY: the producer is alive.
