@@ -118,10 +118,12 @@ pub fn interval(text: &str) -> Result<Length, String> {
         None if DAY_MS < millis => Err(format!("`{text}` is longer than a day; choose \"1d\", \"1w\" or \"1mo\"")),
         None if millis < SECOND_MS => Err(format!("`{text}` is too short; the least is \"1s\"")),
         None => {
-            let divides = |seconds: &i64| DAY_MS / SECOND_MS % seconds == 0;
-            let seconds = millis / SECOND_MS;
-            let below = (1..=seconds).rev().find(divides).unwrap_or(1);
-            let above = (seconds + 1..=DAY_MS / SECOND_MS).find(divides).unwrap_or(DAY_MS / SECOND_MS);
+            let (day, seconds) = (DAY_MS / SECOND_MS, millis / SECOND_MS);
+            // Who writes whole minutes is shown whole minutes.
+            let step = if millis % 60_000 == 0 { 60 } else { 1 };
+            let divides = |seconds: &i64| seconds % step == 0 && day % seconds == 0;
+            let below = (step..=seconds).rev().find(divides).unwrap_or(step);
+            let above = (seconds + 1..=day).find(divides).unwrap_or(day);
             Err(format!(
                 "intervals of {text} do not divide a day; choose \"{}\" or \"{}\"",
                 written(Span::from_secs(below)),

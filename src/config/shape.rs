@@ -243,7 +243,7 @@ fn check_leaf(shape: &Shape, value: &Value) -> Result<(), String> {
             None => Err("expected a list of addresses such as [\"localhost:9092\"]".to_owned()),
         },
         (Shape::Duration { .. } | Shape::WaitEdge { .. } | Shape::Interval, Value::Integer(number)) => {
-            Err(format!("{number} has no unit; write \"{number}s\" for seconds or \"{number}m\" for minutes"))
+            leaf::duration(&number.to_string()).map(drop)
         }
         (Shape::Integer { min, max }, Value::Integer(number)) => {
             if min <= number && number <= max {

@@ -136,7 +136,7 @@ pub fn ratio(numerator: i64, denominator: i64) -> Kpi {
 /// A mean of milliseconds, in seconds.
 pub fn mean_seconds(numerator_ms: i64, denominator: i64) -> Kpi {
     Kpi {
-        value: (denominator != 0).then(|| numerator_ms as f64 / 1000.0 / denominator as f64),
+        value: (denominator != 0).then(|| numerator_ms as f64 / denominator as f64 / 1000.0),
         unit: Some(Cow::Borrowed("s")),
         numerator_ms: Some(numerator_ms),
         denominator: Some(denominator),
