@@ -13,8 +13,12 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Read events from Kafka, publish KPIs, serve metrics and the API
+    Run(Run),
     /// Read events from files through the same engine, without a broker, and print the KPIs
     Replay(Replay),
+    /// Print the topics it needs, with partitions, settings and ACLs, and check them
+    Topics(Topics),
     /// Print every fault of the settings, or nothing
     CheckConfig(Config),
     /// Print a JSON Schema
@@ -29,6 +33,27 @@ pub struct Config {
     /// Settings; what it does not say is as in the built-in config/callpulse.toml
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Run {
+    #[command(flatten)]
+    pub config: Config,
+    /// Go on where records were lost that nobody had read, and mark what that touches as `gap`
+    #[arg(long)]
+    pub accept_gap: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Topics {
+    #[command(flatten)]
+    pub config: Config,
+    /// Make the topics that are missing
+    #[arg(long)]
+    pub create: bool,
+    /// Give topics more partitions where that is harmless
+    #[arg(long)]
+    pub grow: bool,
 }
 
 #[derive(Debug, Args)]

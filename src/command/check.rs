@@ -2,10 +2,11 @@
 
 use super::arguments::{Config, SchemaOf};
 use super::failure::Failure;
+use super::surroundings::environment;
 use crate::{config, decode, kpi};
 
 pub fn check_config(asked: &Config) -> Result<(), Failure> {
-    let loaded = config::load(asked.config.as_deref(), std::env::vars())?;
+    let loaded = config::load(asked.config.as_deref(), environment())?;
     for warning in &loaded.warnings {
         eprintln!("warning: {warning}");
     }

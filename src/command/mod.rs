@@ -4,8 +4,16 @@ pub mod failure;
 
 pub mod arguments;
 
+pub mod surroundings;
+
 pub mod progress;
 
 pub mod replay;
 
 pub mod check;
+
+pub mod engine;
+
+pub mod topics;
+
+pub mod run;

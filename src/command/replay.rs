@@ -4,6 +4,7 @@
 use super::arguments::{OutputForm, Replay as Asked};
 use super::failure::Failure;
 use super::progress::{Progress, thousands};
+use super::surroundings::environment;
 use crate::config;
 use crate::decode::format::Format;
 use crate::event::{Decoded, Reason, Reject};
@@ -38,7 +39,7 @@ struct Summary {
 pub fn run(asked: &Asked) -> Result<(), Failure> {
     let format = Format::from_word(&asked.format)
         .ok_or_else(|| Failure::Asked(format!("format `{}` is unknown; choose json or protobuf", asked.format)))?;
-    let loaded = config::load(asked.config.config.as_deref(), std::env::vars())?;
+    let loaded = config::load(asked.config.config.as_deref(), environment())?;
     for warning in &loaded.warnings {
         eprintln!("warning: {warning}");
     }

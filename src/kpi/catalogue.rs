@@ -185,3 +185,9 @@ impl Definition {
 pub fn definition(id: &str) -> Option<&'static Definition> {
     KPIS.iter().find(|kpi| kpi.id == id)
 }
+
+/// What a count or KPI is, in one line; none of an unknown name.
+pub fn help(name: &str) -> Option<&'static str> {
+    let counted = COUNTS.iter().chain(SUMS).find(|counted| counted.name == name).map(|counted| counted.note);
+    definition(name).map(|kpi| kpi.formula).or(counted)
+}

@@ -106,8 +106,12 @@ pub fn existence<'a>(
     Ok(problems)
 }
 
-/// Makes the topics that are missing, with the cluster's replication. Answers the names made.
-pub fn create_missing(connection: &Connection, specs: &[TopicSpec]) -> Result<Vec<String>, TopicsError> {
+/// Makes the topics that are missing, with so many copies of each. Answers the names made.
+pub fn create_missing(
+    connection: &Connection,
+    specs: &[TopicSpec],
+    replication: i16,
+) -> Result<Vec<String>, TopicsError> {
     let client = client(connection)?;
     let mut missing = Vec::new();
     for spec in specs {
@@ -118,7 +122,8 @@ pub fn create_missing(connection: &Connection, specs: &[TopicSpec]) -> Result<Ve
     let topics: Vec<NewTopic<'_>> = missing
         .iter()
         .filter_map(|spec| {
-            let mut topic = NewTopic::new(&spec.name, spec.partitions?, TopicReplication::Fixed(-1));
+            let mut topic =
+                NewTopic::new(&spec.name, spec.partitions?, TopicReplication::Fixed(i32::from(replication)));
             for (name, value) in &spec.config {
                 topic = topic.set(name, value);
             }

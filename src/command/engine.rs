@@ -1,0 +1,166 @@
+//! The engine: topics and workers of both stages, as the settings say.
+
+use super::failure::Failure;
+use crate::config::settings::Settings;
+use crate::entity::Entity;
+use crate::stream::batch::partition_of;
+use crate::stream::calls::{Calls, CallsSettings};
+use crate::stream::client::{Connection, Fetch};
+use crate::stream::kpis::{Kpis, KpisSettings};
+use crate::stream::status::Status;
+use crate::stream::stop::Stop;
+use crate::stream::topics::{TopicSpec, partition_counts};
+use crate::stream::worker::{Worker, WorkerSettings};
+use crate::time::Span;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Begins the names of groups and transactional ids.
+pub const PREFIX: &str = "callpulse";
+
+/// Records after which a commit is due in a backlog.
+const COMMIT_RECORDS: u64 = 100_000;
+
+/// Names of the topics with the generation in those that are internal.
+pub struct Names {
+    pub partials: String,
+    pub calls_state: String,
+    pub kpis_state: String,
+}
+
+impl Names {
+    pub fn of(settings: &Settings) -> Names {
+        let suffix = match settings.engine.generation {
+            1 => String::new(),
+            generation => format!(".g{generation}"),
+        };
+        let topics = &settings.topics;
+        Names {
+            partials: format!("{}{suffix}", topics.partials),
+            calls_state: format!("{}.calls{suffix}", topics.state),
+            kpis_state: format!("{}.kpis{suffix}", topics.state),
+        }
+    }
+}
+
+pub fn connection(settings: &Settings) -> Connection {
+    Connection { brokers: settings.kafka.brokers.clone(), properties: settings.kafka.properties.clone() }
+}
+
+/// The topics the program needs, sources first.
+pub fn topics(settings: &Settings) -> Vec<TopicSpec> {
+    const DAY_MS: i64 = 86_400_000;
+    let names = Names::of(settings);
+    let spec = |name: &str, config: &[(&str, String)]| TopicSpec {
+        name: name.to_string(),
+        partitions: Some(settings.topics.partitions),
+        config: config.iter().map(|(name, value)| (name.to_string(), value.clone())).collect::<BTreeMap<_, _>>(),
+    };
+    let compact = ("cleanup.policy", "compact".to_string());
+    let kept = |days: i64| [("cleanup.policy", "delete".to_string()), ("retention.ms", (days * DAY_MS).to_string())];
+    let archive = ("cleanup.policy", "compact,delete".to_string());
+    let mut specs: Vec<TopicSpec> = settings.sources.iter().map(|source| spec(&source.topic, &[])).collect();
+    specs.push(spec(&names.partials, &kept(2)));
+    for state in [&names.calls_state, &names.kpis_state] {
+        let dirty = ("min.cleanable.dirty.ratio", "0.1".to_string());
+        specs.push(spec(state, &[compact.clone(), dirty, ("segment.bytes", (64 << 20).to_string())]));
+    }
+    specs.push(spec(&settings.topics.kpis, &[compact]));
+    let keep = ("retention.ms", settings.keep_intervals.0.to_string());
+    specs.push(spec(&settings.topics.intervals, &[archive.clone(), keep]));
+    specs.push(spec(&settings.topics.rejects, &kept(14)));
+    specs.push(spec(&settings.topics.calls, &[archive, ("retention.ms", (90 * DAY_MS).to_string())]));
+    specs
+}
+
+/// What both stages run on.
+pub struct Engine {
+    pub workers: Vec<Worker>,
+    /// Partitions of the partials, and of the topics with one of the same entity.
+    pub partitions: i32,
+}
+
+/// Starts the workers of both stages. The topics have to be there.
+pub fn start(settings: &Settings, accept_gap: bool, status: &Arc<Status>, stop: &Stop) -> Result<Engine, Failure> {
+    let names = Names::of(settings);
+    let connection = connection(settings);
+    let source_topics: Vec<&str> = settings.sources.iter().map(|source| source.topic.as_str()).collect();
+    let sources = partition_counts(&connection, &source_topics).map_err(Failure::at_work)?;
+    let partials = partition_counts(&connection, &[&names.partials]).map_err(Failure::at_work)?;
+    let partitions = partials[0].1;
+    let kpis_topic: Arc<str> = settings.topics.kpis.as_str().into();
+    let intervals: Arc<str> = settings.topics.intervals.as_str().into();
+
+    let worker = |worker: usize, inputs: Vec<Arc<str>>, state: &str, fetch: Fetch| WorkerSettings {
+        connection: connection.clone(),
+        group_prefix: PREFIX.to_string(),
+        instance: settings.engine.instance.clone(),
+        generation: settings.engine.generation,
+        worker: worker as u32,
+        inputs,
+        state_topic: state.into(),
+        required: vec![
+            (names.partials.as_str().into(), Some(partitions)),
+            (kpis_topic.clone(), Some(partitions)),
+            (intervals.clone(), Some(partitions)),
+            (settings.topics.rejects.as_str().into(), None),
+            (settings.topics.calls.as_str().into(), None),
+        ],
+        accept_gap,
+        fetch,
+        commit_records: COMMIT_RECORDS,
+        end_every: Duration::from_millis(250),
+    };
+    let calls = CallsSettings {
+        plan: Arc::new(settings.plan.clone()),
+        formats: settings.sources.iter().map(|source| (source.topic.as_str().into(), source.format)).collect(),
+        sources,
+        allowed_disorder: settings.engine.allowed_disorder,
+        commit_every: duration(settings.engine.calls_commit_every),
+        generation: settings.engine.generation,
+        partials: names.partials.as_str().into(),
+        partials_partitions: partitions,
+        rejects: settings.topics.rejects.as_str().into(),
+        calls: settings.topics.calls.as_str().into(),
+    };
+    let max_entities = settings.max_entities.clone();
+    let kpis = KpisSettings {
+        kpi: Arc::new(settings.kpi.clone()),
+        commit_every: duration(settings.engine.kpis_commit_every),
+        emit_every: duration(settings.engine.emit_every),
+        generation: settings.engine.generation,
+        late_horizon: settings.plan.late_horizon,
+        allowed_skew: settings.plan.allowed_skew,
+        kpis: kpis_topic.clone(),
+        intervals: intervals.clone(),
+        partials_partitions: partitions,
+        max_entities: Arc::new(move |tenant: &str| max_entities.of(tenant)),
+    };
+    let mut workers = Vec::new();
+    let started = |cause| Failure::AtWork(format!("cannot start a thread: {cause}"));
+    for index in 0..settings.engine.calls_workers {
+        let inputs = settings.sources.iter().map(|source| source.topic.as_str().into()).collect();
+        let calls = calls.clone();
+        let settings = worker(index, inputs, &names.calls_state, Fetch::Large);
+        let make = move || Calls::new(calls.clone());
+        workers.push(Worker::spawn(settings, make, status.clone(), stop.clone()).map_err(started)?);
+    }
+    for index in 0..settings.engine.kpis_workers {
+        let inputs = vec![names.partials.as_str().into()];
+        let kpis = kpis.clone();
+        let settings = worker(index, inputs, &names.kpis_state, Fetch::Small);
+        let make = move || Kpis::new(kpis.clone());
+        workers.push(Worker::spawn(settings, make, status.clone(), stop.clone()).map_err(started)?);
+    }
+    Ok(Engine { workers, partitions })
+}
+
+/// Where an entity's records are.
+pub fn partition(entity: &Entity, engine: &Engine) -> i32 {
+    partition_of(entity, engine.partitions)
+}
+
+fn duration(span: Span) -> Duration {
+    Duration::from_millis(span.0.max(0) as u64)
+}

@@ -1,0 +1,184 @@
+//! `callpulse run`: both stages, and the HTTP endpoints over what they publish.
+
+use super::arguments::Run as Asked;
+use super::engine;
+use super::failure::Failure;
+use super::surroundings::{environment, log};
+use crate::config::{self, settings::Settings};
+use crate::kpi::catalogue;
+use crate::serve::board::Board;
+use crate::serve::health;
+use crate::serve::http::{self, App};
+use crate::serve::prometheus::Owned;
+use crate::serve::subscriber::subscribe;
+use crate::stream::follow::Source;
+use crate::stream::kpis::Kpis;
+use crate::stream::stage::Stage;
+use crate::stream::status::{Phase, Status};
+use crate::stream::stop::Stop;
+use crate::stream::topics;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::info;
+
+pub fn run(asked: &Asked) -> Result<(), Failure> {
+    let loaded = config::load(asked.config.config.as_deref(), environment())?;
+    for warning in &loaded.warnings {
+        eprintln!("warning: {warning}");
+    }
+    let settings = loaded.settings;
+    log();
+    check_topics(&settings)?;
+    let listener = bind(&settings)?;
+    let running = Running::start(&settings, asked.accept_gap, listener)?;
+    info!(listen = %running.address, "ready to serve");
+    running.wait()
+}
+
+/// Refuses to start without the topics, with what would make them.
+fn check_topics(settings: &Settings) -> Result<(), Failure> {
+    let connection = engine::connection(settings);
+    if let Some(fault) = connection.faults().first() {
+        return Err(Failure::Asked(fault.to_string()));
+    }
+    let mut specs = engine::topics(settings);
+    // Counts are the cluster's own business, but that those of one entity agree: see the workers.
+    specs.iter_mut().for_each(|spec| spec.partitions = None);
+    let problems = topics::check(&connection, &specs).map_err(Failure::at_work)?;
+    match problems.first() {
+        None => Ok(()),
+        Some(first) => {
+            let more = if 1 < problems.len() { format!(" (and {} more)", problems.len() - 1) } else { String::new() };
+            Err(Failure::AtWork(format!("{first}{more}; `callpulse topics --create` makes what is missing")))
+        }
+    }
+}
+
+/// Binds the endpoints before anything else is begun.
+pub fn bind(settings: &Settings) -> Result<TcpListener, Failure> {
+    let listen = settings.serve.listen;
+    let listener = TcpListener::bind(listen).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    });
+    listener.map_err(|cause| Failure::AtWork(format!("cannot listen on {listen}: {cause}; change [serve] listen")))
+}
+
+/// Workers, subscriber and endpoints at work.
+pub struct Running {
+    pub board: Arc<Board>,
+    pub address: std::net::SocketAddr,
+    pub stop: Stop,
+    engine: engine::Engine,
+    runtime: tokio::runtime::Runtime,
+    following: Arc<AtomicBool>,
+    serving: tokio::task::JoinHandle<std::io::Result<()>>,
+}
+
+impl Running {
+    pub fn start(settings: &Settings, accept_gap: bool, listener: TcpListener) -> Result<Running, Failure> {
+        let recorder = health::install_recorder().map_err(Failure::at_work)?;
+        let (status, stop) = (Arc::new(Status::new()), Stop::new());
+        let engine = engine::start(settings, accept_gap, &status, &stop)?;
+        let board = Arc::new(Board::default());
+        let following = Arc::new(AtomicBool::new(false));
+        let source = Source {
+            brokers: settings.kafka.brokers.clone(),
+            properties: settings.kafka.properties.clone(),
+            topic: settings.topics.kpis.clone(),
+        };
+        subscribe(source, board.clone(), following.clone())
+            .map_err(|cause| Failure::AtWork(format!("cannot start a thread: {cause}")))?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .map_err(|cause| Failure::AtWork(format!("cannot start a thread: {cause}")))?;
+        let address = listener.local_addr().map_err(Failure::at_work)?;
+        let app = app(settings, &board, &status, recorder);
+        let leave = stop.clone();
+        let serving = runtime.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener).map_err(Failure::at_work)?;
+            let asked = async move {
+                let _ = tokio::task::spawn_blocking(move || leave.wait_for_it()).await;
+            };
+            Ok(tokio::spawn(http::serve(listener, app, asked)))
+        })?;
+        let signals = stop.clone();
+        runtime.spawn(leave_on_signal(signals));
+        Ok(Running { board, address, stop, engine, runtime, following, serving })
+    }
+
+    /// Waits until somebody asks to leave or a worker cannot go on, and leaves.
+    pub fn wait(self) -> Result<(), Failure> {
+        self.stop.wait_for_it();
+        info!("leaving: the last commit is made, then all clients close");
+        let mut ended = Ok(());
+        for worker in self.engine.workers {
+            let name = worker.name().to_string();
+            if let Err(error) = worker.join() {
+                ended = Err(Failure::AtWork(format!("{name}: {error}")));
+            }
+        }
+        self.following.store(true, Ordering::Relaxed);
+        let served = self.runtime.block_on(self.serving);
+        self.runtime.shutdown_timeout(Duration::from_secs(1));
+        if let Ok(Err(error)) = served {
+            ended = ended.and(Err(Failure::AtWork(format!("the endpoints ended: {error}"))));
+        }
+        ended
+    }
+}
+
+fn app(
+    settings: &Settings,
+    board: &Arc<Board>,
+    status: &Arc<Status>,
+    recorder: metrics_exporter_prometheus::PrometheusHandle,
+) -> App {
+    let (owners, not_ready) = (status.clone(), status.clone());
+    let caught_up = board.clone();
+    App {
+        board: board.clone(),
+        owned: Arc::new(move || {
+            let workers = owners.workers().into_iter().filter(|((stage, _), _)| *stage == Kpis::NAME);
+            let inputs = workers.flat_map(|(_, worker)| worker.inputs.into_iter().map(|input| input.input.partition));
+            Owned::Partitions(inputs.collect())
+        }),
+        not_ready: Arc::new(move || {
+            let workers = not_ready.workers().into_iter();
+            let mut reasons: Vec<String> = workers
+                .filter(|(_, worker)| worker.phase != Phase::Running)
+                .map(|((stage, index), worker)| format!("{stage}-{index} is {:?}", worker.phase).to_lowercase())
+                .collect();
+            if !caught_up.is_caught_up() {
+                reasons.push("the board has not been read to its end yet".to_string());
+            }
+            reasons
+        }),
+        help: Arc::new(catalogue::help),
+        health: Some(recorder),
+        token: settings.serve.token.as_deref().map(Arc::from),
+    }
+}
+
+/// The first signal asks to leave, the second leaves at once.
+async fn leave_on_signal(stop: Stop) {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return;
+    };
+    for times in 0.. {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        if 0 < times {
+            std::process::exit(1);
+        }
+        stop.request();
+    }
+}

@@ -1,0 +1,16 @@
+//! The surroundings of a command: environment and log.
+
+use std::io::stderr;
+use tracing_subscriber::EnvFilter;
+
+/// The environment's variables that are text.
+pub fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
+/// Writes the log to standard error, as `CALLPULSE_LOG` (or `RUST_LOG`) filters it; `info` unless said.
+pub fn log() {
+    let filter = std::env::var("CALLPULSE_LOG").or_else(|_| std::env::var("RUST_LOG"));
+    let filter = EnvFilter::new(filter.unwrap_or_else(|_| "info".to_string()));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_target(false).init();
+}

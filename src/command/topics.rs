@@ -1,0 +1,106 @@
+//! `callpulse topics`: which topics are needed, with partitions, settings and ACLs; and making them.
+
+use super::arguments::Topics as Asked;
+use super::engine::{self, Names, PREFIX};
+use super::failure::Failure;
+use super::surroundings::environment;
+use crate::config::{self, settings::Settings};
+use crate::stream::topics::{self, Problem, TopicSpec};
+use std::collections::BTreeMap;
+
+pub fn run(asked: &Asked) -> Result<(), Failure> {
+    let loaded = config::load(asked.config.config.as_deref(), environment())?;
+    for warning in &loaded.warnings {
+        eprintln!("warning: {warning}");
+    }
+    let settings = loaded.settings;
+    let connection = engine::connection(&settings);
+    if let Some(fault) = connection.faults().first() {
+        return Err(Failure::Asked(fault.to_string()));
+    }
+    let specs = engine::topics(&settings);
+    if asked.create {
+        let replication = i16::try_from(settings.topics.replication_factor).unwrap_or(1);
+        let made = topics::create_missing(&connection, &specs, replication).map_err(Failure::at_work)?;
+        match made.is_empty() {
+            true => eprintln!("every topic is there"),
+            false => eprintln!("made {}", made.join(", ")),
+        }
+    }
+    if asked.grow {
+        return grow(&settings, &specs);
+    }
+    print(&settings, &specs);
+    let mut wanted = specs.clone();
+    for spec in &mut wanted {
+        if settings.sources.iter().any(|source| source.topic == spec.name) {
+            spec.partitions = None;
+        }
+    }
+    let problems = topics::check(&connection, &wanted).map_err(Failure::at_work)?;
+    match problems.is_empty() {
+        true => Ok(()),
+        false => {
+            for problem in &problems {
+                eprintln!("callpulse: {problem}");
+            }
+            Err(Failure::AtWork(format!("{} topics are not as they have to be", problems.len())))
+        }
+    }
+}
+
+/// Gives topics that are read by key, and may have any number, as many partitions as the settings say.
+fn grow(settings: &Settings, specs: &[TopicSpec]) -> Result<(), Failure> {
+    let connection = engine::connection(settings);
+    let may_grow = [&settings.topics.rejects, &settings.topics.calls];
+    let wanted = settings.topics.partitions;
+    for spec in specs.iter().filter(|spec| may_grow.contains(&&spec.name)) {
+        let problems = topics::existence(&connection, std::iter::once((spec.name.as_str(), Some(wanted))));
+        for problem in problems.map_err(Failure::at_work)? {
+            match problem {
+                Problem::Partitions { topic, has, .. } if has < wanted => {
+                    topics::grow(&connection, &topic, wanted).map_err(Failure::at_work)?;
+                    println!("{topic}: {has} -> {wanted} partitions");
+                }
+                other => eprintln!("callpulse: {other}"),
+            }
+        }
+    }
+    eprintln!(
+        "the counts of internal topics and of the KPI topics are fixed for a generation: raise [engine] generation"
+    );
+    Ok(())
+}
+
+fn print(settings: &Settings, specs: &[TopicSpec]) {
+    let width = specs.iter().map(|spec| spec.name.chars().count()).max().unwrap_or(0);
+    println!("{:<width$}  {:>10}  settings", "topic", "partitions");
+    for spec in specs {
+        let config: Vec<String> = spec.config.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let is_source = settings.sources.iter().any(|source| source.topic == spec.name);
+        let partitions = match spec.partitions {
+            Some(_) if is_source => "any".to_string(),
+            Some(partitions) => partitions.to_string(),
+            None => "any".to_string(),
+        };
+        println!("{:<width$}  {partitions:>10}  {}", spec.name, config.join(" "));
+    }
+    println!("\nACLs of each instance (replace PRINCIPAL):");
+    let names = Names::of(settings);
+    let mut operations: BTreeMap<&str, &str> = BTreeMap::new();
+    for source in &settings.sources {
+        operations.insert(&source.topic, "--operation Read --operation Describe");
+    }
+    for both in [&names.partials, &names.calls_state, &names.kpis_state, &settings.topics.kpis] {
+        operations.insert(both, "--operation Read --operation Write --operation Describe --operation DescribeConfigs");
+    }
+    for written in [&settings.topics.intervals, &settings.topics.rejects, &settings.topics.calls] {
+        operations.insert(written, "--operation Write --operation Describe --operation DescribeConfigs");
+    }
+    let acl = |what: String| println!("kafka-acls.sh --add --allow-principal PRINCIPAL {what}");
+    for (topic, operations) in operations {
+        acl(format!("{operations} --topic {topic}"));
+    }
+    acl(format!("--operation Read --operation Describe --group {PREFIX} --resource-pattern-type prefixed"));
+    acl(format!("--operation Write --operation Describe --transactional-id {PREFIX} --resource-pattern-type prefixed"));
+}
