@@ -6,330 +6,25 @@
 
 mod support;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::env;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use callpulse::stream::client::{Connection, Fetch};
+use callpulse::stream::client::Connection;
 use callpulse::stream::embedded::EmbeddedBroker;
 use callpulse::stream::fault::WorkerError;
-use callpulse::stream::stage::{Clock, Input, OutRecord, Output, Record, Stage};
-use callpulse::stream::status::Status;
-use callpulse::stream::stop::Stop;
-use callpulse::stream::topics::{self, Problem, TopicSpec};
-use callpulse::stream::worker::{Worker, WorkerSettings};
+use callpulse::stream::topics::{self, Problem};
+use callpulse::stream::worker::WorkerSettings;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::KafkaError;
 use rdkafka::message::Message as _;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rdkafka::producer::Producer as _;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use support::counting::{PARTITIONS, PATIENCE, Seen, Topics, send};
 use support::kafka::{self, Broker};
-
-const PARTITIONS: i32 = 4;
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Counts the records of each key.
-struct Counting {
-    out: Arc<str>,
-    counts: HashMap<Input, BTreeMap<Vec<u8>, Count>>,
-    aside: Vec<(Input, i64)>,
-    first_pending: Option<Instant>,
-    seen: Arc<Seen>,
-}
-
-#[derive(Default)]
-struct Count {
-    total: u64,
-    grown: u64,
-}
-
-/// What a test looks at from outside.
-#[derive(Default)]
-struct Seen {
-    stops: AtomicU32,
-    /// The next entry loaded finds the stage broken.
-    breaks: AtomicBool,
-    gaps: AtomicU32,
-    ends: Mutex<HashMap<Input, (i64, u32)>>,
-}
-
-impl Stage for Counting {
-    const NAME: &'static str = "counting";
-
-    fn open(&mut self, input: &Input) {
-        assert!(self.counts.insert(input.clone(), BTreeMap::new()).is_none(), "opened twice: {input:?}");
-    }
-
-    fn load(&mut self, input: &Input, key: &[u8], value: Option<&[u8]>) {
-        assert!(!self.seen.breaks.swap(false, Ordering::Relaxed), "broken");
-        let total = value.map_or(0, |value| std::str::from_utf8(value).unwrap().parse().unwrap());
-        self.counts.get_mut(input).unwrap().insert(key.to_vec(), Count { total, grown: 0 });
-    }
-
-    fn resume(&mut self, _: &Input, committed: Option<i64>) -> Option<i64> {
-        committed
-    }
-
-    fn apply(&mut self, input: &Input, record: Record<'_>) {
-        if record.value == Some(b"poison") {
-            self.seen.stops.fetch_add(1, Ordering::Relaxed);
-            panic!("poison");
-        }
-        let counts = self.counts.get_mut(input).expect("an open input");
-        let count = counts.entry(record.key.unwrap().to_vec()).or_default();
-        count.total += 1;
-        count.grown += 1;
-        self.first_pending.get_or_insert_with(Instant::now);
-    }
-
-    fn set_aside(&mut self, input: &Input, record: Record<'_>) {
-        self.aside.push((input.clone(), record.offset));
-        self.first_pending.get_or_insert_with(Instant::now);
-    }
-
-    fn reached_end(&mut self, input: &Input, position: i64, _: Clock) {
-        let mut ends = self.seen.ends.lock().unwrap();
-        let (at, times) = ends.entry(input.clone()).or_default();
-        *times = if *at == position { *times + 1 } else { 1 };
-        *at = position;
-    }
-
-    fn gap(&mut self, _: &Input) {
-        self.seen.gaps.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn due(&self) -> Option<Instant> {
-        self.first_pending.map(|first| first + Duration::from_millis(30))
-    }
-
-    fn collect(&mut self, _: Clock, out: &mut Vec<OutRecord>) {
-        for (input, counts) in &mut self.counts {
-            for (key, count) in counts.iter_mut().filter(|(_, count)| 0 < count.grown) {
-                let value = Some(format!("{} {}", count.grown, count.total).into_bytes());
-                let to = Output::Topic { topic: self.out.clone(), partition: None };
-                let headers = vec![("kind", b"count".to_vec())];
-                out.push(OutRecord { to, key: Some(key.clone()), value, headers, timestamp: Some(1_700_000_000_000) });
-                let value = Some(count.total.to_string().into_bytes());
-                let to = Output::State(input.clone());
-                out.push(OutRecord { to, key: Some(key.clone()), value, headers: Vec::new(), timestamp: None });
-                count.grown = 0;
-            }
-        }
-        for (input, offset) in self.aside.drain(..) {
-            let to = Output::Topic { topic: self.out.clone(), partition: Some(0) };
-            let key = Some(format!("aside {} {offset}", input.partition).into_bytes());
-            out.push(OutRecord { to, key, value: Some(b"1 1".to_vec()), headers: Vec::new(), timestamp: None });
-        }
-    }
-
-    fn committed(&mut self, _: Clock) {
-        self.first_pending = None;
-    }
-
-    fn close(&mut self, input: &Input) {
-        assert!(self.counts.remove(input).is_some(), "closed without being open: {input:?}");
-    }
-}
-
-/// The topics of one test.
-#[derive(Clone)]
-struct Topics {
-    connection: Connection,
-    base: String,
-}
-
-impl Topics {
-    fn make(connection: Connection, name: &str) -> Topics {
-        let topics = Topics { connection, base: kafka::unique(name) };
-        topics::create_missing(&topics.connection, &topics.specs()).expect("the topics of the test");
-        topics
-    }
-
-    fn specs(&self) -> Vec<TopicSpec> {
-        let spec = |name: String, partitions, policy: &str| TopicSpec {
-            name,
-            partitions: Some(partitions),
-            config: BTreeMap::from([("cleanup.policy".to_owned(), policy.to_owned())]),
-        };
-        vec![
-            spec(self.name("in"), PARTITIONS, "delete"),
-            spec(self.name("out"), 2, "delete"),
-            // Fewer than inputs: entries of several share one partition.
-            spec(self.name("state"), 3, "compact"),
-        ]
-    }
-
-    fn name(&self, part: &str) -> String {
-        format!("{}.{part}", self.base)
-    }
-
-    fn settings(&self, instance: &str, worker: u32) -> WorkerSettings {
-        WorkerSettings {
-            connection: self.connection.clone(),
-            group_prefix: self.base.clone(),
-            instance: instance.to_owned(),
-            generation: 1,
-            worker,
-            inputs: vec![self.name("in").into()],
-            state_topic: self.name("state").into(),
-            required: vec![(self.name("in").into(), Some(PARTITIONS)), (self.name("out").into(), None)],
-            accept_gap: false,
-            fetch: Fetch::Large,
-            commit_records: 100_000,
-            end_every: Duration::from_millis(50),
-        }
-    }
-
-    fn spawn(&self, instance: &str) -> Running {
-        self.spawn_with(self.settings(instance, 0), Arc::default())
-    }
-
-    fn spawn_with(&self, settings: WorkerSettings, seen: Arc<Seen>) -> Running {
-        support::log();
-        let (stop, status): (Stop, Arc<Status>) = Default::default();
-        let out: Arc<str> = self.name("out").into();
-        let stage = {
-            let seen = seen.clone();
-            move || Counting {
-                out: out.clone(),
-                counts: HashMap::new(),
-                aside: Vec::new(),
-                first_pending: None,
-                seen: seen.clone(),
-            }
-        };
-        let worker = Worker::spawn(settings, stage, status.clone(), stop.clone()).expect("a thread");
-        Running { worker, stop, status, seen }
-    }
-
-    fn producer(&self) -> BaseProducer {
-        let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", &self.connection.brokers).set("partitioner", "murmur2_random");
-        config.create().expect("a producer")
-    }
-
-    /// Writes `rounds` records for each of `keys` keys.
-    fn write(&self, keys: usize, rounds: usize) {
-        let producer = self.producer();
-        let topic = self.name("in");
-        for round in 0..rounds {
-            for key in 0..keys {
-                send(&producer, &topic, None, &format!("k{key}"), &format!("{round}"));
-            }
-        }
-        producer.flush(PATIENCE).expect("records written");
-    }
-
-    fn reader(&self) -> Reader {
-        Reader::open(&self.connection, &self.name("out"), 2)
-    }
-}
-
-fn send(producer: &BaseProducer, topic: &str, partition: Option<i32>, key: &str, value: &str) {
-    let mut record = BaseRecord::to(topic).key(key).payload(value);
-    record.partition = partition;
-    while let Err((error, back)) = producer.send(record) {
-        assert!(error.to_string().contains("Queue full"), "{error}");
-        producer.poll(Duration::from_millis(5));
-        record = back;
-    }
-}
-
-struct Running {
-    worker: Worker,
-    stop: Stop,
-    status: Arc<Status>,
-    seen: Arc<Seen>,
-}
-
-impl Running {
-    fn stop(self) {
-        self.stop.request();
-        self.worker.join().expect("a worker that leaves in peace");
-    }
-}
-
-/// Reads what was committed to the output.
-struct Reader {
-    consumer: BaseConsumer,
-    ends: BTreeMap<i32, bool>,
-    grown: BTreeMap<String, u64>,
-    total: BTreeMap<String, u64>,
-}
-
-impl Reader {
-    fn open(connection: &Connection, topic: &str, partitions: i32) -> Reader {
-        let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", &connection.brokers).set("group.id", "reader");
-        config.set("isolation.level", "read_committed").set("enable.auto.commit", "false");
-        config.set("enable.partition.eof", "true").set("fetch.wait.max.ms", "20");
-        let consumer: BaseConsumer = config.create().expect("a reader");
-        let mut places = TopicPartitionList::new();
-        for partition in 0..partitions {
-            places.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
-        }
-        consumer.assign(&places).expect("an assignment");
-        let ends = (0..partitions).map(|partition| (partition, false)).collect();
-        Reader { consumer, ends, grown: BTreeMap::new(), total: BTreeMap::new() }
-    }
-
-    /// Reads until the outputs account for that many records.
-    #[track_caller]
-    fn until(&mut self, records: u64) {
-        let late = Instant::now() + PATIENCE;
-        while self.sum() < records {
-            self.turn();
-            assert!(Instant::now() < late, "{} of {records} records counted within {PATIENCE:?}", self.sum());
-        }
-    }
-
-    /// Reads to the end, once nobody writes any more.
-    fn to_end(&mut self) {
-        for end in self.ends.values_mut() {
-            *end = false;
-        }
-        // A partition at its end says so again only after something came.
-        let late = Instant::now() + Duration::from_secs(2);
-        while !self.ends.values().all(|&end| end) && Instant::now() < late {
-            self.turn();
-        }
-    }
-
-    fn sum(&self) -> u64 {
-        self.grown.values().sum()
-    }
-
-    fn turn(&mut self) {
-        match self.consumer.poll(Duration::from_millis(100)) {
-            Some(Ok(message)) => {
-                let key = String::from_utf8(message.key().unwrap().to_vec()).unwrap();
-                let value = std::str::from_utf8(message.payload().unwrap()).unwrap();
-                let (grown, total) = value.split_once(' ').unwrap();
-                let (grown, total): (u64, u64) = (grown.parse().unwrap(), total.parse().unwrap());
-                self.ends.insert(message.partition(), false);
-                let before = self.total.insert(key.clone(), total).unwrap_or(0);
-                assert_eq!(before + grown, total, "{key} does not stand on what was published before");
-                *self.grown.entry(key).or_default() += grown;
-            }
-            Some(Err(KafkaError::PartitionEOF(partition))) => {
-                self.ends.insert(partition, true);
-            }
-            _ => {}
-        }
-    }
-
-    #[track_caller]
-    fn exactly(&mut self, keys: usize, each: u64) {
-        self.to_end();
-        let expected: BTreeMap<String, u64> = (0..keys).map(|key| (format!("k{key}"), each)).collect();
-        assert_eq!(self.total, expected);
-        assert_eq!(self.grown, expected);
-    }
-}
 
 #[test]
 fn counts_each_record_once_and_goes_on_after_a_stop() {
@@ -379,6 +74,7 @@ impl Killable {
         let child = Command::new(program)
             .args(["--exact", "runs_a_worker_until_killed", "--ignored", "--nocapture"])
             .env(CHILD, format!("{} {}", topics.connection.brokers, topics.base))
+            .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()
             .expect("a child");
@@ -396,6 +92,11 @@ impl Drop for Killable {
 #[test]
 #[ignore = "the process that stays_exact_when_killed_under_load kills"]
 fn runs_a_worker_until_killed() {
+    // The pipe closes when the test that started this one is gone, however it went.
+    thread::spawn(|| {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        std::process::exit(0);
+    });
     let given = env::var(CHILD).expect("topics from the test that starts this one");
     let (brokers, base) = given.split_once(' ').expect("brokers and base name");
     let connection = Connection { brokers: brokers.to_owned(), ..Connection::default() };
@@ -426,37 +127,17 @@ fn two_instances_share_the_partitions_while_records_come_in() {
     };
     reader.until(1000);
     let second = topics.spawn("b");
-    reader.while_waiting(|| held(&first) == 2 && held(&second) == 2);
+    reader.while_waiting(|| first.held() == 2 && second.held() == 2);
     let seen = reader.sum();
     reader.until(seen + 5000);
     second.stop();
-    reader.while_waiting(|| held(&first) == 4);
+    reader.while_waiting(|| first.held() == 4);
     drop(more);
     let rounds: u64 = load.join().expect("the load");
     reader.until(50 * rounds);
-    assert_eq!(restarts(&first), 0, "a rebalance is no reason to start anew");
+    assert_eq!(first.restarts(), 0, "a rebalance is no reason to start anew");
     first.stop();
     reader.exactly(50, rounds);
-}
-
-fn held(running: &Running) -> usize {
-    running.status.workers().iter().map(|(_, worker)| worker.inputs.len()).sum()
-}
-
-fn restarts(running: &Running) -> u64 {
-    running.status.workers().iter().map(|(_, worker)| worker.restarts).sum()
-}
-
-impl Reader {
-    /// Goes on reading until something else is so.
-    #[track_caller]
-    fn while_waiting(&mut self, done: impl Fn() -> bool) {
-        let late = Instant::now() + PATIENCE;
-        while !done() {
-            self.turn();
-            assert!(Instant::now() < late, "it did not come about within {PATIENCE:?}");
-        }
-    }
 }
 
 #[test]
@@ -472,9 +153,9 @@ fn sets_a_record_aside_that_stops_the_worker_twice() {
     // The record set aside counts as one of its own.
     reader.until(161);
     assert_eq!(running.seen.stops.load(Ordering::Relaxed), 2);
-    assert_eq!(restarts(&running), 2);
+    assert_eq!(running.restarts(), 2);
     running.stop();
-    reader.to_end();
+    reader.read_out();
     assert_eq!(reader.total.keys().filter(|key| key.starts_with("aside 2 ")).count(), 1);
     assert!((0..8).all(|key| reader.total[&format!("k{key}")] == 20));
 }
@@ -491,7 +172,7 @@ fn starts_anew_when_the_stage_breaks_while_it_is_restored() {
     let seen = Arc::new(Seen { breaks: AtomicBool::new(true), ..Seen::default() });
     let second = topics.spawn_with(topics.settings("a", 0), seen);
     reader.until(160);
-    assert_eq!(restarts(&second), 1);
+    assert_eq!(second.restarts(), 1);
     second.stop();
     reader.exactly(8, 20);
 }
@@ -523,7 +204,7 @@ fn refuses_a_gap_and_goes_on_when_told_to() {
     reader.until(4);
     assert_eq!(running.seen.gaps.load(Ordering::Relaxed), 1);
     running.stop();
-    reader.to_end();
+    reader.read_out();
     assert_eq!(reader.total, BTreeMap::from([("x".to_owned(), 4)]));
 }
 
@@ -666,7 +347,7 @@ fn tries_an_abortable_commit_again_with_the_same_content() {
     read_until("5 5", &["5 5"]);
     topics.write(1, 2);
     read_until("2 7", &["5 5", "2 7"]);
-    assert_eq!(restarts(&running), 0, "the state is kept");
+    assert_eq!(running.restarts(), 0, "the state is kept");
     running.stop();
 }
 

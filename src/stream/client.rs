@@ -91,7 +91,6 @@ impl Connection {
     pub fn plain(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set_log_level(RDKafkaLogLevel::Warning);
-        config.set("bootstrap.servers", &self.brokers);
         config.set("reconnect.backoff.max.ms", "500");
         for (name, value) in &self.properties {
             config.set(name, value);

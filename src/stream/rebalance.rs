@@ -4,6 +4,7 @@
 //! since a consumer with an answer outstanding cannot be closed.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -129,8 +130,8 @@ impl<S: Stage> Run<'_, S> {
         let mut owners: BTreeMap<i32, Vec<(Vec<u8>, usize)>> = BTreeMap::new();
         for (at, input) in inputs.iter().enumerate() {
             let partition = state_partition(input, self.state_partitions);
-            if !bounds.contains_key(&partition) {
-                bounds.insert(partition, ends.of(topic, partition, self.stop)?);
+            if let Entry::Vacant(free) = bounds.entry(partition) {
+                free.insert(ends.of(topic, partition, self.stop)?);
             }
             owners.entry(partition).or_default().push((state_prefix(input), at));
         }

@@ -191,7 +191,10 @@ impl Transactions {
                     let topic = back.topic.to_owned();
                     return Err(Failure::Given(Cause::End(WorkerError::TooLarge { topic, bytes })));
                 }
-                Err((error, _)) => return Err(self.failed(&error, "to write")),
+                Err((error, back)) => {
+                    debug!(id = self.id, topic = back.topic, partition = back.partition, %error, "not written");
+                    return Err(self.failed(&error, "to write"));
+                }
             }
         }
     }

@@ -1,5 +1,7 @@
 //! What several test programs share.
 
+pub mod counting;
+
 pub mod kafka;
 
 /// Shows the program's own log, as `RUST_LOG` says.
