@@ -7,16 +7,12 @@ use callpulse::decode::format::Format;
 use callpulse::decode::table::{Field, Shape, Type};
 use callpulse::decode::{json, protobuf};
 use callpulse::event::{CallEvent, Decoded, Event, Reason, Reject, TransferKind, Via, What};
+use callpulse::stream::batch::wire;
 use events::{arbitrary_event, event_of};
 use proptest::prelude::*;
 use prost::Message;
 use serde_json::{Value, json};
 use std::borrow::Cow;
-
-/// The messages as `proto/` gives them to everybody else.
-mod messages {
-    include!(concat!(env!("OUT_DIR"), "/callpulse.v1.rs"));
-}
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
@@ -37,7 +33,7 @@ proptest! {
     #[test]
     fn generated_protobuf_code_reads_and_writes_the_same_events(event in arbitrary_event()) {
         let record = protobuf::encode(&event);
-        let message = messages::Event::decode(record.as_slice()).unwrap();
+        let message = wire::Event::decode(record.as_slice()).unwrap();
         prop_assert_eq!(message.r#type.as_deref(), Some(event.what.name()));
         prop_assert_eq!(message.time_ms, Some(event.time.0));
         prop_assert_eq!(message.queue.as_deref(), event.queue.as_deref());
