@@ -105,7 +105,7 @@ impl Running {
             let asked = async move {
                 let _ = tokio::task::spawn_blocking(move || leave.wait_for_it()).await;
             };
-            Ok(tokio::spawn(http::serve(listener, app, asked)))
+            Ok::<_, Failure>(tokio::spawn(http::serve(listener, app, asked)))
         })?;
         let signals = stop.clone();
         runtime.spawn(leave_on_signal(signals));

@@ -11,6 +11,6 @@ pub fn environment() -> impl Iterator<Item = (String, String)> {
 /// Writes the log to standard error, as `CALLPULSE_LOG` (or `RUST_LOG`) filters it; `info` unless said.
 pub fn log() {
     let filter = std::env::var("CALLPULSE_LOG").or_else(|_| std::env::var("RUST_LOG"));
-    let filter = EnvFilter::new(filter.unwrap_or_else(|_| "info".to_string()));
+    let filter = EnvFilter::new(filter.unwrap_or_else(|_| "info,rdkafka=off,librdkafka=off".to_string()));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_target(false).init();
 }

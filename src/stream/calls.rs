@@ -28,6 +28,9 @@ const RULES: u32 = 1;
 /// Rows in memory at which a commit does not wait for its time.
 const ROWS_MAX: usize = 50_000;
 
+/// Bytes of rows in one record: a broker takes a megabyte unless told otherwise.
+const BATCH_BYTES: usize = 700_000;
+
 /// A header without rows is sent this seldom.
 const HEADER_EVERY: Duration = Duration::from_secs(1);
 
@@ -143,7 +146,7 @@ impl Calls {
             key: record.key.map(<[u8]>::to_vec),
             value: record.value.map(<[u8]>::to_vec),
             headers,
-            timestamp: record.timestamp,
+            timestamp: None,
         });
     }
 
@@ -486,15 +489,21 @@ impl Stage for Calls {
                 continue;
             }
             let (entities, rows) = part.unwrap_or_default();
-            let batch =
-                wire::Batch { plan: self.fingerprint, sources: sources.clone(), marks: marks.clone(), entities, rows };
-            out.push(OutRecord {
-                to: Output::Topic { topic: self.settings.partials.clone(), partition: Some(partition) },
-                key: None,
-                value: Some(batch.encode_to_vec()),
-                headers: Vec::new(),
-                timestamp: None,
-            });
+            let header = wire::Batch {
+                plan: self.fingerprint,
+                sources: sources.clone(),
+                marks: marks.clone(),
+                ..wire::Batch::default()
+            };
+            for batch in pieces(header, entities, rows) {
+                out.push(OutRecord {
+                    to: Output::Topic { topic: self.settings.partials.clone(), partition: Some(partition) },
+                    key: None,
+                    value: Some(batch.encode_to_vec()),
+                    headers: Vec::new(),
+                    timestamp: None,
+                });
+            }
         }
         if to_all {
             self.last_header = Some(clock.now);
@@ -517,6 +526,33 @@ impl Stage for Calls {
     fn close(&mut self, input: &Input) {
         self.inputs.remove(input);
     }
+}
+
+/// Rows in records that a broker takes. The marks stand in the last, so that no reader is told of more
+/// than it has.
+fn pieces(header: wire::Batch, entities: Vec<wire::EntityName>, rows: Vec<wire::Row>) -> Vec<wire::Batch> {
+    let mut batches = Vec::new();
+    let mut batch = wire::Batch { marks: Vec::new(), ..header.clone() };
+    let mut bytes = 0;
+    let mut place = None;
+    for mut row in rows {
+        if BATCH_BYTES < bytes {
+            batches.push(std::mem::replace(&mut batch, wire::Batch { marks: Vec::new(), ..header.clone() }));
+            (bytes, place) = (0, None);
+        }
+        if place != Some(row.entity) {
+            place = Some(row.entity);
+            let name = entities[row.entity as usize].clone();
+            bytes += name.encoded_len();
+            batch.entities.push(name);
+        }
+        row.entity = batch.entities.len() as u32 - 1;
+        bytes += row.encoded_len() + 4;
+        batch.rows.push(row);
+    }
+    batch.marks = header.marks;
+    batches.push(batch);
+    batches
 }
 
 /// Whether an event may be taken, by its own record's timestamp and its partition's log time.
