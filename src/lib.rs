@@ -11,6 +11,10 @@ pub mod event;
 
 pub mod entity;
 
+pub mod histogram;
+
+pub mod fact;
+
 pub mod decode;
 
 pub mod life;
@@ -25,4 +29,8 @@ pub mod serve;
 
 pub mod simulate;
 
+pub mod replay;
+
 pub mod config;
+
+pub mod command;

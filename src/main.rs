@@ -1,1 +1,21 @@
-fn main() {}
+//! The program: arguments in, exit code out. What the commands do is in `command`.
+
+use callpulse::command::arguments::{Arguments, Command};
+use callpulse::command::{check, replay};
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Replay(asked) => replay::run(&asked),
+        Command::CheckConfig(asked) => check::check_config(&asked),
+        Command::Schema { of } => check::schema(of),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("callpulse: {failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}

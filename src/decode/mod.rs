@@ -1,1 +1,21 @@
-//! decode
+//! Decoding: the bytes of a record become an event, an unknown type, or a reject.
+//!
+//! A format fills [`slots`] and nothing else; [`assemble`] makes the event of them, so that every
+//! rule of the contract's section 1 stands once. [`table`] says which type has which fields;
+//! [`present`] is the way back.
+
+pub mod table;
+
+mod slots;
+
+mod assemble;
+
+mod present;
+
+pub mod json;
+
+pub mod protobuf;
+
+pub mod format;
+
+pub mod schema;

@@ -1,4 +1,25 @@
 //! KPIs: counts and distributions, with settings, to records. Pure: no clock, no Kafka, cannot fail.
 
 pub mod record;
+
 pub mod settings;
+
+pub mod view;
+
+pub mod service_level;
+
+pub mod visits;
+
+pub mod waits;
+
+pub mod handling;
+
+pub mod offers;
+
+pub mod concurrency;
+
+pub mod catalogue;
+
+pub mod project;
+
+pub mod schema;

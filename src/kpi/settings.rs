@@ -3,6 +3,8 @@
 //! Nothing here changes what is stored. Built and checked by `config`.
 
 use crate::calendar::{Length, Zone};
+use crate::tally::intervals::Kept;
+use crate::tally::tally::Shape;
 use crate::time::Span;
 use std::collections::BTreeMap;
 
@@ -110,6 +112,14 @@ impl Formula {
 }
 
 impl KpiSettings {
+    /// What tallies keep so that every window can be shown.
+    pub fn shape(&self) -> Shape {
+        Shape {
+            windows: self.sliding.iter().map(|(_, length)| length.0 / 1000).collect(),
+            intervals: Kept::of(self.intervals.iter().map(|(_, length)| *length)),
+        }
+    }
+
     /// The zone of a tenant.
     pub fn zone(&self, tenant: &str) -> &Zone {
         self.tenants.get(tenant).unwrap_or(&self.zone)

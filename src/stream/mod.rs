@@ -1,3 +1,44 @@
 //! The Kafka runtime: worker, transaction, state, marks; and the stages on top of it.
 
+pub mod follow;
 pub mod stage;
+
+pub mod client;
+
+mod consumer;
+
+pub mod fault;
+
+pub mod stop;
+
+pub mod status;
+
+pub mod topics;
+
+mod transaction;
+
+mod restore;
+
+mod run;
+
+mod rebalance;
+
+pub mod worker;
+
+pub mod embedded;
+
+pub mod batch;
+
+pub mod marks;
+
+mod call_record;
+
+pub mod calls;
+
+mod account;
+
+mod snapshot;
+
+mod publish;
+
+pub mod kpis;

@@ -1,1 +1,12 @@
-//! tally
+//! Tallies: facts added up per entity, in panes, sliding windows, calendar intervals and levels.
+//! Pure: no clock, no Kafka, cannot fail.
+
+pub mod sums;
+
+pub mod panes;
+
+pub mod level;
+
+pub mod intervals;
+
+pub mod tally;

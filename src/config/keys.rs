@@ -1,0 +1,213 @@
+//! The keys: every setting there is, with its shape.
+//!
+//! `config/callpulse.toml` is their manual and holds their defaults. A test compares the two.
+
+use super::leaf::WEEKDAYS;
+use super::shape::{Key, Shape, Standing};
+use crate::decode::format::Format;
+use crate::entity::Kind;
+use crate::kpi::settings::Formula;
+use crate::time::Span;
+
+const fn key(name: &'static str, shape: Shape, about: &'static str) -> Key {
+    Key { name, about, shape, standing: Standing::Optional }
+}
+
+const fn required(name: &'static str, shape: Shape, about: &'static str) -> Key {
+    Key { name, about, shape, standing: Standing::Required }
+}
+
+const fn promised(name: &'static str, shape: Shape) -> Key {
+    Key { name, about: "Understood, not used by this version.", shape, standing: Standing::Promised }
+}
+
+const fn between(min: Span, max: Span) -> Shape {
+    Shape::Duration { min, max, whole_seconds: false }
+}
+
+const fn seconds_between(min: Span, max: Span) -> Shape {
+    Shape::Duration { min, max, whole_seconds: true }
+}
+
+const DAY: Span = Span::from_hours(24);
+const FORMATS: [&str; 2] = [Format::Json.word(), Format::Protobuf.word()];
+const SLIDING: Shape = seconds_between(Span::from_secs(1), Span::from_hours(24 * 7));
+const WORKERS: Shape = Shape::Integer { min: 1, max: 64 };
+
+const FORMULAS: [&str; Formula::ALL.len()] = {
+    let mut words = [""; Formula::ALL.len()];
+    let mut at = 0;
+    while at < words.len() {
+        words[at] = Formula::ALL[at].word();
+        at += 1;
+    }
+    words
+};
+
+const KINDS: [&str; Kind::ALL.len()] = {
+    let mut words = [""; Kind::ALL.len()];
+    let mut at = 0;
+    while at < words.len() {
+        words[at] = Kind::ALL[at].word();
+        at += 1;
+    }
+    words
+};
+
+/// The whole document.
+pub const DOCUMENT: Shape = Shape::Table(SECTIONS);
+
+pub const SECTIONS: &[Key] = &[
+    key("kafka", Shape::Table(KAFKA), "How to reach Kafka."),
+    key("sources", Shape::List { of: &Shape::Table(SOURCE), distinct: false }, "The topics that events are read from."),
+    key("topics", Shape::Table(TOPICS), "The topics that the program writes."),
+    key("engine", Shape::Table(ENGINE), "How the stages work."),
+    key("windows", Shape::Table(WINDOWS), "Over what time KPIs are taken, and for whom."),
+    key(
+        "service_level",
+        Shape::Table(SERVICE_LEVEL),
+        "How service level is taken where a queue does not say otherwise.",
+    ),
+    key("queues", Shape::Names(&Shape::Table(QUEUE)), "Queues by name."),
+    key("tenants", Shape::Names(&Shape::Table(TENANT)), "Tenants by name."),
+    key("agents", Shape::Names(&Shape::Table(AGENT)), "Agents by name."),
+    key("teams", Shape::Names(&Shape::Table(TEAM)), "Teams by name."),
+    key("serve", Shape::Table(SERVE), "The HTTP endpoints."),
+    promised("rates", Shape::Names(&Shape::Anything)),
+    promised("privacy", Shape::Table(PRIVACY)),
+    promised("alerts", Shape::List { of: &Shape::Names(&Shape::Anything), distinct: false }),
+];
+
+const KAFKA: &[Key] = &[
+    key("brokers", Shape::Brokers, "Addresses to begin with, host:port, separated by commas."),
+    key("properties", Shape::Properties, "Further properties of the client library (librdkafka)."),
+];
+
+const SOURCE: &[Key] = &[
+    required("topic", Shape::Name, "The topic's name."),
+    key("format", Shape::Word(&FORMATS), "How its records are written; json unless said."),
+    promised("silent_after", between(Span(1), Span::from_hours(24 * 366))),
+    promised("hours", Shape::Anything),
+];
+
+const TOPICS: &[Key] = &[
+    key("partials", Shape::Name, "Internal: batches from the stage calls to the stage kpis."),
+    key("state", Shape::Name, "Internal: the beginning of the state topics, STATE.calls and STATE.kpis."),
+    key("kpis", Shape::Name, "The board: the newest record of each entity and window."),
+    key("intervals", Shape::Name, "The archive: intervals that have ended."),
+    key("rejects", Shape::Name, "Records that could not be used."),
+    key("calls", Shape::Name, "Assembled calls."),
+    key("partitions", Shape::Integer { min: 1, max: 10_000 }, "Partitions of a topic that the program creates."),
+    key("replication_factor", Shape::Integer { min: 1, max: 100 }, "Copies of a topic that the program creates."),
+    promised("subjects", Shape::Name),
+    promised("alerts", Shape::Name),
+];
+
+const ENGINE: &[Key] = &[
+    key("generation", Shape::Integer { min: 1, max: 1 << 20 }, "Raising it rebuilds everything from the input."),
+    key("calls_commit_every", between(Span(1), Span::from_secs(60)), "The stage calls commits this often."),
+    key("kpis_commit_every", between(Span(1), Span::from_secs(60)), "The stage kpis commits at most this often."),
+    key("emit_every", between(Span(1), Span::from_hours(1)), "A key that keeps changing is published this often."),
+    key("allowed_disorder", between(Span(0), DAY), "Events of a source may be this much out of order."),
+    key("allowed_skew", between(Span(0), DAY), "An event may lie this far after its own record."),
+    key(
+        "late_horizon",
+        seconds_between(Span::from_secs(60), Span::from_hours(24 * 366)),
+        "An event older than this is late.",
+    ),
+    key("calls_workers", WORKERS, "Threads of the stage calls."),
+    key("kpis_workers", WORKERS, "Threads of the stage kpis."),
+    key("instance", Shape::Name, "Names this instance; different in each instance of a cluster."),
+    promised("subjects_workers", WORKERS),
+];
+
+const WINDOWS: &[Key] = &[
+    key(
+        "sliding",
+        Shape::List { of: &SLIDING, distinct: true },
+        "Lengths of sliding windows; the text is the window's name.",
+    ),
+    key(
+        "intervals",
+        Shape::List { of: &Shape::Interval, distinct: true },
+        "Lengths of calendar intervals, any that divides a day, and 1d, 1w, 1mo; the window is named per_ and the text.",
+    ),
+    key("timezone", Shape::TimeZone, "IANA time zone whose midnight begins a day."),
+    key("week_start", Shape::Word(&WEEKDAYS), "The first day of a week."),
+    key("interval_grace", between(Span(0), Span::from_hours(24 * 31)), "An interval is final this long after its end."),
+    key("keep_intervals", between(Span::from_hours(1), Span::from_hours(24 * 36_600)), "How long the archive is kept."),
+    key(
+        "by_channel",
+        Shape::List { of: &Shape::Word(&KINDS), distinct: true },
+        "Kinds of entity that are also counted per channel.",
+    ),
+    key("queue_agent", Shape::Switch, "Whether agents are also counted within each queue."),
+];
+
+const THRESHOLD: Key = key(
+    "threshold",
+    Shape::WaitEdge { min: Span::from_secs(1) },
+    "Answered within this wait is in time; whole seconds up to 10 minutes, coarser above.",
+);
+const TARGET: Key = key("target", Shape::Number { min: 0.0, max: 1.0 }, "The wanted share, 0 to 1.");
+const FORMULA: Key = key("formula", Shape::Word(&FORMULAS), "Which calls are divided by which.");
+const SHORT_ABANDON: Key =
+    key("short_abandon", Shape::WaitEdge { min: Span(0) }, "An abandon within this wait is a short one.");
+const MET_AT_THRESHOLD: Key =
+    key("met_at_threshold", Shape::Switch, "Whether an answer at exactly the threshold is in time.");
+const ALSO: Key = key(
+    "also",
+    Shape::List { of: &Shape::Also, distinct: true },
+    "Further service levels: a formula, or formula@threshold.",
+);
+
+const SERVICE_LEVEL: &[Key] = &[THRESHOLD, TARGET, FORMULA, SHORT_ABANDON, MET_AT_THRESHOLD, ALSO];
+
+const QUEUE: &[Key] = &[
+    key("title", Shape::Text, "What people call it; its name unless said."),
+    THRESHOLD,
+    TARGET,
+    FORMULA,
+    SHORT_ABANDON,
+    MET_AT_THRESHOLD,
+    ALSO,
+    key(
+        "targets",
+        Shape::Names(&Shape::Number { min: f64::MIN, max: f64::MAX }),
+        "Wanted values by KPI: a ratio as 0 to 1, a time in seconds.",
+    ),
+    promised("hours", Shape::Anything),
+];
+
+const TENANT: &[Key] = &[
+    key("timezone", Shape::TimeZone, "Its IANA time zone; that of [windows] unless said."),
+    key("week_start", Shape::Word(&WEEKDAYS), "The first day of its week; that of [windows] unless said."),
+    key("max_entities", Shape::Integer { min: 1, max: 10_000_000 }, "How many entities it may have."),
+];
+
+const AGENT: &[Key] = &[
+    key("title", Shape::Text, "What people call the agent; the name unless said."),
+    key("aliases", Shape::List { of: &Shape::Text, distinct: true }, "Other names of the agent in events."),
+];
+
+const TEAM: &[Key] = &[
+    key("queues", Shape::List { of: &Shape::Text, distinct: true }, "Queues whose calls are the team's."),
+    key(
+        "members",
+        Shape::List { of: &Shape::Table(MEMBER), distinct: true },
+        "Agents whose work is the team's; of its queues all if none is listed.",
+    ),
+];
+
+const MEMBER: &[Key] = &[
+    required("agent", Shape::Text, "The agent's name."),
+    key("from", Shape::Moment, "Member from here on; always so far unless said."),
+    key("until", Shape::Moment, "Member up to here, exclusive; from then on always unless said."),
+];
+
+const SERVE: &[Key] = &[
+    key("listen", Shape::Address, "IP address and port."),
+    key("token", Shape::Secret, "What requests must bear; required when others than this machine can connect."),
+];
+
+const PRIVACY: &[Key] = &[key("customer", Shape::Word(&["hash", "keep"]), "How customers are kept.")];

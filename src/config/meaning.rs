@@ -1,0 +1,390 @@
+//! From settings as written to settings as meant, and what no key alone can say: that lengths differ,
+//! that a threshold and its comparison fit, that nobody is two agents.
+
+use super::fault::{Faults, item_of, key_of};
+use super::leaf;
+use super::settings::{Engine, Kafka, MaxEntities, Serve, Settings, Source, Topics};
+use super::shape;
+use crate::calendar::Zone;
+use crate::decode::format::Format;
+use crate::entity::Kind;
+use crate::kpi::settings::{Also, Formula, KpiSettings, QueueSettings, ServiceLevelSettings};
+use crate::life::plan::{Member, Plan, Team};
+use crate::time::{EventTime, Span};
+use jiff::civil::Weekday;
+use jiff::tz::TimeZone;
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use toml::{Table, Value};
+
+/// Entities of a tenant that sets no limit.
+const MAX_ENTITIES: usize = 100_000;
+
+/// What a document means. Where a value is faulty, which its check has said, something stands in
+/// for it: what is returned counts only if there are no faults at all.
+pub fn settings(document: &Table, faults: &mut Faults, warnings: &mut Vec<String>) -> Settings {
+    let root = View::of(document);
+    let plan = plan(root, faults);
+    let kpi = kpi_settings(root, faults);
+    let sources = sources(root.get("sources"), faults);
+    let topics = topics(root.get("topics"), &sources, faults);
+    if plan.by_channel.contains(&Kind::QueueAgent) && !plan.queue_agent {
+        warnings.push("windows.by_channel: `queue_agent` has no effect while `windows.queue_agent` is off".to_owned());
+    }
+    Settings {
+        kafka: kafka(root.get("kafka")),
+        sources,
+        topics,
+        engine: engine(root.get("engine")),
+        plan,
+        kpi,
+        keep_intervals: root.get("windows").get("keep_intervals").span(),
+        max_entities: max_entities(root.get("tenants")),
+        serve: serve(root.get("serve"), faults),
+    }
+}
+
+fn kafka(kafka: View) -> Kafka {
+    let brokers = match kafka.get("brokers").0 {
+        Some(Value::Array(items)) => shape::brokers(items).unwrap_or_default(),
+        _ => kafka.get("brokers").text(),
+    };
+    let properties = kafka.get("properties").entries();
+    let properties = properties.filter_map(|(name, value)| Some((name.to_owned(), shape::property(value.0?)?)));
+    Kafka { brokers: brokers.split(',').map(str::trim).collect::<Vec<_>>().join(","), properties: properties.collect() }
+}
+
+fn sources(list: View, faults: &mut Faults) -> Vec<Source> {
+    let mut sources: Vec<Source> = Vec::new();
+    for (index, source) in list.items() {
+        let topic = source.get("topic").text();
+        let word = source.get("format").text();
+        if let Some(earlier) = sources.iter().position(|source| source.topic == topic && !topic.is_empty()) {
+            faults.add(
+                key_of(&item_of("sources", index), "topic"),
+                format!("`{topic}` is read by `{}` already; remove one", item_of("sources", earlier)),
+            );
+        }
+        sources.push(Source { topic, format: Format::from_word(&word).unwrap_or(Format::Json) });
+    }
+    if list.is_empty_list() {
+        faults.add("sources", "is empty; name a topic to read events from: [{ topic = \"acd.events\" }]");
+    }
+    sources
+}
+
+fn topics(table: View, sources: &[Source], faults: &mut Faults) -> Topics {
+    let topics = Topics {
+        partials: table.get("partials").text(),
+        state: table.get("state").text(),
+        kpis: table.get("kpis").text(),
+        intervals: table.get("intervals").text(),
+        rejects: table.get("rejects").text(),
+        calls: table.get("calls").text(),
+        partitions: table.get("partitions").integer() as i32,
+        replication_factor: table.get("replication_factor").integer() as i32,
+    };
+    let mut taken: BTreeMap<String, String> = BTreeMap::new();
+    for (index, source) in sources.iter().enumerate() {
+        taken.entry(source.topic.clone()).or_insert(key_of(&item_of("sources", index), "topic"));
+    }
+    let states = ["calls", "kpis"].map(|stage| ("state", format!("{}.{stage}", topics.state)));
+    let named = [
+        ("partials", topics.partials.clone()),
+        ("kpis", topics.kpis.clone()),
+        ("intervals", topics.intervals.clone()),
+        ("rejects", topics.rejects.clone()),
+        ("calls", topics.calls.clone()),
+    ];
+    for (key, topic) in named.into_iter().chain(states).filter(|(_, topic)| !topic.is_empty()) {
+        let place = key_of("topics", key);
+        match taken.get(&topic) {
+            Some(other) => {
+                faults.add(place, format!("`{topic}` is the topic of `{other}` too; each needs its own"));
+            }
+            None => {
+                taken.insert(topic, place);
+            }
+        }
+    }
+    topics
+}
+
+fn engine(table: View) -> Engine {
+    Engine {
+        generation: table.get("generation").integer() as u64,
+        calls_commit_every: table.get("calls_commit_every").span(),
+        kpis_commit_every: table.get("kpis_commit_every").span(),
+        emit_every: table.get("emit_every").span(),
+        allowed_disorder: table.get("allowed_disorder").span(),
+        calls_workers: table.get("calls_workers").integer() as usize,
+        kpis_workers: table.get("kpis_workers").integer() as usize,
+        instance: table.get("instance").text(),
+    }
+}
+
+fn plan(root: View, faults: &mut Faults) -> Plan {
+    let (engine, windows) = (root.get("engine"), root.get("windows"));
+    let aliases = aliases(root.get("agents"), faults);
+    Plan {
+        late_horizon: engine.get("late_horizon").span(),
+        allowed_skew: engine.get("allowed_skew").span(),
+        teams: teams(root.get("teams"), windows.get("timezone").time_zone(), &aliases, faults),
+        aliases,
+        queue_agent: windows.get("queue_agent").switch(),
+        by_channel: windows.get("by_channel").items().filter_map(|(_, kind)| Kind::from_word(&kind.text())).collect(),
+    }
+}
+
+fn aliases(agents: View, faults: &mut Faults) -> BTreeMap<String, String> {
+    let mut aliases: BTreeMap<String, String> = BTreeMap::new();
+    for (agent, settings) in agents.entries() {
+        let list = key_of(&key_of("agents", agent), "aliases");
+        for (index, alias) in settings.get("aliases").items() {
+            let (place, alias) = (item_of(&list, index), alias.text());
+            if !agents.get(&alias).is_absent() {
+                let sentence = format!("`{alias}` is an agent of its own here; remove the alias or that agent");
+                faults.add(place, sentence);
+            } else if let Some(other) = aliases.get(&alias).filter(|other| *other != agent) {
+                let sentence = format!("`{alias}` is an alias of agent `{other}` already; it can be only one's");
+                faults.add(place, sentence);
+            } else {
+                aliases.insert(alias, agent.to_owned());
+            }
+        }
+    }
+    aliases
+}
+
+fn teams(teams: View, zone: Option<TimeZone>, aliases: &BTreeMap<String, String>, faults: &mut Faults) -> Vec<Team> {
+    let zone = zone.unwrap_or(TimeZone::UTC);
+    let mut out = Vec::new();
+    for (name, team) in teams.entries() {
+        let place = key_of("teams", name);
+        let queues = team.get("queues").items().map(|(_, queue)| queue.text()).collect();
+        let mut members = Vec::new();
+        for (index, member) in team.get("members").items() {
+            let agent = member.get("agent").text();
+            let moment = |key| member.get(key).moment(&zone);
+            let (from, until) = (moment("from"), moment("until"));
+            if let (Some(from), Some(until)) = (from, until)
+                && until <= from
+            {
+                let place = key_of(&item_of(&key_of(&place, "members"), index), "until");
+                faults.add(place, "is not after `from`; the end is exclusive");
+            }
+            members.push(Member { agent: aliases.get(&agent).cloned().unwrap_or(agent), from, until });
+        }
+        let team = Team { name: name.to_owned(), queues, members };
+        if team.queues.is_empty() && team.members.is_empty() {
+            faults.add(place, "lists neither `queues` nor `members`; list some or remove the team");
+        }
+        out.push(team);
+    }
+    out
+}
+
+fn kpi_settings(root: View, faults: &mut Faults) -> KpiSettings {
+    let windows = root.get("windows");
+    let mut sliding = Vec::new();
+    for (index, item) in windows.get("sliding").items() {
+        add_window(&mut sliding, (item.text(), item.duration()), &item_of("windows.sliding", index), faults);
+    }
+    let mut intervals = Vec::new();
+    for (index, item) in windows.get("intervals").items() {
+        let length = leaf::interval(&item.text()).ok();
+        add_window(&mut intervals, (item.text(), length), &item_of("windows.intervals", index), faults);
+    }
+    let service_level = service_level(root.get("service_level"), "service_level", None, faults);
+    let mut queues = BTreeMap::new();
+    for (name, queue) in root.get("queues").entries() {
+        let settings = QueueSettings {
+            title: queue.get("title").some_text(),
+            service_level: self::service_level(queue, &key_of("queues", name), Some(&service_level), faults),
+            targets: queue
+                .get("targets")
+                .entries()
+                .filter_map(|(kpi, wanted)| Some((kpi.to_owned(), shape::number(wanted.0?)?)))
+                .collect(),
+        };
+        queues.insert(name.to_owned(), settings);
+    }
+    let agents = root.get("agents").entries();
+    KpiSettings {
+        sliding,
+        intervals: intervals.into_iter().map(|(name, length)| (format!("per_{name}"), length)).collect(),
+        interval_grace: windows.get("interval_grace").span(),
+        zone: zone(windows, windows),
+        tenants: tenant_zones(root.get("tenants"), windows),
+        service_level,
+        queues,
+        agents: agents.filter_map(|(name, agent)| Some((name.to_owned(), agent.get("title").some_text()?))).collect(),
+    }
+}
+
+/// Adds a window unless its length is there already: two names of one window would only cost.
+fn add_window<L: PartialEq>(
+    windows: &mut Vec<(String, L)>,
+    (name, length): (String, Option<L>),
+    place: &str,
+    faults: &mut Faults,
+) {
+    let Some(length) = length else { return };
+    match windows.iter().find(|(_, have)| *have == length) {
+        Some((other, _)) => faults.add(place, format!("`{name}` is as long as `{other}`; remove one")),
+        None => windows.push((name, length)),
+    }
+}
+
+fn tenant_zones(tenants: View, windows: View) -> BTreeMap<String, Zone> {
+    tenants
+        .entries()
+        .filter(|(_, tenant)| !tenant.get("timezone").is_absent() || !tenant.get("week_start").is_absent())
+        .map(|(name, tenant)| (name.to_owned(), zone(tenant, windows)))
+        .collect()
+}
+
+/// The zone and week of a table; what it does not say is as in `general`.
+fn zone(table: View, general: View) -> Zone {
+    let name = table.get("timezone").some_text().unwrap_or_else(|| general.get("timezone").text());
+    let day = table.get("week_start").some_text().unwrap_or_else(|| general.get("week_start").text());
+    Zone::named(&name, leaf::weekday(&day).unwrap_or(Weekday::Monday)).unwrap_or(Zone::UTC)
+}
+
+fn max_entities(tenants: View) -> MaxEntities {
+    let limits = tenants.entries().filter_map(|(name, tenant)| {
+        let limit = tenant.get("max_entities").0?.as_integer()?;
+        Some((name.to_owned(), limit as usize))
+    });
+    MaxEntities { default: MAX_ENTITIES, tenants: limits.collect() }
+}
+
+/// The service level of a table; what it does not say is as in `general`.
+fn service_level(
+    table: View,
+    place: &str,
+    general: Option<&ServiceLevelSettings>,
+    faults: &mut Faults,
+) -> ServiceLevelSettings {
+    let seconds = |key| table.get(key).duration().map(|span: Span| span.0 / 1000);
+    let also = table.get("also");
+    let also_items: Vec<(usize, Also)> =
+        also.items().filter_map(|(index, item)| Some((index, leaf::also(&item.text()).ok()?))).collect();
+    let settings = ServiceLevelSettings {
+        threshold_s: seconds("threshold").or(general.map(|g| g.threshold_s)).unwrap_or(1),
+        target: table.get("target").0.and_then(shape::number).or(general.map(|g| g.target)).unwrap_or(0.0),
+        formula: Formula::from_word(&table.get("formula").text())
+            .or(general.map(|g| g.formula))
+            .unwrap_or(Formula::ExcludeShortAbandons),
+        short_abandon_s: seconds("short_abandon").or(general.map(|g| g.short_abandon_s)).unwrap_or(0),
+        met_at_threshold: (table.get("met_at_threshold").0.and_then(Value::as_bool))
+            .or(general.map(|g| g.met_at_threshold))
+            .unwrap_or(true),
+        also: match (also.is_absent(), general) {
+            (true, Some(general)) => general.also.clone(),
+            _ => also_items.iter().map(|(_, also)| also.clone()).collect(),
+        },
+    };
+    if !settings.met_at_threshold {
+        const SENTENCE: &str = "waits of more than 10 minutes are not kept apart so finely; choose at most \"10m\" or `met_at_threshold = true`";
+        let says = |key: &str| !table.get(key).is_absent();
+        if !leaf::is_exact(settings.threshold_s) && says("threshold") {
+            faults.add(key_of(place, "threshold"), SENTENCE);
+        } else if !leaf::is_exact(settings.threshold_s) && says("met_at_threshold") {
+            faults.add(key_of(place, "met_at_threshold"), SENTENCE);
+        }
+        let is_coarse = |also: &Also| also.threshold_s.is_some_and(|threshold_s| !leaf::is_exact(threshold_s));
+        for (index, _) in also_items.iter().filter(|(_, also)| is_coarse(also)) {
+            faults.add(item_of(&key_of(place, "also"), *index), SENTENCE);
+        }
+        if !says("also") && says("met_at_threshold") && settings.also.iter().any(is_coarse) {
+            faults.add(key_of(place, "met_at_threshold"), SENTENCE);
+        }
+    }
+    settings
+}
+
+fn serve(table: View, faults: &mut Faults) -> Serve {
+    let listen = table.get("listen").some_text().and_then(|text| leaf::address(&text).ok());
+    let token = table.get("token").some_text();
+    if let Some(listen) = listen.filter(|listen| !listen.ip().to_canonical().is_loopback())
+        && token.is_none()
+    {
+        let sentence = format!(
+            "others than this machine can connect to {listen}, so a token is needed; set `serve.token`, or listen on 127.0.0.1"
+        );
+        faults.add("serve.listen", sentence);
+    }
+    Serve { listen: listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))), token }
+}
+
+/// What stands at a place of a document, if anything.
+#[derive(Clone, Copy)]
+struct View<'a>(Option<&'a Value>, Option<&'a Table>);
+
+impl<'a> View<'a> {
+    fn of(table: &'a Table) -> View<'a> {
+        View(None, Some(table))
+    }
+
+    fn at(value: Option<&'a Value>) -> View<'a> {
+        View(value, value.and_then(Value::as_table))
+    }
+
+    fn get(self, key: &str) -> View<'a> {
+        View::at(self.1.and_then(|table| table.get(key)))
+    }
+
+    fn entries(self) -> impl Iterator<Item = (&'a str, View<'a>)> {
+        self.1.into_iter().flatten().map(|(name, value)| (name.as_str(), View::at(Some(value))))
+    }
+
+    fn items(self) -> impl Iterator<Item = (usize, View<'a>)> {
+        let items = self.0.and_then(Value::as_array);
+        items.into_iter().flatten().enumerate().map(|(index, value)| (index, View::at(Some(value))))
+    }
+
+    fn is_absent(self) -> bool {
+        self.0.is_none()
+    }
+
+    fn is_empty_list(self) -> bool {
+        self.0.and_then(Value::as_array).is_some_and(Vec::is_empty)
+    }
+
+    fn some_text(self) -> Option<String> {
+        self.0.and_then(Value::as_str).map(str::to_owned)
+    }
+
+    fn text(self) -> String {
+        self.some_text().unwrap_or_default()
+    }
+
+    fn integer(self) -> i64 {
+        self.0.and_then(Value::as_integer).unwrap_or(1)
+    }
+
+    fn switch(self) -> bool {
+        self.0.and_then(Value::as_bool).unwrap_or(false)
+    }
+
+    fn duration(self) -> Option<Span> {
+        self.0.and_then(Value::as_str).and_then(|text| leaf::duration(text).ok())
+    }
+
+    fn span(self) -> Span {
+        self.duration().unwrap_or_default()
+    }
+
+    fn time_zone(self) -> Option<TimeZone> {
+        self.some_text().and_then(|name| leaf::time_zone(&name).ok())
+    }
+
+    fn moment(self, zone: &TimeZone) -> Option<EventTime> {
+        let text = match self.0? {
+            Value::Datetime(written) => written.to_string(),
+            value => value.as_str()?.to_owned(),
+        };
+        leaf::moment(&text, zone).ok()
+    }
+}

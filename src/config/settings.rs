@@ -1,0 +1,131 @@
+//! Settings as meant: checked, with every default filled in, ready to be passed down.
+
+use crate::decode::format::Format;
+use crate::kpi::settings::KpiSettings;
+use crate::life::plan::Plan;
+use crate::time::Span;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+
+/// Everything the program is told. Its Debug form shows no secret.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub kafka: Kafka,
+    /// The topics that events are read from; at least one, each once.
+    pub sources: Vec<Source>,
+    pub topics: Topics,
+    pub engine: Engine,
+    /// What the fold reads.
+    pub plan: Plan,
+    /// What showing reads.
+    pub kpi: KpiSettings,
+    /// How long the archive of intervals is kept.
+    pub keep_intervals: Span,
+    pub max_entities: MaxEntities,
+    pub serve: Serve,
+}
+
+/// How to reach Kafka.
+#[derive(Clone)]
+pub struct Kafka {
+    /// `host:port`, separated by commas; never empty.
+    pub brokers: String,
+    /// Further properties of the client library, by their own names.
+    pub properties: BTreeMap<String, String>,
+}
+
+/// A topic of events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    pub topic: String,
+    pub format: Format,
+}
+
+/// The topics the program writes, as the settings name them: what a generation adds to the names of
+/// internal ones is the runtime's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topics {
+    /// Internal: batches from calls to kpis.
+    pub partials: String,
+    /// Internal: the beginning of the names of the state topics, `<state>.calls` and `<state>.kpis`.
+    pub state: String,
+    /// The board: the newest record of each entity and window.
+    pub kpis: String,
+    /// The archive: intervals that have ended.
+    pub intervals: String,
+    pub rejects: String,
+    /// Assembled calls.
+    pub calls: String,
+    /// Partitions of a topic that the program creates.
+    pub partitions: i32,
+    /// Copies of a topic that the program creates.
+    pub replication_factor: i32,
+}
+
+/// How the stages work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Engine {
+    /// Begins versions and names internal topics and groups; 1 to 2^20.
+    pub generation: u64,
+    pub calls_commit_every: Span,
+    pub kpis_commit_every: Span,
+    /// A key that keeps changing is published this often.
+    pub emit_every: Span,
+    /// A source is complete up to its largest event time less this.
+    pub allowed_disorder: Span,
+    /// Threads of the stage calls, each a member of its group.
+    pub calls_workers: usize,
+    /// Threads of the stage kpis, each a member of its group.
+    pub kpis_workers: usize,
+    /// Names this instance among those of one cluster; part of its transactional ids.
+    pub instance: String,
+}
+
+/// How many entities a tenant may have; more are refused and counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MaxEntities {
+    /// For tenants that are not listed.
+    pub default: usize,
+    pub tenants: BTreeMap<String, usize>,
+}
+
+/// The HTTP endpoints.
+#[derive(Clone)]
+pub struct Serve {
+    pub listen: SocketAddr,
+    /// What a request must bear; present whenever others than this machine can connect.
+    pub token: Option<String>,
+}
+
+impl MaxEntities {
+    pub fn of(&self, tenant: &str) -> usize {
+        self.tenants.get(tenant).copied().unwrap_or(self.default)
+    }
+}
+
+const HIDDEN: &str = "(hidden)";
+
+/// Whether a property of the client library may hold something that is not for a log.
+fn is_secret(property: &str) -> bool {
+    let property = property.to_lowercase();
+    ["password", "secret", "key", "token", "jaas", "oauthbearer.config"].iter().any(|part| property.contains(part))
+}
+
+impl fmt::Debug for Kafka {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown: BTreeMap<&str, &str> = self
+            .properties
+            .iter()
+            .map(|(name, value)| (name.as_str(), if is_secret(name) { HIDDEN } else { value }))
+            .collect();
+        f.debug_struct("Kafka").field("brokers", &self.brokers).field("properties", &shown).finish()
+    }
+}
+
+impl fmt::Debug for Serve {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let token = self.token.as_ref().map(|_| HIDDEN);
+        f.debug_struct("Serve").field("listen", &self.listen).field("token", &token).finish()
+    }
+}

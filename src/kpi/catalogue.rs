@@ -1,0 +1,187 @@
+//! The catalogue: every count and KPI this version publishes, defined once.
+//!
+//! Records are made from it, and docs/kpis.md is written from it.
+
+use super::record::Kpi;
+use super::view::{View, WindowKind};
+use super::{concurrency, handling, offers, service_level, visits, waits};
+use crate::entity::Kind;
+use crate::fact::Measure;
+
+/// One KPI.
+pub struct Definition {
+    /// The public name.
+    pub id: &'static str,
+    pub formula: &'static str,
+    /// `ratio` (0..1, without a unit in the record), `s`, `calls` or `per_call`.
+    pub unit: &'static str,
+    pub kinds: &'static [Kind],
+    pub windows: Windows,
+    pub better: Better,
+    pub note: &'static str,
+    pub value: fn(&View<'_>) -> Kpi,
+}
+
+/// In which windows a KPI stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Windows {
+    /// Sliding windows, intervals with their by-entry part, and `total`.
+    Facts,
+    /// As [`Windows::Facts`], without the by-entry part.
+    AtTheEvent,
+    /// `now` alone.
+    Now,
+    FactsAndNow,
+}
+
+/// Which way a target is met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Better {
+    Higher,
+    Lower,
+}
+
+/// One count or sum, as the records name it.
+pub struct Counted {
+    pub name: &'static str,
+    pub kinds: &'static [Kind],
+    pub what: What,
+    pub note: &'static str,
+}
+
+/// What a count is made of.
+#[derive(Clone, Copy)]
+pub enum What {
+    Measure(Measure),
+    /// Abandons within the short-abandon limit of the settings.
+    ShortAbandoned,
+    /// One number for each reason or kind that occurred.
+    By(&'static [(&'static str, Measure)]),
+}
+
+const VISITED: &[Kind] = &[Kind::Queue, Kind::Team, Kind::Tenant];
+const WITH_CALLS: &[Kind] = &[Kind::Queue, Kind::Agent, Kind::Team, Kind::Tenant, Kind::QueueAgent];
+const TENANT: &[Kind] = &[Kind::Tenant];
+
+macro_rules! kpi {
+    ($id:ident in $module:ident, $unit:literal, $kinds:expr, $windows:ident, $better:ident, $formula:literal, $note:literal) => {
+        Definition {
+            id: stringify!($id),
+            formula: $formula,
+            unit: $unit,
+            kinds: $kinds,
+            windows: Windows::$windows,
+            better: Better::$better,
+            note: $note,
+            value: $module::$id,
+        }
+    };
+}
+
+/// Every KPI, in the order of records.
+#[rustfmt::skip]
+pub const KPIS: &[Definition] = &[
+    kpi!(service_level in service_level, "ratio", VISITED, FactsAndNow, Higher, "by the formula of the settings, see Service level", "in `now` only with the formula `waiting_now`"),
+    kpi!(average_speed_of_answer in waits, "s", WITH_CALLS, Facts, Lower, "sum of waits of A / A", "ASA; wait from queue entry to answer"),
+    kpi!(average_speed_of_answer_from_arrival in waits, "s", WITH_CALLS, Facts, Lower, "sum of (first answer - arrival) / calls answered since their arrival", "only calls with `call.arrived`; the first answer of a call counts"),
+    kpi!(abandonment_rate in visits, "ratio", VISITED, Facts, Lower, "(B - Bs) / (L - Bs)", "short abandons are left out of both sides"),
+    kpi!(abandonment_rate_all in visits, "ratio", VISITED, Facts, Lower, "B / L", ""),
+    kpi!(abandonment_rate_answered_plus_abandoned in visits, "ratio", VISITED, Facts, Lower, "B / (A + B)", ""),
+    kpi!(short_abandonment_rate in visits, "ratio", VISITED, Facts, Lower, "Bs / L", ""),
+    kpi!(answer_rate in visits, "ratio", VISITED, Facts, Higher, "A / L", ""),
+    kpi!(answer_rate_of_arrived in visits, "ratio", TENANT, AtTheEvent, Higher, "arrived calls answered at least once / arrived calls answered or ended", "both sides book when the call's fate is decided, so that the share stays within 0..1 in every window"),
+    kpi!(flow_out_rate in visits, "ratio", VISITED, Facts, Lower, "F / L", ""),
+    kpi!(calls_missed in visits, "calls", VISITED, Facts, Lower, "B + F - C + blocked", ""),
+    kpi!(average_wait in waits, "s", VISITED, Facts, Lower, "sum of waits of L / L", "over all that left"),
+    kpi!(average_time_to_abandon in waits, "s", VISITED, Facts, Higher, "sum of waits of B / B", ""),
+    kpi!(longest_wait in waits, "s", VISITED, FactsAndNow, Lower, "upper edge of the highest cell of the waits of L", "in `now`: how long the call that waits longest has waited, exactly"),
+    kpi!(wait_p50 in waits, "s", VISITED, Facts, Lower, "median wait of L", "nearest rank, upper edge of its cell"),
+    kpi!(wait_p90 in waits, "s", VISITED, Facts, Lower, "90th percentile wait of L", ""),
+    kpi!(wait_p95 in waits, "s", VISITED, Facts, Lower, "95th percentile wait of L", ""),
+    kpi!(wait_p99 in waits, "s", VISITED, Facts, Lower, "99th percentile wait of L", ""),
+    kpi!(average_handle_time in handling, "s", WITH_CALLS, Facts, Lower, "(talk + hold + wrap-up booked in the window) / H", "AHT; inbound; per call exact in the by-entry part"),
+    kpi!(average_handle_time_all in handling, "s", WITH_CALLS, Facts, Lower, "as average_handle_time, of every direction", ""),
+    kpi!(average_call_time in handling, "s", WITH_CALLS, Facts, Lower, "(talk + hold) / H", "connected time; inbound; not the speed of answer"),
+    kpi!(average_talk_time in handling, "s", WITH_CALLS, Facts, Lower, "talk / H", "inbound"),
+    kpi!(average_hold_time in handling, "s", WITH_CALLS, Facts, Lower, "hold / connections that were held", "inbound"),
+    kpi!(average_hold_time_all in handling, "s", WITH_CALLS, Facts, Lower, "hold / H", "inbound"),
+    kpi!(average_wrapup_time in handling, "s", WITH_CALLS, Facts, Lower, "wrap-up / H", "inbound"),
+    kpi!(call_time_p50 in handling, "s", WITH_CALLS, Facts, Lower, "median connected time", "inbound; nearest rank, upper edge of its cell"),
+    kpi!(call_time_p90 in handling, "s", WITH_CALLS, Facts, Lower, "90th percentile connected time", "inbound"),
+    kpi!(handle_p50 in handling, "s", WITH_CALLS, Facts, Lower, "median handle time", "inbound; books when the connection ended, or at the end of its wrap-up"),
+    kpi!(handle_p90 in handling, "s", WITH_CALLS, Facts, Lower, "90th percentile handle time", "inbound"),
+    kpi!(handle_p95 in handling, "s", WITH_CALLS, Facts, Lower, "95th percentile handle time", "inbound"),
+    kpi!(handle_p99 in handling, "s", WITH_CALLS, Facts, Lower, "99th percentile handle time", "inbound"),
+    kpi!(transfer_rate in handling, "ratio", WITH_CALLS, Facts, Lower, "connections ended by a transfer / H", "a conference ends none"),
+    kpi!(transfers_per_call in handling, "per_call", WITH_CALLS, Facts, Lower, "transfers / calls with a connection that ended", "for the tenant a leg that names another call as `root_id` is no further call"),
+    kpi!(ring_no_answer_all in offers, "calls", WITH_CALLS, Facts, Lower, "ring_no_answer + ring_caller_left", ""),
+    kpi!(agent_answer_rate in offers, "ratio", WITH_CALLS, Facts, Higher, "offers that ended in an answer / offers that ended", "an offer ends by its answer, by `call.ring_ended`, or with the visit"),
+    kpi!(concurrent_calls_max in concurrency, "calls", VISITED, AtTheEvent, Lower, "highest number of calls in a queue or connected at once", "at second boundaries `[start, end)`"),
+    kpi!(concurrent_calls_now in concurrency, "calls", VISITED, Now, Lower, "waiting + talking + on hold", ""),
+];
+
+/// Every count, in the order of records.
+#[rustfmt::skip]
+pub const COUNTS: &[Counted] = &[
+    Counted { name: "offered", kinds: VISITED, what: What::Measure(Measure::Offered), note: "O: entered the queue; inbound, no callbacks" },
+    Counted { name: "answered", kinds: WITH_CALLS, what: What::Measure(Measure::Answered), note: "A: an agent took a waiting call" },
+    Counted { name: "abandoned", kinds: VISITED, what: What::Measure(Measure::Abandoned), note: "B: the caller left while waiting" },
+    Counted { name: "short_abandoned", kinds: VISITED, what: What::ShortAbandoned, note: "Bs: abandoned within the short-abandon limit" },
+    Counted { name: "flowed_out", kinds: VISITED, what: What::Measure(Measure::FlowedOut), note: "F: left unanswered other than by abandoning" },
+    Counted { name: "flowed_out_by_reason", kinds: VISITED, what: What::By(&[
+        ("timeout", Measure::FlowedOutTimeout), ("no_agents", Measure::FlowedOutNoAgents), ("key", Measure::FlowedOutKey),
+        ("overflow", Measure::FlowedOutOverflow), ("callback", Measure::FlowedOutCallback), ("voicemail", Measure::FlowedOutVoicemail),
+        ("withdrawn", Measure::FlowedOutWithdrawn), ("system", Measure::FlowedOutSystem), ("lost", Measure::FlowedOutLost),
+    ]), note: "reasons that occurred" },
+    Counted { name: "lost", kinds: VISITED, what: What::Measure(Measure::Lost), note: "part of F: nothing was heard of the call for two hours" },
+    Counted { name: "blocked", kinds: VISITED, what: What::Measure(Measure::Blocked), note: "turned away before entering" },
+    Counted { name: "blocked_by_reason", kinds: VISITED, what: What::By(&[
+        ("full", Measure::BlockedFull), ("closed", Measure::BlockedClosed), ("no_agents", Measure::BlockedNoAgents),
+        ("no_trunk", Measure::BlockedNoTrunk), ("other", Measure::BlockedOther),
+    ]), note: "reasons that occurred" },
+    Counted { name: "callbacks_requested", kinds: VISITED, what: What::Measure(Measure::CallbacksRequested), note: "C, part of F" },
+    Counted { name: "callbacks_offered", kinds: VISITED, what: What::Measure(Measure::CallbacksOffered), note: "callbacks that came up; not offered, not waiting" },
+    Counted { name: "handled", kinds: WITH_CALLS, what: What::Measure(Measure::Handled), note: "H: connections that ended, of every direction" },
+    Counted { name: "held", kinds: WITH_CALLS, what: What::Measure(Measure::Held), note: "ended connections that were held" },
+    Counted { name: "transferred_in", kinds: WITH_CALLS, what: What::Measure(Measure::TransferredIn), note: "visits by transfer; for agents connections out of them and transfers straight to the agent" },
+    Counted { name: "transferred_out", kinds: WITH_CALLS, what: What::Measure(Measure::TransferredOut), note: "handed on by an agent, conferences included" },
+    Counted { name: "transferred_out_by_kind", kinds: WITH_CALLS, what: What::By(&[
+        ("blind", Measure::TransferredBlind), ("attended", Measure::TransferredAttended),
+        ("conference", Measure::TransferredConference), ("other", Measure::TransferredOther),
+    ]), note: "kinds that occurred" },
+    Counted { name: "outbound", kinds: WITH_CALLS, what: What::Measure(Measure::Outbound), note: "`call.dialled`" },
+    Counted { name: "solicitations", kinds: WITH_CALLS, what: What::Measure(Measure::Solicitations), note: "offers to an agent" },
+    Counted { name: "ring_no_answer", kinds: WITH_CALLS, what: What::Measure(Measure::RingNoAnswer), note: "offers ended by no_answer, rejected or error" },
+    Counted { name: "ring_caller_left", kinds: WITH_CALLS, what: What::Measure(Measure::RingCallerLeft), note: "offers ended because the caller left" },
+    Counted { name: "implied", kinds: VISITED, what: What::Measure(Measure::Implied), note: "visits whose entry was not told" },
+    Counted { name: "arrived", kinds: TENANT, what: What::Measure(Measure::Arrived), note: "calls that reached the centre (`call.arrived`); calls, not visits" },
+    Counted { name: "left_in_ivr", kinds: TENANT, what: What::Measure(Measure::LeftInIvr), note: "arrived calls that ended before any queue or agent" },
+];
+
+/// Every sum of milliseconds, in the order of records.
+#[rustfmt::skip]
+pub const SUMS: &[Counted] = &[
+    Counted { name: "wait_answered", kinds: WITH_CALLS, what: What::Measure(Measure::WaitAnswered), note: "waits of answered calls" },
+    Counted { name: "wait_abandoned", kinds: VISITED, what: What::Measure(Measure::WaitAbandoned), note: "waits of abandoned calls" },
+    Counted { name: "wait_flowed_out", kinds: VISITED, what: What::Measure(Measure::WaitFlowedOut), note: "waits of calls that flowed out" },
+    Counted { name: "talk", kinds: WITH_CALLS, what: What::Measure(Measure::Talk), note: "connected without hold, booked when the connection ended" },
+    Counted { name: "hold", kinds: WITH_CALLS, what: What::Measure(Measure::Hold), note: "booked when the connection ended" },
+    Counted { name: "wrapup", kinds: WITH_CALLS, what: What::Measure(Measure::Wrapup), note: "booked at its own end" },
+];
+
+impl Definition {
+    /// Whether the KPI stands in a window of this sort.
+    pub fn stands_in(&self, window: WindowKind) -> bool {
+        match (self.windows, window) {
+            (Windows::Now, WindowKind::Now) | (Windows::FactsAndNow, _) => true,
+            (Windows::Now, _) | (_, WindowKind::Now) => false,
+            (Windows::AtTheEvent, WindowKind::ByEntry) => false,
+            (Windows::Facts | Windows::AtTheEvent, _) => true,
+        }
+    }
+}
+
+/// The definition of a KPI by its public name; none if this version has no such KPI.
+pub fn definition(id: &str) -> Option<&'static Definition> {
+    KPIS.iter().find(|kpi| kpi.id == id)
+}

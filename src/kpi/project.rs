@@ -1,0 +1,337 @@
+//! Projection: a tally and the settings, to the record of one window as of one instant.
+
+use super::catalogue::{Better, COUNTS, Counted, Definition, KPIS, SUMS, What};
+use super::record::{ByEntry, Count, Counters, EntityPart, Fields, Kpi, KpiRecord, Now, SCHEMA, WindowPart};
+use super::service_level;
+use super::settings::{Formula, KpiSettings, QueueSettings, ServiceLevelSettings};
+use super::view::{View, Waiting, WindowKind};
+use crate::calendar::{Interval, Length};
+use crate::entity::{Entity, Kind};
+use crate::fact::{Distribution, Measure};
+use crate::tally::intervals::Kept;
+use crate::tally::sums::Summed;
+use crate::tally::tally::Tally;
+use crate::time::{EventTime, Span};
+use std::borrow::Cow;
+
+/// Which window of an entity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Window {
+    Now,
+    /// By its place in the settings.
+    Sliding(usize),
+    Total,
+    /// By its length's place in the settings.
+    Interval(usize, Interval),
+}
+
+/// What is projected, and with what.
+#[derive(Clone, Copy)]
+pub struct Projection<'a> {
+    pub settings: &'a KpiSettings,
+    pub kept: &'a Kept,
+    pub entity: &'a Entity,
+    pub tally: &'a Tally,
+    pub as_of: EventTime,
+}
+
+/// What a record carries beside the facts.
+#[derive(Clone, Debug, Default)]
+pub struct Edition {
+    pub version: u64,
+    /// The highest values so far; none lets the record carry the present ones.
+    pub counters: Option<Counters>,
+    pub corrected: bool,
+    pub gap: bool,
+}
+
+/// Upper edges of the counters' wait buckets, seconds: the usual thresholds.
+pub const WAIT_BUCKETS_S: [i64; 13] = [5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200];
+
+/// The wait buckets of counters from their values: one for each edge, then `count` and `sum_ms`. None
+/// if there are more or fewer.
+pub fn wait_fields(values: &[i64]) -> Option<Fields<i64>> {
+    let names = WAIT_BUCKETS_S.iter().map(|edge| Cow::Owned(edge.to_string()));
+    let names = names.chain([Cow::Borrowed("count"), Cow::Borrowed("sum_ms")]);
+    (values.len() == WAIT_BUCKETS_S.len() + 2).then(|| Fields(names.zip(values.iter().copied()).collect()))
+}
+
+impl Window {
+    /// The name in keys and records.
+    pub fn name(self, settings: &KpiSettings) -> &str {
+        match self {
+            Window::Now => "now",
+            Window::Total => "total",
+            Window::Sliding(place) => &settings.sliding[place].0,
+            Window::Interval(place, _) => &settings.intervals[place].0,
+        }
+    }
+}
+
+/// The key of an entity's window on the board.
+pub fn board_key(entity: &Entity, window: &str) -> String {
+    format!("{entity}|{window}")
+}
+
+/// The key of an interval in the archive.
+pub fn archive_key(entity: &Entity, window: &str, start: EventTime) -> String {
+    format!("{entity}|{window}|{start}")
+}
+
+impl<'a> Projection<'a> {
+    /// The record of a window. None of a sliding window before the first `as_of`.
+    pub fn record(&self, window: Window, edition: Edition) -> Option<KpiRecord> {
+        let waiting = WaitingAt { tally: self.tally, as_of: self.as_of };
+        let service_level = self.service_level();
+        let (name, end) = (window.name(self.settings).to_string(), self.as_of);
+        let mut record = self.empty(name, end, edition.version);
+        let view = |kind, sums| View::new(self.entity.kind, kind, self.as_of, service_level, &waiting, sums);
+        match window {
+            Window::Sliding(place) => {
+                let sums = self.tally.panes.window(place)?;
+                let end = self.tally.panes.end()?;
+                let seconds = self.settings.sliding[place].1.0 / 1000;
+                record.window.kind = Cow::Borrowed("sliding");
+                record.window.start = Some(EventTime((end - seconds) * 1000).to_string());
+                record.window.end = EventTime(end * 1000).to_string();
+                let mut view = view(WindowKind::Sliding, sums);
+                view.concurrent_max = self.concurrent_max(end - seconds..end);
+                self.fill(&mut record, &view);
+            }
+            Window::Interval(place, interval) => {
+                let length = self.settings.intervals[place].1;
+                let piece = self.tally.intervals.sum(self.kept, length, interval);
+                record.window.kind = Cow::Borrowed("interval");
+                record.window.start = Some(interval.start.to_string());
+                record.window.end = interval.end.to_string();
+                let is_open = self.as_of < interval.end;
+                record.is_final = self.is_final(interval);
+                record.corrected = edition.corrected;
+                let kind = if is_open { WindowKind::OpenInterval } else { WindowKind::ClosedInterval };
+                let mut at_event = view(kind, &piece.event);
+                at_event.concurrent_max = self.concurrent_max(interval.start.second().0..interval.end.second().0);
+                self.fill(&mut record, &at_event);
+                if self.entity.kind != Kind::Agent {
+                    record.by_entry = Some(self.by_entry(&view(WindowKind::ByEntry, &piece.entry)));
+                }
+            }
+            Window::Total => {
+                let mut view = view(WindowKind::Total, &self.tally.total);
+                view.concurrent_max = self.entity.kind.has_visits().then(|| self.tally.concurrent.max());
+                self.fill(&mut record, &view);
+                if self.entity.kind.has_visits() {
+                    record.waiting = Some(self.tally.waiting());
+                    record.counters = Some(edition.counters.unwrap_or_else(|| self.counters()));
+                }
+            }
+            Window::Now => {
+                let mut view = view(WindowKind::Now, &self.tally.total);
+                view.concurrent_now = self.tally.total.get(Measure::Concurrent);
+                record.kpis = self.kpis(&view);
+                record.now = Some(self.now(&waiting));
+            }
+        }
+        record.gap = edition.gap;
+        Some(record)
+    }
+
+    /// Whether an interval is final as of now.
+    pub fn is_final(&self, interval: Interval) -> bool {
+        interval.end.plus(self.settings.interval_grace) <= self.as_of
+    }
+
+    /// The values monotone counters are made of, as they are now.
+    pub fn counters(&self) -> Counters {
+        let settings = self.service_level();
+        let waiting = WaitingAt { tally: self.tally, as_of: self.as_of };
+        let view = View::new(self.entity.kind, WindowKind::Total, self.as_of, settings, &waiting, &self.tally.total);
+        let within = |threshold_s, inclusive| view.within(Distribution::WaitAnswered, threshold_s, inclusive);
+        let mut waits: Vec<i64> = WAIT_BUCKETS_S.iter().map(|edge| within(*edge, true)).collect();
+        waits.extend([view.get(Measure::Answered), view.get(Measure::WaitAnswered)]);
+        Counters {
+            offered: view.get(Measure::Offered),
+            answered: view.get(Measure::Answered),
+            answered_within_threshold: within(settings.threshold_s, settings.met_at_threshold),
+            abandoned: view.get(Measure::Abandoned),
+            wait_seconds: wait_fields(&waits).expect("as many values as names"),
+        }
+    }
+
+    /// The service-level settings of the entity: a queue's own, else the common ones.
+    fn service_level(&self) -> &'a ServiceLevelSettings {
+        self.queue().map_or(&self.settings.service_level, |queue| &queue.service_level)
+    }
+
+    fn queue(&self) -> Option<&'a QueueSettings> {
+        match self.entity.kind {
+            Kind::Queue => self.settings.queues.get(self.entity.id.as_ref()),
+            _ => None,
+        }
+    }
+
+    fn concurrent_max(&self, seconds: std::ops::Range<i64>) -> Option<i64> {
+        self.entity.kind.has_visits().then(|| self.tally.concurrent.max_in(seconds))
+    }
+
+    fn empty(&self, name: String, end: EventTime, version: u64) -> KpiRecord {
+        let title = match self.entity.kind {
+            Kind::Queue => self.queue().and_then(|queue| queue.title.clone()),
+            Kind::Agent => self.settings.agents.get(self.entity.id.as_ref()).cloned(),
+            _ => None,
+        };
+        let parts = self.entity.queue_and_agent();
+        KpiRecord {
+            schema: Cow::Borrowed(SCHEMA),
+            tenant: self.entity.tenant.to_string(),
+            entity: EntityPart {
+                kind: Cow::Borrowed(self.entity.kind.word()),
+                id: self.entity.id.to_string(),
+                title,
+                channel: self.entity.channel.map(|channel| Cow::Borrowed(channel.word())),
+                queue: parts.as_ref().map(|(queue, _)| queue.clone()),
+                agent: parts.map(|(_, agent)| agent),
+            },
+            window: WindowPart {
+                kind: Cow::Borrowed(if name == "now" { "now" } else { "total" }),
+                name,
+                start: None,
+                end: end.to_string(),
+            },
+            as_of: self.as_of.to_string(),
+            version,
+            is_final: false,
+            corrected: false,
+            covered_from: None,
+            gap: false,
+            counts: Fields::default(),
+            sums_ms: Fields::default(),
+            kpis: Fields::default(),
+            by_entry: None,
+            waiting: None,
+            counters: None,
+            now: None,
+        }
+    }
+
+    fn fill(&self, record: &mut KpiRecord, view: &View<'_>) {
+        record.counts = counts(COUNTS, view);
+        record.sums_ms = sums(view);
+        record.kpis = self.kpis(view);
+    }
+
+    fn by_entry(&self, view: &View<'_>) -> ByEntry {
+        ByEntry {
+            counts: counts(COUNTS, view),
+            sums_ms: sums(view),
+            kpis: self.kpis(view),
+            waiting: view.get(Measure::Offered) - view.left(),
+            unsettled: view.get(Measure::Unsettled),
+        }
+    }
+
+    fn kpis(&self, view: &View<'_>) -> Fields<Kpi> {
+        let mut kpis = Fields::default();
+        for definition in KPIS {
+            if !definition.kinds.contains(&view.kind) || !definition.stands_in(view.window) {
+                continue;
+            }
+            if definition.id == "service_level" {
+                self.service_levels(view, definition, &mut kpis);
+            } else {
+                kpis.push(definition.id, self.with_target(definition, (definition.value)(view)));
+            }
+        }
+        kpis
+    }
+
+    /// The service level of the settings and those of `also`, each where its formula has a meaning.
+    fn service_levels(&self, view: &View<'_>, definition: &Definition, kpis: &mut Fields<Kpi>) {
+        let settings = view.service_level;
+        let has_meaning = |formula| view.window != WindowKind::Now || formula == Formula::WaitingNow;
+        if has_meaning(settings.formula) {
+            kpis.push(definition.id, (definition.value)(view));
+        }
+        for also in settings.also.iter().filter(|also| has_meaning(also.formula)) {
+            let kpi = service_level::by(view, also.formula, also.threshold_s.unwrap_or(settings.threshold_s));
+            kpis.push(format!("{}.{}", definition.id, also.name), kpi);
+        }
+    }
+
+    fn with_target(&self, definition: &Definition, kpi: Kpi) -> Kpi {
+        let Some(target) = self.queue().and_then(|queue| queue.targets.get(definition.id)).copied() else { return kpi };
+        let met = kpi.value.map(|value| match definition.better {
+            Better::Higher => target <= value,
+            Better::Lower => value <= target,
+        });
+        Kpi { target: Some(target), met, ..kpi }
+    }
+
+    fn now(&self, waiting: &WaitingAt<'_>) -> Now {
+        let total = &self.tally.total;
+        let settings = self.service_level();
+        Now {
+            waiting: waiting.count(),
+            longest_wait_since: waiting.longest_since().map(|since| since.to_string()),
+            ringing: total.get(Measure::Ringing),
+            talking: total.get(Measure::Talking),
+            on_hold: total.get(Measure::OnHold),
+            in_wrapup: total.get(Measure::InWrapup),
+            over_threshold_waiting: waiting.over(settings.threshold_s, settings.met_at_threshold),
+        }
+    }
+
+    /// The interval of a configured length that holds `as_of`.
+    pub fn open_interval(&self, place: usize) -> Interval {
+        let length: Length = self.settings.intervals[place].1;
+        self.settings.zone(&self.entity.tenant).interval(length, self.as_of)
+    }
+}
+
+/// Who waits, as of an instant.
+struct WaitingAt<'a> {
+    tally: &'a Tally,
+    as_of: EventTime,
+}
+
+impl Waiting for WaitingAt<'_> {
+    fn count(&self) -> i64 {
+        self.tally.waiting()
+    }
+
+    fn over(&self, threshold_s: i64, met_at_threshold: bool) -> i64 {
+        self.tally.waiting_since_before(self.as_of.minus(Span::from_secs(threshold_s)), !met_at_threshold)
+    }
+
+    fn longest_since(&self) -> Option<EventTime> {
+        self.tally.longest_wait_since()
+    }
+}
+
+fn counts(counted: &[Counted], view: &View<'_>) -> Fields<Count> {
+    let mut fields = Fields::default();
+    for Counted { name, kinds, what, .. } in counted {
+        if !kinds.contains(&view.kind) {
+            continue;
+        }
+        let count = match what {
+            What::Measure(measure) => Count::Number(view.get(*measure)),
+            What::ShortAbandoned => Count::Number(view.short_abandoned()),
+            What::By(measures) => {
+                let occurred = measures.iter().map(|(name, measure)| (Cow::Borrowed(*name), view.get(*measure)));
+                Count::By(Fields(occurred.filter(|(_, count)| *count != 0).collect()))
+            }
+        };
+        fields.push(*name, count);
+    }
+    fields
+}
+
+fn sums(view: &View<'_>) -> Fields<i64> {
+    let mut fields = Fields::default();
+    for Counted { name, kinds, what, .. } in SUMS {
+        if let (true, What::Measure(measure)) = (kinds.contains(&view.kind), what) {
+            fields.push(*name, view.get(*measure));
+        }
+    }
+    fields
+}

@@ -1,0 +1,206 @@
+//! The engine of a replay: all events first, then every call settled once as of one instant.
+//!
+//! Files are one set of events, so nothing is late, nothing is in the future, and no order matters.
+//! Holding the calls' logs costs a few dozen bytes an event and saves deciding anything twice.
+
+use super::filter::Filter;
+use crate::calendar::Interval;
+use crate::entity::{Entity, Kind};
+use crate::event::{CallEvent, DEFAULT_TENANT, Event, What};
+use crate::fact::{Family, Key};
+use crate::kpi::project::{Edition, Projection, Window};
+use crate::kpi::record::KpiRecord;
+use crate::kpi::settings::KpiSettings;
+use crate::life::log::{Added, CallLog, encode};
+use crate::life::plan::Plan;
+use crate::life::routes::{Account, EntityId, Ledger, Routes};
+use crate::life::settle::{Restart, Terms, settle};
+use crate::tally::intervals::Finder;
+use crate::tally::tally::{Booked, Shape, Tally};
+use crate::time::EventTime;
+use hashbrown::HashMap;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What became of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    Accepted,
+    Repeated,
+    /// Of a type that is understood and not used yet.
+    NotUsed,
+    /// The call has more events than any call has.
+    TooMany,
+}
+
+/// The events of a replay.
+pub struct Replay {
+    plan: Arc<Plan>,
+    /// By tenant and call id, with a zero byte between.
+    calls: HashMap<Box<str>, CallLog>,
+    restarts: BTreeMap<String, Vec<Restart>>,
+    latest: Option<EventTime>,
+    not_after: EventTime,
+    key: String,
+    entry: Vec<u8>,
+}
+
+impl Replay {
+    /// `not_after` bounds the default of `as_of`: later events count, but do not move it.
+    pub fn new(plan: Arc<Plan>, not_after: EventTime) -> Replay {
+        Replay {
+            plan,
+            calls: HashMap::new(),
+            restarts: BTreeMap::new(),
+            latest: None,
+            not_after,
+            key: String::new(),
+            entry: Vec::new(),
+        }
+    }
+
+    /// Takes an event. `default_source` is the file's name.
+    pub fn take(&mut self, event: &Event<'_>, default_source: &str) -> Taken {
+        if event.time <= self.not_after {
+            self.latest = self.latest.max(Some(event.time));
+        }
+        match &event.what {
+            What::Call(call) => self.take_call(event, call, default_source),
+            What::SourceRestarted => {
+                let source = event.source.as_deref().unwrap_or_default();
+                let restart = Restart { at: event.time, source: source.to_string() };
+                let known = self.restarts.entry(event.tenant.to_string()).or_default();
+                match known.binary_search(&restart) {
+                    Ok(_) => Taken::Repeated,
+                    Err(place) => {
+                        known.insert(place, restart);
+                        Taken::Accepted
+                    }
+                }
+            }
+            _ => Taken::NotUsed,
+        }
+    }
+
+    fn take_call(&mut self, event: &Event<'_>, call: &CallEvent<'_>, default_source: &str) -> Taken {
+        // Only the source's own order needs a name for a source that gave none.
+        let source = event.source.as_deref().unwrap_or(if event.seq.is_some() { default_source } else { "" });
+        self.entry.clear();
+        encode(event, call, source, &mut self.entry);
+        self.key.clear();
+        self.key.push_str(&event.tenant);
+        self.key.push('\0');
+        self.key.push_str(event.call_id.as_deref().unwrap_or_default());
+        let log = match self.calls.get_mut(self.key.as_str()) {
+            Some(log) => log,
+            None => self.calls.entry(self.key.as_str().into()).or_default(),
+        };
+        match log.add(&self.entry) {
+            Added::Last | Added::Within => Taken::Accepted,
+            Added::Repeat => Taken::Repeated,
+            Added::TooMany => Taken::TooMany,
+        }
+    }
+
+    /// The largest event time, but for events in the future; none without events.
+    pub fn latest(&self) -> Option<EventTime> {
+        self.latest
+    }
+
+    /// Settles every call as of an instant.
+    pub fn settle(self, settings: &KpiSettings, as_of: EventTime) -> Tallies<'_> {
+        let mut tallies = Tallies::new(settings, as_of);
+        let mut routes = Routes::new(self.plan.clone());
+        for queue in settings.queues.keys() {
+            let tenant = Arc::from(DEFAULT_TENANT);
+            let entity = Entity { tenant, kind: Kind::Queue, id: queue.as_str().into(), channel: None };
+            tallies.account(routes.id(entity.clone()), &entity);
+        }
+        let mut bookings = Vec::new();
+        for (key, log) in &self.calls {
+            let (tenant, call_id) = key.split_once('\0').expect("a call's key holds its tenant");
+            let Some(first) = log.iter().next() else { continue };
+            let restarts = self.restarts.get(tenant).map_or(&[][..], Vec::as_slice);
+            let terms = Terms { plan: &self.plan, call_id, restarts, judged: as_of };
+            bookings.clear();
+            settle(terms, log, |booking| bookings.push(booking));
+            let mut call = routes.call(tenant, first.channel);
+            for booking in &bookings {
+                call.book(*booking, &mut tallies);
+            }
+        }
+        tallies
+    }
+}
+
+/// What the calls of a replay add up to.
+pub struct Tallies<'s> {
+    settings: &'s KpiSettings,
+    shape: Shape,
+    as_of: EventTime,
+    accounts: Vec<Option<(Entity, Tally)>>,
+    finders: HashMap<Arc<str>, Finder>,
+}
+
+impl<'s> Tallies<'s> {
+    fn new(settings: &'s KpiSettings, as_of: EventTime) -> Tallies<'s> {
+        Tallies { settings, shape: settings.shape(), as_of, accounts: Vec::new(), finders: HashMap::new() }
+    }
+
+    /// Every record of the kept entities and windows, in the order of entities: `now`, sliding windows,
+    /// `total`, and every interval that holds facts.
+    pub fn records(&self, filter: &Filter) -> impl Iterator<Item = KpiRecord> {
+        let mut accounts: Vec<&(Entity, Tally)> =
+            self.accounts.iter().flatten().filter(|(entity, _)| filter.keeps_entity(entity)).collect();
+        accounts.sort_by(|a, b| a.0.cmp(&b.0));
+        accounts.into_iter().flat_map(move |(entity, tally)| {
+            let (settings, kept, as_of) = (self.settings, &self.shape.intervals, self.as_of);
+            let projection = Projection { settings, kept, entity, tally, as_of };
+            let windows = self.windows(entity, tally).into_iter();
+            let kept = windows.filter(|window| filter.keeps_window(window.name(settings)));
+            kept.filter_map(move |window| projection.record(window, Edition::default())).collect::<Vec<_>>()
+        })
+    }
+
+    fn windows(&self, entity: &Entity, tally: &Tally) -> Vec<Window> {
+        let mut windows = vec![Window::Now];
+        windows.extend((0..self.settings.sliding.len()).map(Window::Sliding));
+        windows.push(Window::Total);
+        let mut finder = Finder::new(self.settings.zone(&entity.tenant).clone());
+        for (place, (_, length)) in self.settings.intervals.iter().enumerate() {
+            let touched: Vec<Interval> = tally.intervals.touched(&self.shape.intervals, &mut finder, *length);
+            windows.extend(touched.into_iter().map(|interval| Window::Interval(place, interval)));
+        }
+        windows
+    }
+
+    fn account(&mut self, id: EntityId, entity: &Entity) -> (&mut Tally, &mut Finder, &Shape) {
+        let index = id.0 as usize;
+        if self.accounts.len() <= index {
+            self.accounts.resize_with(index + 1, || None);
+        }
+        let (_, tally) = self.accounts[index].get_or_insert_with(|| {
+            let mut tally = Tally::default();
+            // The windows end where they will be shown, so that only what they hold is kept.
+            tally.panes.slide(&self.shape.windows, self.as_of.second().0 + 1);
+            (entity.clone(), tally)
+        });
+        let settings = self.settings;
+        let finder = self
+            .finders
+            .entry_ref(&entity.tenant)
+            .or_insert_with(|| Finder::new(settings.zone(&entity.tenant).clone()));
+        (tally, finder, &self.shape)
+    }
+}
+
+impl Ledger for Tallies<'_> {
+    fn fact(&mut self, to: Account<'_>, family: Family, second: i64, key: Key, amount: i64) {
+        let (tally, finder, shape) = self.account(to.id, to.entity);
+        tally.add(shape, finder, to.entity.kind, Booked { family, second, key, amount });
+    }
+
+    fn waiting(&mut self, to: Account<'_>, since: EventTime, amount: i64) {
+        self.account(to.id, to.entity).0.add_waiting(since, amount);
+    }
+}

@@ -1,0 +1,9 @@
+//! Replay: events from files through the same fold and the same tallies, without a broker.
+
+pub mod engine;
+
+pub mod files;
+
+pub mod filter;
+
+pub mod output;

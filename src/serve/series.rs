@@ -1,0 +1,277 @@
+//! Series: which Prometheus series a KPI record stands for.
+//!
+//! A record becomes a short list of samples, each a number and the index of its *shape*: the name of
+//! the series and the labels that are not the entity's or the window's (`le`, `name`). Shapes are
+//! kept once for all records, so that a board of many entities stays small and a scrape only joins
+//! text. The text itself is written by `prometheus`.
+//!
+//! Left out are counts by reason, the `by_entry` part, KPIs in other units than ratio, seconds and
+//! calls, and whatever has no value: an idle queue has no service level, so it has no such series.
+
+use crate::entity::Kind;
+use crate::kpi::record::{Count, Counters, Fields, Kpi, KpiRecord, Now};
+use crate::time::EventTime;
+use hashbrown::HashMap;
+
+/// One number of a record.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sample {
+    /// Index into [`Shapes::shapes`].
+    pub shape: u32,
+    pub value: f64,
+}
+
+/// What every sample of one series name and its own labels shares.
+#[derive(Debug)]
+pub struct Shape {
+    /// Index into [`Shapes::families`].
+    pub family: u32,
+    /// The name of the series with what the histogram adds to it (`_bucket`), ready to write.
+    pub name: Box<str>,
+    /// Whether the series carries the label `window`.
+    pub has_window: bool,
+    /// Further labels, escaped and with a comma before each (`,le="20"`); empty if there are none.
+    pub labels: Box<str>,
+}
+
+/// A metric family: what stands under one `# TYPE`.
+#[derive(Debug)]
+pub struct Family {
+    pub name: Box<str>,
+    pub form: Form,
+    /// The word of the entities' kind.
+    pub kind: &'static str,
+    pub about: About,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    Gauge,
+    Counter,
+    Histogram,
+}
+
+/// What a family tells, for its help.
+#[derive(Debug)]
+pub enum About {
+    /// A KPI by its id in the catalogue; of a count `X` it is `calls_X` or `X`.
+    Kpi(Box<str>),
+    /// The wanted value of a KPI.
+    Target(Box<str>),
+    /// Said here; ` of each queue` follows.
+    Text(&'static str),
+}
+
+/// All shapes seen so far. Their number is that of the catalogue, not of the entities.
+#[derive(Debug, Default)]
+pub struct Shapes {
+    families: Vec<Family>,
+    shapes: Vec<Shape>,
+    family_by_name: HashMap<Box<str>, u32>,
+    /// By name and further labels.
+    shape_by_text: HashMap<Box<str>, u32>,
+}
+
+impl Shapes {
+    pub fn families(&self) -> &[Family] {
+        &self.families
+    }
+
+    pub fn shapes(&self) -> &[Shape] {
+        &self.shapes
+    }
+
+    /// The samples of a record; no two have the same shape.
+    pub fn samples(&mut self, kind: Kind, record: &KpiRecord) -> Box<[Sample]> {
+        let mut taking = Taking { shapes: self, kind: kind.word(), samples: Vec::new(), text: String::new() };
+        for (name, count) in record.counts.iter() {
+            if let Count::Number(calls) = count {
+                taking.calls(name, *calls);
+            }
+        }
+        for (id, kpi) in record.kpis.iter() {
+            taking.kpi(id, kpi);
+        }
+        if let ("total", Some(counters)) = (record.window.name.as_str(), &record.counters) {
+            taking.counters(counters);
+        }
+        if let ("now", Some(now)) = (record.window.name.as_str(), &record.now) {
+            taking.now(now, kind.has_visits());
+        }
+        taking.samples.into_boxed_slice()
+    }
+
+    /// The shape of a series, made if it is new; none if its family's name is taken by another form.
+    /// `text` is the name of the series, then its further labels.
+    fn shape(&mut self, text: &str, kind: &'static str, series: Series<'_>) -> Option<u32> {
+        if let Some(&shape) = self.shape_by_text.get(text) {
+            return Some(shape);
+        }
+        let family = match self.family_by_name.get(series.family) {
+            Some(&family) if self.families[family as usize].form != series.form => return None,
+            Some(&family) => family,
+            None => {
+                let about = (series.about)();
+                self.families.push(Family { name: series.family.into(), form: series.form, kind, about });
+                let family = self.families.len() as u32 - 1;
+                self.family_by_name.insert(series.family.into(), family);
+                family
+            }
+        };
+        let (name, labels) = text.split_at(series.family.len() + series.suffix.len());
+        let has_window = series.form == Form::Gauge;
+        self.shapes.push(Shape { family, name: name.into(), has_window, labels: labels.into() });
+        let shape = self.shapes.len() as u32 - 1;
+        self.shape_by_text.insert(text.into(), shape);
+        Some(shape)
+    }
+}
+
+/// Writes a label's value between its quotes: `\`, `"` and line feeds escaped.
+pub fn escape_label(value: &str, out: &mut String) {
+    for c in value.chars() {
+        match c {
+            '\\' => out.push_str("\\\\"),
+            '"' => out.push_str("\\\""),
+            '\n' => out.push_str("\\n"),
+            c => out.push(c),
+        }
+    }
+}
+
+/// A series as asked for.
+struct Series<'a> {
+    family: &'a str,
+    form: Form,
+    /// What a histogram adds to the family's name.
+    suffix: &'static str,
+    labels: &'a str,
+    about: &'a dyn Fn() -> About,
+}
+
+/// The samples of one record while they are taken.
+struct Taking<'a> {
+    shapes: &'a mut Shapes,
+    kind: &'static str,
+    samples: Vec<Sample>,
+    text: String,
+}
+
+impl Taking<'_> {
+    fn kpi(&mut self, id: &str, kpi: &Kpi) {
+        if let Some(also) = id.strip_prefix("service_level.") {
+            if let Some(value) = kpi.value {
+                self.also(also, value);
+            }
+            return;
+        }
+        let (base, unit) = match kpi.unit.as_deref() {
+            None => (id, "ratio"),
+            Some("s") => (id, "seconds"),
+            Some("calls") => (id.strip_prefix("calls_").unwrap_or(id), "calls"),
+            Some(_) => return,
+        };
+        if let Some(value) = kpi.value {
+            self.gauge(&format!("{base}_{unit}"), value, &|| About::Kpi(id.into()));
+        }
+        if let Some(target) = kpi.target {
+            self.gauge(&format!("{base}_target_{unit}"), target, &|| About::Target(id.into()));
+        }
+    }
+
+    fn also(&mut self, name: &str, value: f64) {
+        let mut labels = String::from(",name=\"");
+        escape_label(name, &mut labels);
+        labels.push('"');
+        let family = format!("acd_{}_service_level_also_ratio", self.kind);
+        let about = || About::Text("the further service levels, by their names in the settings,");
+        self.sample(Series { family: &family, form: Form::Gauge, suffix: "", labels: &labels, about: &about }, value);
+    }
+
+    fn counters(&mut self, counters: &Counters) {
+        for (name, what, value) in [
+            ("offered", "calls that entered", counters.offered),
+            ("answered", "calls answered", counters.answered),
+            (
+                "answered_within_threshold",
+                "calls answered within the service-level threshold",
+                counters.answered_within_threshold,
+            ),
+            ("abandoned", "calls whose caller gave up waiting", counters.abandoned),
+        ] {
+            let family = format!("acd_{}_calls_{name}_total", self.kind);
+            let about = || About::Text(what);
+            let series = Series { family: &family, form: Form::Counter, suffix: "", labels: "", about: &about };
+            self.sample(series, value as f64);
+        }
+        self.waits(&counters.wait_seconds);
+    }
+
+    /// The histogram of waits: edges in seconds as names, then `count` and `sum_ms`.
+    fn waits(&mut self, waits: &Fields<i64>) {
+        let (Some(&count), Some(&sum_ms)) = (waits.get("count"), waits.get("sum_ms")) else {
+            return;
+        };
+        let family = format!("acd_{}_wait_seconds", self.kind);
+        let about = || About::Text("how long answered calls waited,");
+        let mut part = |suffix, labels: &str, value| {
+            self.sample(Series { family: &family, form: Form::Histogram, suffix, labels, about: &about }, value);
+        };
+        let mut last_edge = f64::NEG_INFINITY;
+        for (edge, &calls) in waits.iter() {
+            if let Ok(upper) = edge.parse::<f64>()
+                && last_edge < upper
+                && upper < f64::INFINITY
+            {
+                last_edge = upper;
+                part("_bucket", &format!(",le=\"{upper}\""), calls as f64);
+            }
+        }
+        part("_bucket", ",le=\"+Inf\"", count as f64);
+        part("_sum", "", sum_ms as f64 / 1000.0);
+        part("_count", "", count as f64);
+    }
+
+    fn now(&mut self, now: &Now, has_visits: bool) {
+        if has_visits {
+            self.calls("waiting", now.waiting);
+            self.calls("over_threshold_waiting", now.over_threshold_waiting);
+            if let Some(since) = now.longest_wait_since.as_deref().and_then(EventTime::parse) {
+                let about = || About::Text("since when the longest waiting call waits, as seconds since 1970,");
+                self.gauge("longest_wait_since_timestamp_seconds", since.0 as f64 / 1000.0, &about);
+            }
+        }
+        self.calls("ringing", now.ringing);
+        self.calls("talking", now.talking);
+        self.calls("on_hold", now.on_hold);
+        self.calls("in_wrapup", now.in_wrapup);
+    }
+
+    /// A number of calls, under its name in `counts` or `now`.
+    fn calls(&mut self, name: &str, calls: i64) {
+        self.gauge(&format!("{name}_calls"), calls as f64, &|| About::Kpi(format!("calls_{name}").into()));
+    }
+
+    /// A gauge by its name after `acd_KIND_`. What is no metric name is left out, and so is the name of
+    /// the histogram of waits, whichever record comes first.
+    fn gauge(&mut self, name: &str, value: f64, about: &dyn Fn() -> About) {
+        let is_name = name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_');
+        if is_name && name != "wait_seconds" {
+            let family = format!("acd_{}_{name}", self.kind);
+            self.sample(Series { family: &family, form: Form::Gauge, suffix: "", labels: "", about }, value);
+        }
+    }
+
+    fn sample(&mut self, series: Series<'_>, value: f64) {
+        self.text.clear();
+        for part in [series.family, series.suffix, series.labels] {
+            self.text.push_str(part);
+        }
+        if let Some(shape) = self.shapes.shape(&self.text, self.kind, series)
+            && value.is_finite()
+            && self.samples.iter().all(|sample| sample.shape != shape)
+        {
+            self.samples.push(Sample { shape, value });
+        }
+    }
+}

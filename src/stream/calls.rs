@@ -1,0 +1,611 @@
+//! The stage *calls*: events in, facts out.
+//!
+//! Keyed by whatever keeps one call's events together. Keeps the logs of open and recent calls; what an
+//! event adds to what its call amounted to before goes into the batch of the next commit.
+
+use super::batch::{Rows, partition_of, wire};
+use super::call_record;
+use super::stage::{Clock, Input, OutRecord, Output, Record, Stage};
+use crate::decode::format::Format;
+use crate::event::{CallEvent, Decoded, Event, Reason, Reject, What};
+use crate::life::booking::Booking;
+use crate::life::log::{Added, CallLog, EVENTS_MAX, encode};
+use crate::life::plan::Plan;
+use crate::life::routes::Routes;
+use crate::life::settle::{Restart, Settled, Terms, settle, settle_last};
+use crate::time::{EventTime, Span};
+use hashbrown::{HashMap, HashSet};
+use metrics::counter;
+use prost::Message;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Grows when the fold decides anything differently: what older rules booked is then taken back by
+/// what is stored, and not by booking it again.
+const RULES: u32 = 1;
+
+/// Rows in memory at which a commit does not wait for its time.
+const ROWS_MAX: usize = 50_000;
+
+/// A header without rows is sent this seldom.
+const HEADER_EVERY: Duration = Duration::from_secs(1);
+
+/// What the stage needs to know.
+#[derive(Clone)]
+pub struct CallsSettings {
+    pub plan: Arc<Plan>,
+    /// Format by topic.
+    pub formats: HashMap<Arc<str>, Format>,
+    /// Every source topic and how many partitions it has.
+    pub sources: Vec<(String, i32)>,
+    pub allowed_disorder: Span,
+    pub commit_every: Duration,
+    pub generation: u64,
+    pub partials: Arc<str>,
+    pub partials_partitions: i32,
+    pub rejects: Arc<str>,
+    pub calls: Arc<str>,
+}
+
+/// The stage.
+pub struct Calls {
+    settings: CallsSettings,
+    fingerprint: u64,
+    inputs: HashMap<Input, Partition>,
+    routes: Routes,
+    rows: Rows,
+    outgoing: Vec<OutRecord>,
+    /// Since when something waits to be committed.
+    pending: Option<Instant>,
+    last_commit: Option<Instant>,
+    last_header: Option<Instant>,
+    fates: Fates,
+    entry: Vec<u8>,
+    key: String,
+}
+
+/// What became of events since the last commit.
+#[derive(Default)]
+struct Fates {
+    accepted: u64,
+    repeated: u64,
+    not_used: u64,
+    unknown_type: u64,
+}
+
+/// One source partition.
+#[derive(Default)]
+struct Partition {
+    calls: HashMap<Box<str>, Call>,
+    restarts: BTreeMap<String, Vec<Restart>>,
+    /// The largest record timestamp read.
+    log_time: Option<EventTime>,
+    latest_event: Option<EventTime>,
+    /// Complete up to here; never goes back.
+    mark: Option<EventTime>,
+    /// The clock when it was last read to its end, since the last commit.
+    at_end: Option<EventTime>,
+    /// When calls are to be looked at again: for what is lost, or to be forgotten.
+    agenda: BTreeSet<(EventTime, Box<str>)>,
+    changed: HashSet<Box<str>>,
+    forgotten: Vec<Box<str>>,
+}
+
+/// One call id.
+#[derive(Default)]
+struct Call {
+    log: CallLog,
+    /// What was lost was judged at this instant.
+    judged: Option<EventTime>,
+    /// What another plan or other rules booked for it.
+    booked_before: Option<Box<wire::CallState>>,
+    /// Its entry in the agenda.
+    next: Option<EventTime>,
+    /// The offset of the record that changed it last.
+    offset: i64,
+}
+
+/// The key of a partition's own state; no call has it, since a call's holds a zero byte within.
+const SOURCE_KEY: &[u8] = b"\0";
+
+impl Calls {
+    pub fn new(settings: CallsSettings) -> Calls {
+        let fingerprint = settings.plan.fingerprint();
+        let routes = Routes::new(settings.plan.clone());
+        Calls {
+            settings,
+            fingerprint,
+            inputs: HashMap::new(),
+            routes,
+            rows: Rows::default(),
+            outgoing: Vec::new(),
+            pending: None,
+            last_commit: None,
+            last_header: None,
+            fates: Fates::default(),
+            entry: Vec::new(),
+            key: String::new(),
+        }
+    }
+
+    fn reject(&mut self, input: &Input, record: Record<'_>, reject: &Reject) {
+        counter!("callpulse_rejects_total", "reason" => reject.reason.word()).increment(1);
+        let headers = vec![
+            ("reason", reject.reason.word().into()),
+            ("sentence", reject.sentence.clone().into_bytes()),
+            ("source_topic", input.topic.as_bytes().to_vec()),
+            ("source_partition", input.partition.to_string().into_bytes()),
+            ("source_offset", record.offset.to_string().into_bytes()),
+        ];
+        self.outgoing.push(OutRecord {
+            to: Output::Topic { topic: self.settings.rejects.clone(), partition: None },
+            key: record.key.map(<[u8]>::to_vec),
+            value: record.value.map(<[u8]>::to_vec),
+            headers,
+            timestamp: record.timestamp,
+        });
+    }
+
+    fn take(&mut self, input: &Input, record: Record<'_>) -> Result<(), Reject> {
+        let format = self.settings.formats.get(&input.topic).copied().unwrap_or(Format::Json);
+        let decoded = format.decode(record.value.unwrap_or_default());
+        let partition = self.inputs.get_mut(input).expect("records come for assigned inputs only");
+        let stamped = record.timestamp.map(EventTime);
+        partition.log_time = partition.log_time.max(stamped);
+        let event = match decoded? {
+            Decoded::Event(event) => event,
+            Decoded::Unknown { .. } => {
+                self.fates.unknown_type += 1;
+                return Ok(());
+            }
+        };
+        let stamped = stamped.unwrap_or(event.time);
+        partition.log_time = partition.log_time.max(Some(stamped));
+        let log_time = partition.log_time.unwrap_or(stamped);
+        check_time(&event, stamped, log_time, &self.settings.plan)?;
+        partition.latest_event = partition.latest_event.max(Some(event.time));
+        match &event.what {
+            What::Call(call) => self.take_call(input, record.offset, &event, call),
+            What::SourceRestarted => {
+                self.take_restart(input, &event);
+                Ok(())
+            }
+            _ => {
+                self.fates.not_used += 1;
+                Ok(())
+            }
+        }
+    }
+
+    fn take_call(
+        &mut self,
+        input: &Input,
+        offset: i64,
+        event: &Event<'_>,
+        call_event: &CallEvent<'_>,
+    ) -> Result<(), Reject> {
+        // The topic's own name is what an event that names no source has for one.
+        let source = event.source.as_deref().filter(|source| *source != input.topic.as_ref()).unwrap_or_default();
+        self.entry.clear();
+        encode(event, call_event, source, &mut self.entry);
+        self.key.clear();
+        self.key.push_str(&event.tenant);
+        self.key.push('\0');
+        self.key.push_str(event.call_id.as_deref().unwrap_or_default());
+
+        let partition = self.inputs.get_mut(input).expect("records come for assigned inputs only");
+        let judged = partition.log_time.expect("a record was read");
+        let restarts = partition.restarts.get(event.tenant.as_ref()).map_or(&[][..], Vec::as_slice);
+        let call_id = &self.key[event.tenant.len() + 1..];
+        let terms = Terms { plan: &self.settings.plan, call_id, restarts, judged };
+        let call = match partition.calls.get_mut(self.key.as_str()) {
+            Some(call) => call,
+            None => partition.calls.entry(self.key.as_str().into()).or_default(),
+        };
+        let before = call.log.iter().last().map(|moment| moment.time);
+        let is_plain = call.judged.is_none()
+            && call.booked_before.is_none()
+            && restarts.iter().all(|restart| before.is_none_or(|before| restart.at < before));
+        let old = (!is_plain || before.is_some_and(|before| event.time <= before)).then(|| call.log.clone());
+        let added = call.log.add(&self.entry);
+        match added {
+            Added::Repeat => {
+                self.fates.repeated += 1;
+                return Ok(());
+            }
+            Added::TooMany => {
+                return Err(Reject {
+                    reason: Reason::TooLarge,
+                    sentence: format!("the call has {EVENTS_MAX} events already; is its call_id unique?"),
+                });
+            }
+            Added::Last | Added::Within => {}
+        }
+        self.fates.accepted += 1;
+        let settled = if is_plain && added == Added::Last {
+            book(
+                &mut self.routes,
+                &mut self.rows,
+                &event.tenant,
+                &call.log,
+                |log, sink| settle_last(terms, log, sink),
+                1,
+            )
+        } else {
+            let old = old.unwrap_or_default();
+            unbook(&mut self.routes, &mut self.rows, &event.tenant, terms, call, &old);
+            book(&mut self.routes, &mut self.rows, &event.tenant, &call.log, |log, sink| settle(terms, log, sink), 1)
+        };
+        call.offset = offset;
+        call.judged = settled.has_lost.then_some(judged);
+        let horizon = keep_for(&self.settings.plan);
+        note(&mut partition.agenda, &mut partition.changed, call, &self.key, settled, horizon);
+        Ok(())
+    }
+
+    /// Ends what calls of the source have open, in this partition.
+    fn take_restart(&mut self, input: &Input, event: &Event<'_>) {
+        let source = event.source.as_deref().filter(|source| *source != input.topic.as_ref()).unwrap_or_default();
+        let restart = Restart { at: event.time, source: source.to_string() };
+        let partition = self.inputs.get_mut(input).expect("records come for assigned inputs only");
+        let old = partition.restarts.get(event.tenant.as_ref()).cloned().unwrap_or_default();
+        let Err(place) = old.binary_search(&restart) else {
+            self.fates.repeated += 1;
+            return;
+        };
+        self.fates.accepted += 1;
+        let mut new = old.clone();
+        new.insert(place, restart);
+        let judged = partition.log_time.expect("a record was read");
+        let horizon = keep_for(&self.settings.plan);
+        for (key, call) in &mut partition.calls {
+            let (tenant, call_id) = split(key);
+            if tenant != event.tenant {
+                continue;
+            }
+            let terms = Terms { plan: &self.settings.plan, call_id, restarts: &old, judged };
+            let log = call.log.clone();
+            unbook(&mut self.routes, &mut self.rows, tenant, terms, call, &log);
+            let terms = Terms { restarts: &new, ..terms };
+            let settled = book(&mut self.routes, &mut self.rows, tenant, &log, |log, sink| settle(terms, log, sink), 1);
+            call.judged = settled.has_lost.then_some(judged);
+            note(&mut partition.agenda, &mut partition.changed, call, key, settled, horizon);
+        }
+        partition.restarts.insert(event.tenant.to_string(), new);
+    }
+
+    /// Ends as lost what log time says is lost, and forgets what no event can reach any more.
+    fn look_at_agenda(&mut self, input: &Input) {
+        let partition = self.inputs.get_mut(input).expect("an assigned input");
+        let Some(log_time) = partition.log_time else { return };
+        let horizon = keep_for(&self.settings.plan);
+        while let Some((due, key)) = partition.agenda.first().filter(|(due, _)| *due <= log_time).cloned() {
+            partition.agenda.pop_first();
+            let Some(call) = partition.calls.get_mut(&key).filter(|call| call.next == Some(due)) else { continue };
+            call.next = None;
+            let (tenant, call_id) = split(&key);
+            let restarts = partition.restarts.get(tenant).map_or(&[][..], Vec::as_slice);
+            let terms = Terms { plan: &self.settings.plan, call_id, restarts, judged: log_time };
+            let last = settle(terms, &call.log, |_| {});
+            if last.next_loss.is_none() && last.last.plus(horizon) <= log_time {
+                partition.calls.remove(&key);
+                partition.changed.remove(&key);
+                partition.forgotten.push(key);
+                continue;
+            }
+            if last.has_lost {
+                let log = call.log.clone();
+                unbook(&mut self.routes, &mut self.rows, tenant, terms, call, &log);
+                let settled =
+                    book(&mut self.routes, &mut self.rows, tenant, &log, |log, sink| settle(terms, log, sink), 1);
+                call.judged = Some(log_time);
+                note(&mut partition.agenda, &mut partition.changed, call, &key, settled, horizon);
+            } else {
+                schedule(&mut partition.agenda, call, &key, last, horizon);
+            }
+        }
+        let oldest = log_time.minus(horizon);
+        for restarts in partition.restarts.values_mut() {
+            restarts.retain(|restart| oldest <= restart.at);
+        }
+    }
+
+    /// The batch headers' marks; each is cut to the clock and never goes back.
+    fn marks(&mut self, clock: Clock) -> Vec<wire::Mark> {
+        let disorder = self.settings.allowed_disorder;
+        let mut marks: Vec<wire::Mark> = self
+            .inputs
+            .iter_mut()
+            .filter_map(|(input, partition)| {
+                let by_events = partition.latest_event.map(|latest| latest.minus(disorder));
+                let reached = by_events.max(partition.at_end.take()).map(|mark| mark.min(EventTime(clock.wall_ms)));
+                partition.mark = partition.mark.max(reached);
+                Some(wire::Mark {
+                    topic: input.topic.to_string(),
+                    partition: input.partition,
+                    complete: partition.mark?.0,
+                    log_time: partition.log_time.map(|time| time.0),
+                })
+            })
+            .collect();
+        marks.sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
+        marks
+    }
+
+    fn collect_state(&mut self, out: &mut Vec<OutRecord>) {
+        for (input, partition) in &mut self.inputs {
+            let state = |key: &[u8], value: Option<Vec<u8>>| OutRecord {
+                to: Output::State(input.clone()),
+                key: Some(key.to_vec()),
+                value,
+                headers: Vec::new(),
+                timestamp: None,
+            };
+            let mut changed: Vec<Box<str>> = partition.changed.drain().collect();
+            changed.sort();
+            for key in changed {
+                let Some(call) = partition.calls.get(&key) else { continue };
+                let (tenant, call_id) = split(&key);
+                let restarts = partition.restarts.get(tenant).map_or(&[][..], Vec::as_slice);
+                let judged = call.judged.unwrap_or(EventTime(i64::MIN));
+                let terms = Terms { plan: &self.settings.plan, call_id, restarts, judged };
+                let mut booked = Rows::default();
+                book(&mut self.routes, &mut booked, tenant, &call.log, |log, sink| settle(terms, log, sink), 1);
+                let (entities, rows) = booked.drain(&self.routes, |_| 0).remove(&0).unwrap_or_default();
+                let value = wire::CallState {
+                    log: call.log.as_bytes().to_vec(),
+                    judged: call.judged.map(|judged| judged.0),
+                    plan: self.fingerprint,
+                    rules: RULES,
+                    entities,
+                    rows,
+                };
+                out.push(state(key.as_bytes(), Some(value.encode_to_vec())));
+                let version = (self.settings.generation << 40) + call.offset as u64;
+                out.extend(call_record::record(terms, tenant, &call.log, version, &self.settings.calls));
+            }
+            for key in partition.forgotten.drain(..) {
+                out.push(state(key.as_bytes(), None));
+            }
+            let restarts = partition.restarts.iter().flat_map(|(tenant, restarts)| {
+                restarts.iter().map(|restart| wire::RestartState {
+                    tenant: tenant.clone(),
+                    source: restart.source.clone(),
+                    at: restart.at.0,
+                })
+            });
+            let value = wire::SourceState {
+                log_time: partition.log_time.map(|time| time.0),
+                latest_event: partition.latest_event.map(|time| time.0),
+                mark: partition.mark.map(|time| time.0),
+                restarts: restarts.collect(),
+            };
+            out.push(state(SOURCE_KEY, Some(value.encode_to_vec())));
+        }
+    }
+}
+
+impl Stage for Calls {
+    const NAME: &'static str = "calls";
+
+    fn open(&mut self, input: &Input) {
+        self.inputs.insert(input.clone(), Partition::default());
+    }
+
+    fn load(&mut self, input: &Input, key: &[u8], value: Option<&[u8]>) {
+        let partition = self.inputs.get_mut(input).expect("an assigned input");
+        if key == SOURCE_KEY {
+            let Some(Ok(state)) = value.map(wire::SourceState::decode) else { return };
+            partition.log_time = state.log_time.map(EventTime);
+            partition.latest_event = state.latest_event.map(EventTime);
+            partition.mark = state.mark.map(EventTime);
+            partition.restarts.clear();
+            for restart in state.restarts {
+                let restarts = partition.restarts.entry(restart.tenant).or_default();
+                restarts.push(Restart { at: EventTime(restart.at), source: restart.source });
+            }
+            return;
+        }
+        let Ok(key) = std::str::from_utf8(key) else { return };
+        let state = value.and_then(|value| wire::CallState::decode(value).ok());
+        let Some((log, state)) = state.and_then(|state| Some((CallLog::from_bytes(&state.log)?, state))) else {
+            partition.calls.remove(key);
+            return;
+        };
+        let judged = state.judged.map(EventTime);
+        let is_ours = state.plan == self.fingerprint && state.rules == RULES;
+        let booked_before = (!is_ours).then(|| Box::new(state));
+        partition.calls.insert(key.into(), Call { log, judged, booked_before, ..Call::default() });
+    }
+
+    fn resume(&mut self, input: &Input, committed: Option<i64>) -> Option<i64> {
+        let partition = self.inputs.get_mut(input).expect("an assigned input");
+        let horizon = keep_for(&self.settings.plan);
+        for (key, call) in &mut partition.calls {
+            let (tenant, call_id) = split(key);
+            let restarts = partition.restarts.get(tenant).map_or(&[][..], Vec::as_slice);
+            let judged = call.judged.unwrap_or(EventTime(i64::MIN));
+            let terms = Terms { plan: &self.settings.plan, call_id, restarts, judged };
+            let settled = settle(terms, &call.log, |_| {});
+            schedule(&mut partition.agenda, call, key, settled, horizon);
+        }
+        committed
+    }
+
+    fn apply(&mut self, input: &Input, record: Record<'_>) {
+        self.pending.get_or_insert_with(Instant::now);
+        if let Err(reject) = self.take(input, record) {
+            self.reject(input, record, &reject);
+        }
+        self.look_at_agenda(input);
+    }
+
+    fn set_aside(&mut self, input: &Input, record: Record<'_>) {
+        self.pending.get_or_insert_with(Instant::now);
+        let sentence = "the record stopped the engine twice; report it with its bytes".to_string();
+        self.reject(input, record, &Reject { reason: Reason::EngineFault, sentence });
+    }
+
+    fn reached_end(&mut self, input: &Input, _position: i64, clock: Clock) {
+        if let Some(partition) = self.inputs.get_mut(input) {
+            partition.at_end = partition.at_end.max(Some(EventTime(clock.wall_ms)));
+        }
+        let is_due = self.last_header.is_none_or(|last| HEADER_EVERY <= clock.now.duration_since(last));
+        if is_due {
+            self.pending.get_or_insert(clock.now);
+        }
+    }
+
+    fn gap(&mut self, input: &Input) {
+        counter!("callpulse_gaps_total", "stage" => Self::NAME).increment(1);
+        tracing::error!(topic = %input.topic, partition = input.partition, "input is missing before the log's beginning");
+    }
+
+    fn due(&self) -> Option<Instant> {
+        let since = self.pending?;
+        if ROWS_MAX <= self.rows.len() {
+            return Some(since);
+        }
+        Some(self.last_commit.map_or(since, |last| last + self.settings.commit_every))
+    }
+
+    fn collect(&mut self, clock: Clock, out: &mut Vec<OutRecord>) {
+        let (marks, partitions) = (self.marks(clock), self.settings.partials_partitions);
+        let sources: Vec<wire::Source> = self
+            .settings
+            .sources
+            .iter()
+            .map(|(topic, partitions)| wire::Source { topic: topic.clone(), partitions: *partitions })
+            .collect();
+        let mut rows = self.rows.drain(&self.routes, |entity| partition_of(entity, partitions) as usize);
+        let to_all = self.last_header.is_none_or(|last| HEADER_EVERY <= clock.now.duration_since(last));
+        for partition in 0..partitions {
+            let part = rows.remove(&(partition as usize));
+            if part.is_none() && (!to_all || marks.is_empty()) {
+                continue;
+            }
+            let (entities, rows) = part.unwrap_or_default();
+            let batch =
+                wire::Batch { plan: self.fingerprint, sources: sources.clone(), marks: marks.clone(), entities, rows };
+            out.push(OutRecord {
+                to: Output::Topic { topic: self.settings.partials.clone(), partition: Some(partition) },
+                key: None,
+                value: Some(batch.encode_to_vec()),
+                headers: Vec::new(),
+                timestamp: None,
+            });
+        }
+        if to_all {
+            self.last_header = Some(clock.now);
+        }
+        self.collect_state(out);
+        out.append(&mut self.outgoing);
+    }
+
+    fn committed(&mut self, clock: Clock) {
+        let Fates { accepted, repeated, not_used, unknown_type } = std::mem::take(&mut self.fates);
+        let fates =
+            [("accepted", accepted), ("repeated", repeated), ("not_used", not_used), ("unknown_type", unknown_type)];
+        for (fate, count) in fates {
+            counter!("callpulse_events_total", "fate" => fate).increment(count);
+        }
+        self.pending = None;
+        self.last_commit = Some(clock.now);
+    }
+
+    fn close(&mut self, input: &Input) {
+        self.inputs.remove(input);
+    }
+}
+
+/// Whether an event may be taken, by its own record's timestamp and its partition's log time.
+fn check_time(event: &Event<'_>, stamped: EventTime, log_time: EventTime, plan: &Plan) -> Result<(), Reject> {
+    if stamped.plus(plan.allowed_skew) < event.time {
+        let sentence = format!(
+            "time {} is more than {} s after its record's timestamp {stamped}; check the source's clock",
+            event.time,
+            plan.allowed_skew.0 / 1000
+        );
+        return Err(Reject { reason: Reason::Future, sentence });
+    }
+    if event.time < log_time.minus(plan.late_horizon) {
+        let sentence = format!(
+            "time {} is more than {} h before the log's time {log_time}; load history with each record's timestamp \
+             set to its event's time",
+            event.time,
+            plan.late_horizon.0 / 3_600_000
+        );
+        return Err(Reject { reason: Reason::Late, sentence });
+    }
+    Ok(())
+}
+
+/// A call is kept this long after its last event, so that every event that is not late finds it.
+fn keep_for(plan: &Plan) -> Span {
+    Span(plan.late_horizon.0 + plan.allowed_skew.0)
+}
+
+fn split(key: &str) -> (&str, &str) {
+    key.split_once('\0').expect("a call's key holds its tenant")
+}
+
+/// Books what a settlement says, `sign` times.
+fn book<'l>(
+    routes: &mut Routes,
+    rows: &mut Rows,
+    tenant: &'l str,
+    log: &'l CallLog,
+    settle: impl FnOnce(&'l CallLog, &mut dyn FnMut(Booking<'l>)) -> Settled,
+    sign: i64,
+) -> Settled {
+    let Some(first) = log.iter().next() else {
+        return settle(log, &mut |_| {});
+    };
+    let mut call = routes.call(tenant, first.channel);
+    settle(log, &mut |mut booking| {
+        booking.amount *= sign;
+        call.book(booking, rows);
+    })
+}
+
+/// Takes back what a call's old log amounted to: as it was booked, if by another plan or other rules.
+fn unbook(routes: &mut Routes, rows: &mut Rows, tenant: &str, terms: Terms<'_>, call: &mut Call, old: &CallLog) {
+    if let Some(before) = call.booked_before.take() {
+        rows.add_wire(routes, &before.entities, &before.rows, -1);
+        return;
+    }
+    let terms = Terms { judged: call.judged.unwrap_or(EventTime(i64::MIN)), ..terms };
+    book(routes, rows, tenant, old, |log, sink| settle(terms, log, sink), -1);
+}
+
+/// Remembers that a call changed, and when to look at it again.
+fn note(
+    agenda: &mut BTreeSet<(EventTime, Box<str>)>,
+    changed: &mut HashSet<Box<str>>,
+    call: &mut Call,
+    key: &str,
+    settled: Settled,
+    keep_for: Span,
+) {
+    if !changed.contains(key) {
+        changed.insert(key.into());
+    }
+    schedule(agenda, call, key, settled, keep_for);
+}
+
+fn schedule(
+    agenda: &mut BTreeSet<(EventTime, Box<str>)>,
+    call: &mut Call,
+    key: &str,
+    settled: Settled,
+    keep_for: Span,
+) {
+    let next = settled.next_loss.unwrap_or(settled.last.plus(keep_for));
+    // What is on the agenda earlier is looked at then, and put off.
+    if call.next.is_some_and(|planned| planned <= next) {
+        return;
+    }
+    call.next = Some(next);
+    agenda.insert((next, key.into()));
+}

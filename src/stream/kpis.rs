@@ -1,0 +1,482 @@
+//! The stage *kpis*: facts in, KPI records out.
+//!
+//! Keyed by entity. Adds rows that were already decided; what it publishes is a function of the batches
+//! read, and only when it publishes is decided by the clock.
+
+use super::account::Account;
+use super::batch::{entity as entity_of, partition_of, wire};
+use super::marks::Marks;
+use super::publish::{Duty, Publisher, Turn, end_idle_agents};
+use super::snapshot;
+use super::stage::{Clock, Input, OutRecord, Output, Record, Stage};
+use crate::calendar::Interval;
+use crate::entity::{Entity, Kind};
+use crate::event::DEFAULT_TENANT;
+use crate::fact::Family;
+use crate::kpi::settings::KpiSettings;
+use crate::tally::intervals::Finder;
+use crate::tally::tally::Shape;
+use crate::time::{EventTime, Span};
+use hashbrown::HashMap;
+use metrics::{counter, gauge};
+use prost::Message;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// An account is written to the state topic this long after it changed.
+const KEEP_AFTER: Duration = Duration::from_secs(5);
+/// Bytes of state written in one commit, but for the account that goes beyond.
+const STATE_BYTES: usize = 256 * 1024;
+/// More than this at a time is no progress but a jump, over which nothing is made up.
+const JUMP: Span = Span::from_hours(24);
+/// Facts are forgotten when no late one can reach them: a day of 25 hours beyond the horizon.
+const DAY: Span = Span::from_hours(26);
+const PROGRESS_EVERY: Duration = Duration::from_secs(1);
+
+/// What the stage needs to know.
+#[derive(Clone)]
+pub struct KpisSettings {
+    pub kpi: Arc<KpiSettings>,
+    pub commit_every: Duration,
+    pub emit_every: Duration,
+    pub generation: u64,
+    /// How long a fact may be late.
+    pub late_horizon: Span,
+    pub allowed_skew: Span,
+    pub kpis: Arc<str>,
+    pub intervals: Arc<str>,
+    pub partials_partitions: i32,
+    /// Entities of one tenant, in one partition.
+    pub max_entities: Arc<dyn Fn(&str) -> usize + Send + Sync>,
+}
+
+/// The stage.
+pub struct Kpis {
+    settings: KpisSettings,
+    shape: Shape,
+    finders: HashMap<Arc<str>, Finder>,
+    inputs: HashMap<Input, Board>,
+    last_commit: Option<Instant>,
+    pending: Option<Instant>,
+}
+
+/// One partition of the partials.
+#[derive(Default)]
+struct Board {
+    accounts: BTreeMap<Entity, Account>,
+    by_tenant: HashMap<Arc<str>, usize>,
+    marks: Marks,
+    /// The next batch's offset.
+    next: i64,
+    /// Silent until the next batch is this one: the group's last commit.
+    silent_until: Option<i64>,
+    loading: HashMap<Vec<u8>, Vec<u8>>,
+    /// When windows change by themselves: their end, in seconds.
+    wakes: BTreeSet<(i64, Entity)>,
+    publisher: Publisher,
+    /// Accounts not in the state topic as they are, oldest first.
+    unkept: VecDeque<Entity>,
+    /// The marks before an offset, for the silent replay to begin with.
+    checkpoints: VecDeque<(i64, wire::BoardState)>,
+    steady_from: Option<EventTime>,
+    /// Facts before it are forgotten.
+    forgotten: Option<EventTime>,
+    last_progress: Option<Instant>,
+    ended_checked: Option<EventTime>,
+}
+
+const BOARD_KEY: &[u8] = b"";
+
+impl Kpis {
+    pub fn new(settings: KpisSettings) -> Kpis {
+        let shape = settings.kpi.shape();
+        Kpis { settings, shape, finders: HashMap::new(), inputs: HashMap::new(), last_commit: None, pending: None }
+    }
+
+    fn take(&mut self, input: &Input, offset: i64, batch: &wire::Batch, now: Instant) {
+        let board = self.inputs.get_mut(input).expect("records come for assigned inputs only");
+        let names: Vec<Option<Entity>> = batch.entities.iter().map(entity_of).collect();
+        let mut rows = batch.rows.iter().peekable();
+        while let Some(first) = rows.peek().map(|row| row.entity) {
+            let of_entity = std::iter::from_fn(|| rows.next_if(|row| row.entity == first));
+            let Some(Some(entity)) = names.get(first as usize) else {
+                of_entity.for_each(drop);
+                continue;
+            };
+            let settings = &self.settings;
+            let finder = finder(&mut self.finders, &settings.kpi, &entity.tenant);
+            if !board.accounts.contains_key(entity) && !board.admit(entity, settings) {
+                of_entity.for_each(drop);
+                counter!("callpulse_entities_refused_total").increment(1);
+                continue;
+            }
+            let as_of = board.marks.as_of();
+            let account = board.accounts.get_mut(entity).expect("admitted above");
+            if let Some(as_of) = as_of.filter(|_| account.tally.panes.end().is_none()) {
+                account.tally.panes.slide(&self.shape.windows, as_of.second().0 + 1);
+            }
+            let is_held = offset < account.offset;
+            for row in of_entity {
+                if !is_held {
+                    account.add(&self.shape, finder, row);
+                }
+                if row.family != Family::Waiting as u32 {
+                    board.publisher.touch(account, &settings.kpi, finder, row.at, as_of, offset);
+                }
+            }
+            if account.entity.kind.has_visits() {
+                account.raise_counters(&settings.kpi, &self.shape);
+            }
+            account.ended = false;
+            board.publisher.changed(account, offset, now, settings.emit_every);
+            if !is_held && account.unkept.since.is_none() {
+                account.unkept.since = Some(offset);
+                account.unkept.since_clock = Some(now);
+                board.unkept.push_back(entity.clone());
+            }
+            board.wake(entity, &self.shape);
+        }
+        let before = board.marks.as_of();
+        board.marks.take(batch);
+        board.next = offset + 1;
+        if board.marks.as_of() != before {
+            self.advance(input, before, offset, now);
+        }
+    }
+
+    /// Event time is complete further on: slides windows, ends intervals, forgets.
+    fn advance(&mut self, input: &Input, before: Option<EventTime>, offset: i64, now: Instant) {
+        let board = self.inputs.get_mut(input).expect("an assigned input");
+        let Some(as_of) = board.marks.as_of() else { return };
+        let end = as_of.second().0 + 1;
+        if before.is_none() {
+            let all: Vec<Entity> = board.accounts.keys().cloned().collect();
+            board.wakes.extend(all.into_iter().map(|entity| (end, entity)));
+        }
+        while board.wakes.first().is_some_and(|(due, _)| *due <= end) {
+            let Some((due, entity)) = board.wakes.pop_first() else { break };
+            let Some(account) = board.accounts.get_mut(&entity) else { continue };
+            if account.wake.is_some_and(|wake| wake != due) {
+                continue;
+            }
+            account.wake = None;
+            if account.tally.panes.slide(&self.shape.windows, end) {
+                board.publisher.changed_quick(account, offset, now, self.settings.emit_every);
+            }
+            board.wake(&entity, &self.shape);
+        }
+        let steady = before.filter(|before| as_of.since(*before) <= JUMP);
+        if steady.is_none() || board.steady_from.is_none() {
+            board.steady_from = Some(as_of);
+        }
+        let settings = &self.settings;
+        for (duty, entity, place, interval) in board.publisher.due_duties(as_of) {
+            let Some(account) = board.accounts.get_mut(&entity) else { continue };
+            board.publisher.ready(account, place, interval, offset);
+            if duty == Duty::Archive && account.entity.kind.has_visits() {
+                board.publisher.changed_slow(account, offset, now);
+            }
+        }
+        if let Some(before) = steady {
+            board.make_up_empty_intervals(settings, &mut self.finders, before, as_of, offset);
+        }
+        board.forget(settings);
+    }
+}
+
+impl Board {
+    /// Makes room for an entity; false if its tenant has as many as it may.
+    fn admit(&mut self, entity: &Entity, settings: &KpisSettings) -> bool {
+        let count = self.by_tenant.entry_ref(&entity.tenant).or_insert(0);
+        let is_configured = entity.kind == Kind::Tenant
+            || settings.kpi.queues.contains_key(entity.id.as_ref()) && entity.kind == Kind::Queue;
+        if (settings.max_entities)(&entity.tenant) <= *count && !is_configured {
+            return false;
+        }
+        *count += 1;
+        self.accounts.insert(entity.clone(), Account::new(entity.clone()));
+        true
+    }
+
+    /// Plans when the account's windows change next.
+    fn wake(&mut self, entity: &Entity, shape: &Shape) {
+        let Some(account) = self.accounts.get_mut(entity) else { return };
+        let next = account.tally.panes.next_change(&shape.windows);
+        if next == account.wake {
+            return;
+        }
+        if let Some(old) = account.wake.take() {
+            self.wakes.remove(&(old, entity.clone()));
+        }
+        account.wake = next;
+        self.wakes.extend(next.map(|next| (next, entity.clone())));
+    }
+
+    /// A configured queue has an interval even if nothing happened in it.
+    fn make_up_empty_intervals(
+        &mut self,
+        settings: &KpisSettings,
+        finders: &mut HashMap<Arc<str>, Finder>,
+        before: EventTime,
+        as_of: EventTime,
+        offset: i64,
+    ) {
+        for account in self.accounts.values_mut() {
+            let entity = &account.entity;
+            let is_configured = entity.kind == Kind::Queue
+                && entity.channel.is_none()
+                && entity.tenant.as_ref() == DEFAULT_TENANT
+                && settings.kpi.queues.contains_key(entity.id.as_ref());
+            if !is_configured {
+                continue;
+            }
+            let finder = finder(finders, &settings.kpi, &entity.tenant);
+            for (place, (_, length)) in settings.kpi.intervals.iter().enumerate() {
+                let mut interval: Interval = finder.find(*length, before);
+                while interval.end <= as_of {
+                    self.publisher.ready(account, place, interval, offset);
+                    interval = finder.find(*length, interval.end);
+                }
+            }
+        }
+    }
+
+    /// Forgets what no late fact can reach any more.
+    fn forget(&mut self, settings: &KpisSettings) {
+        let Some(log_time) = self.marks.log_time() else { return };
+        let reach = Span(2 * settings.late_horizon.0 + settings.allowed_skew.0 + DAY.0);
+        let before = log_time.minus(reach);
+        if self.forgotten.is_some_and(|forgotten| before.since(forgotten) < Span::from_hours(1)) {
+            return;
+        }
+        self.forgotten = Some(before);
+        for account in self.accounts.values_mut() {
+            account.tally.forget_before(before);
+            account.corrected.retain(|(_, start)| before <= *start);
+        }
+    }
+
+    /// Whether it still reads again what the group had read before.
+    fn is_silent(&self) -> bool {
+        self.silent_until.is_some_and(|until| self.next < until)
+    }
+
+    /// The first batch whose changes are not both published and in the state topic.
+    fn oldest_open(&self) -> i64 {
+        let open = self.accounts.values().flat_map(|account| {
+            let quick = account.unpublished.quick.map(|(since, _)| since);
+            [account.unkept.since, quick, account.unpublished.slow.map(|(since, _)| since)]
+        });
+        open.flatten().chain(self.publisher.oldest()).fold(self.next, i64::min)
+    }
+
+    /// Writes the oldest changed accounts, and where a silent replay is to begin.
+    fn keep(&mut self, input: &Input, settings: &KpisSettings, shape: &Shape, clock: Clock, out: &mut Vec<OutRecord>) {
+        let mut bytes = 0;
+        let mut push = |(key, value): snapshot::Entry| {
+            bytes += key.len() + value.as_ref().map_or(0, Vec::len);
+            out.push(OutRecord {
+                to: Output::State(input.clone()),
+                key: Some(key),
+                value,
+                headers: Vec::new(),
+                timestamp: None,
+            });
+            bytes
+        };
+        while let Some(entity) = self.unkept.front() {
+            let Some(account) = self.accounts.get_mut(entity) else {
+                self.unkept.pop_front();
+                continue;
+            };
+            let is_due = account.unkept.since_clock.is_some_and(|since| KEEP_AFTER <= clock.now.duration_since(since));
+            if !is_due {
+                break;
+            }
+            self.unkept.pop_front();
+            let written = snapshot::write(account, &settings.kpi, shape, self.next).into_iter().map(&mut push).last();
+            if written.is_some_and(|written| STATE_BYTES <= written) {
+                break;
+            }
+        }
+        self.checkpoints.push_back((self.next, self.marks.to_wire(self.next, self.steady_from)));
+        let open = self.oldest_open();
+        while self.checkpoints.get(1).is_some_and(|(offset, _)| *offset <= open) {
+            self.checkpoints.pop_front();
+        }
+        if let Some((_, state)) = self.checkpoints.front() {
+            push((BOARD_KEY.to_vec(), Some(state.encode_to_vec())));
+        }
+    }
+
+    /// Key `progress|<partition>`: how far this partition is.
+    fn progress(&mut self, input: &Input, settings: &KpisSettings, clock: Clock, out: &mut Vec<OutRecord>) {
+        if self.last_progress.is_some_and(|last| clock.now.duration_since(last) < PROGRESS_EVERY) {
+            return;
+        }
+        self.last_progress = Some(clock.now);
+        let as_of = self.marks.as_of();
+        let behind_ms = as_of.map(|as_of| (clock.wall_ms - as_of.0).max(0));
+        if let Some(behind_ms) = behind_ms {
+            gauge!("callpulse_behind_seconds", "partition" => input.partition.to_string())
+                .set(behind_ms as f64 / 1000.0);
+        }
+        gauge!("callpulse_entities", "partition" => input.partition.to_string()).set(self.accounts.len() as f64);
+        let value = serde_json::json!({
+            "schema": "callpulse.progress.v1",
+            "as_of": as_of.map(|as_of| as_of.to_string()),
+            "behind_ms": behind_ms,
+            "silent": [],
+        });
+        out.push(OutRecord {
+            to: Output::Topic { topic: settings.kpis.clone(), partition: Some(input.partition) },
+            key: Some(format!("progress|{}", input.partition).into_bytes()),
+            value: Some(value.to_string().into_bytes()),
+            headers: vec![("content-type", b"application/json".to_vec())],
+            timestamp: None,
+        });
+    }
+}
+
+impl Stage for Kpis {
+    const NAME: &'static str = "kpis";
+
+    fn open(&mut self, input: &Input) {
+        self.inputs.insert(input.clone(), Board::default());
+    }
+
+    fn load(&mut self, input: &Input, key: &[u8], value: Option<&[u8]>) {
+        let board = self.inputs.get_mut(input).expect("an assigned input");
+        match value {
+            Some(value) => board.loading.insert(key.to_vec(), value.to_vec()),
+            None => board.loading.remove(key),
+        };
+    }
+
+    fn resume(&mut self, input: &Input, committed: Option<i64>) -> Option<i64> {
+        let now = Instant::now();
+        let board = self.inputs.get_mut(input).expect("an assigned input");
+        let loading = std::mem::take(&mut board.loading);
+        let state = loading.get(BOARD_KEY).and_then(|value| wire::BoardState::decode(value.as_slice()).ok());
+        for (key, value) in &loading {
+            snapshot::load(&mut board.accounts, &self.settings.kpi, &self.shape, key, value);
+        }
+        let mut from = committed;
+        if let Some(state) = state {
+            from = committed.map(|committed| committed.min(state.from));
+            board.marks = Marks::from_wire(&state);
+            board.steady_from = state.steady_from.map(EventTime);
+            board.checkpoints.push_back((state.from, state));
+        }
+        board.silent_until = committed;
+        board.next = from.unwrap_or(0);
+        // Configured queues are there before their first call, and never end.
+        for queue in self.settings.kpi.queues.keys() {
+            let tenant = Arc::from(DEFAULT_TENANT);
+            let entity = Entity { tenant, kind: Kind::Queue, id: queue.as_str().into(), channel: None };
+            if partition_of(&entity, self.settings.partials_partitions) == input.partition {
+                board.accounts.entry(entity.clone()).or_insert_with(|| Account::new(entity));
+            }
+        }
+        let as_of = board.marks.as_of();
+        let entities: Vec<Entity> = board.accounts.keys().cloned().collect();
+        for entity in entities {
+            *board.by_tenant.entry_ref(&entity.tenant).or_insert(0) += 1;
+            let finder = finder(&mut self.finders, &self.settings.kpi, &entity.tenant);
+            let account = board.accounts.get_mut(&entity).expect("listed above");
+            if let Some(as_of) = as_of {
+                account.tally.panes.slide(&self.shape.windows, as_of.second().0 + 1);
+            }
+            board.publisher.plan_duties(account, &self.settings.kpi, &self.shape, finder, as_of);
+            if committed.is_none() {
+                board.publisher.changed(account, board.next, now, self.settings.emit_every);
+            }
+            board.wake(&entity, &self.shape);
+        }
+        from
+    }
+
+    fn apply(&mut self, input: &Input, record: Record<'_>) {
+        let now = Instant::now();
+        self.pending.get_or_insert(now);
+        match wire::Batch::decode(record.value.unwrap_or_default()) {
+            Ok(batch) => self.take(input, record.offset, &batch, now),
+            Err(_) => self.set_aside(input, record),
+        }
+    }
+
+    fn set_aside(&mut self, input: &Input, record: Record<'_>) {
+        tracing::error!(
+            partition = input.partition,
+            offset = record.offset,
+            "batch cannot be read; its facts are missing"
+        );
+        counter!("callpulse_gaps_total", "stage" => Self::NAME).increment(1);
+        let board = self.inputs.get_mut(input).expect("an assigned input");
+        board.next = record.offset + 1;
+        self.gap(input);
+    }
+
+    fn reached_end(&mut self, input: &Input, position: i64, clock: Clock) {
+        let Some(board) = self.inputs.get_mut(input) else { return };
+        board.next = board.next.max(position);
+        if board.last_progress.is_none_or(|last| PROGRESS_EVERY <= clock.now.duration_since(last)) {
+            self.pending.get_or_insert(clock.now);
+        }
+    }
+
+    fn gap(&mut self, input: &Input) {
+        if let Some(board) = self.inputs.get_mut(input) {
+            for account in board.accounts.values_mut() {
+                account.gap = true;
+            }
+        }
+    }
+
+    fn due(&self) -> Option<Instant> {
+        let publishing = self.inputs.values().filter(|board| !board.is_silent());
+        let soonest = publishing.filter_map(|board| board.publisher.due()).chain(self.pending).min()?;
+        Some(self.last_commit.map_or(soonest, |last| soonest.max(last + self.settings.commit_every)))
+    }
+
+    fn collect(&mut self, clock: Clock, out: &mut Vec<OutRecord>) {
+        for (input, board) in &mut self.inputs {
+            if board.is_silent() {
+                continue;
+            }
+            if let Some(as_of) = board.marks.as_of() {
+                let version = (self.settings.generation << 40) + (board.next - 1).max(0) as u64;
+                let turn = Turn {
+                    settings: &self.settings,
+                    shape: &self.shape,
+                    partition: input.partition,
+                    as_of,
+                    version,
+                    clock,
+                };
+                board.publisher.collect(&mut board.accounts, turn, out);
+                let steady_from = board.steady_from.unwrap_or(as_of);
+                if board.ended_checked.is_none_or(|checked| Span::from_hours(1) <= as_of.since(checked)) {
+                    board.ended_checked = Some(as_of);
+                    end_idle_agents(&mut board.accounts, turn, steady_from, out);
+                }
+            }
+            board.progress(input, &self.settings, clock, out);
+            board.keep(input, &self.settings, &self.shape, clock, out);
+        }
+    }
+
+    fn committed(&mut self, clock: Clock) {
+        self.pending = None;
+        self.last_commit = Some(clock.now);
+    }
+
+    fn close(&mut self, input: &Input) {
+        self.inputs.remove(input);
+    }
+}
+
+fn finder<'f>(finders: &'f mut HashMap<Arc<str>, Finder>, settings: &KpiSettings, tenant: &Arc<str>) -> &'f mut Finder {
+    finders.entry_ref(tenant).or_insert_with(|| Finder::new(settings.zone(tenant).clone()))
+}

@@ -1,0 +1,276 @@
+//! Publishing: which records are due, and the records themselves.
+//!
+//! What is due is remembered with the batch that made it so: until it is published, a restart begins no
+//! later than that batch.
+
+use super::account::Account;
+use super::kpis::KpisSettings;
+use super::stage::{Clock, OutRecord, Output};
+use crate::calendar::Interval;
+use crate::entity::{Entity, Kind};
+use crate::kpi::project::{Edition, Window, archive_key, board_key};
+use crate::kpi::record::KpiRecord;
+use crate::kpi::settings::KpiSettings;
+use crate::tally::intervals::Finder;
+use crate::tally::tally::Shape;
+use crate::time::{EventTime, Span};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// `total` and open intervals are published no more often.
+const SLOW_EVERY: Duration = Duration::from_secs(15);
+/// What only grows with time is published this often.
+const GROW_EVERY: Duration = Duration::from_secs(5);
+/// Stands for the batch where nothing changed but how long calls have waited.
+pub const GROWS: i64 = i64::MAX;
+/// Intervals published in one commit.
+const ARCHIVED_MAX: usize = 2_000;
+/// An agent without facts for so long ends.
+const IDLE_AGENT: Span = Span::from_hours(7 * 24);
+
+/// Why an interval is looked at when `as_of` reaches an instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Duty {
+    /// It ended: into the archive.
+    Archive,
+    /// Its grace passed: it is final.
+    Finalise,
+}
+
+/// What is due when.
+#[derive(Default)]
+pub struct Publisher {
+    quick: BTreeSet<(Instant, Entity)>,
+    slow: BTreeSet<(Instant, Entity)>,
+    duties: BTreeSet<(EventTime, Duty, Entity, usize, Interval)>,
+    /// Intervals to publish now, with the batch that made them so.
+    ready: BTreeMap<(Entity, usize, Interval), i64>,
+}
+
+/// One round of publishing.
+#[derive(Clone, Copy)]
+pub struct Turn<'a> {
+    pub settings: &'a KpisSettings,
+    pub shape: &'a Shape,
+    pub partition: i32,
+    pub as_of: EventTime,
+    pub version: u64,
+    pub clock: Clock,
+}
+
+impl Publisher {
+    /// Facts of a second changed the intervals that hold it.
+    pub fn touch(
+        &mut self,
+        account: &mut Account,
+        settings: &KpiSettings,
+        finder: &mut Finder,
+        second: i64,
+        as_of: Option<EventTime>,
+        offset: i64,
+    ) {
+        for (place, (_, length)) in settings.intervals.iter().enumerate() {
+            let interval = finder.find(*length, EventTime(second * 1000));
+            match as_of.filter(|as_of| interval.end <= *as_of) {
+                None => {
+                    self.duties.insert((interval.end, Duty::Archive, account.entity.clone(), place, interval));
+                }
+                Some(as_of) => {
+                    if interval.end.plus(settings.interval_grace) <= as_of {
+                        account.corrected.insert((place, interval.start));
+                    }
+                    self.ready(account, place, interval, offset);
+                }
+            }
+        }
+    }
+
+    /// The account's content changed.
+    pub fn changed(&mut self, account: &mut Account, offset: i64, now: Instant, emit_every: Duration) {
+        self.changed_quick(account, offset, now, emit_every);
+        self.changed_slow(account, offset, now);
+    }
+
+    pub fn changed_quick(&mut self, account: &mut Account, offset: i64, now: Instant, emit_every: Duration) {
+        if account.unpublished.quick.is_none_or(|(since, _)| since == GROWS) {
+            let due = account.unpublished.last_quick.map_or(now, |last| now.max(last + emit_every));
+            account.unpublished.quick = Some((offset, due));
+            self.quick.insert((due, account.entity.clone()));
+        }
+    }
+
+    pub fn changed_slow(&mut self, account: &mut Account, offset: i64, now: Instant) {
+        if account.unpublished.slow.is_none() {
+            let due = account.unpublished.last_slow.map_or(now, |last| now.max(last + SLOW_EVERY));
+            account.unpublished.slow = Some((offset, due));
+            self.slow.insert((due, account.entity.clone()));
+        }
+    }
+
+    /// An interval is to be published.
+    pub fn ready(&mut self, account: &Account, place: usize, interval: Interval, offset: i64) {
+        self.ready.entry((account.entity.clone(), place, interval)).or_insert(offset);
+    }
+
+    /// Takes the duties whose time has come.
+    pub fn due_duties(&mut self, as_of: EventTime) -> Vec<(Duty, Entity, usize, Interval)> {
+        let mut due = Vec::new();
+        while self.duties.first().is_some_and(|duty| duty.0 <= as_of) {
+            due.extend(
+                self.duties.pop_first().map(|(_, duty, entity, place, interval)| (duty, entity, place, interval)),
+            );
+        }
+        due
+    }
+
+    /// Plans what a restored account has still to do after `as_of`.
+    pub fn plan_duties(
+        &mut self,
+        account: &Account,
+        settings: &KpiSettings,
+        shape: &Shape,
+        finder: &mut Finder,
+        as_of: Option<EventTime>,
+    ) {
+        for (place, (_, length)) in settings.intervals.iter().enumerate() {
+            for interval in account.tally.intervals.touched(&shape.intervals, finder, *length) {
+                let last = interval.end.plus(settings.interval_grace);
+                let entity = account.entity.clone();
+                if as_of.is_none_or(|as_of| as_of < interval.end) {
+                    self.duties.insert((interval.end, Duty::Archive, entity, place, interval));
+                } else if as_of.is_some_and(|as_of| as_of < last) {
+                    self.duties.insert((last, Duty::Finalise, entity, place, interval));
+                }
+            }
+        }
+    }
+
+    /// When something is due next.
+    pub fn due(&self) -> Option<Instant> {
+        let ready = (!self.ready.is_empty()).then(Instant::now);
+        let queued = [&self.quick, &self.slow].into_iter().filter_map(|queue| queue.first().map(|(due, _)| *due));
+        queued.chain(ready).min()
+    }
+
+    /// The oldest batch with something unpublished.
+    pub fn oldest(&self) -> Option<i64> {
+        self.ready.values().copied().min()
+    }
+
+    /// The records that are due.
+    pub fn collect(&mut self, accounts: &mut BTreeMap<Entity, Account>, turn: Turn<'_>, out: &mut Vec<OutRecord>) {
+        let Turn { settings, shape, as_of, clock, .. } = turn;
+        while self.quick.first().is_some_and(|(due, _)| *due <= clock.now) {
+            let Some((due, entity)) = self.quick.pop_first() else { break };
+            let Some(account) = accounts.get_mut(&entity) else { continue };
+            if account.unpublished.quick.is_none_or(|(_, planned)| planned != due) {
+                continue;
+            }
+            account.unpublished.quick = None;
+            account.unpublished.last_quick = Some(clock.now);
+            account.tally.panes.slide(&shape.windows, as_of.second().0 + 1);
+            let windows = (0..settings.kpi.sliding.len()).map(Window::Sliding);
+            for window in std::iter::once(Window::Now).chain(windows) {
+                out.extend(board_record(account, turn, window));
+            }
+            if account.tally.waiting() != 0 {
+                // How long they have waited grows by itself.
+                let grown = clock.now + GROW_EVERY;
+                account.unpublished.quick = Some((GROWS, grown));
+                self.quick.insert((grown, entity));
+            }
+        }
+        while self.slow.first().is_some_and(|(due, _)| *due <= clock.now) {
+            let Some((_, entity)) = self.slow.pop_first() else { break };
+            let Some(account) = accounts.get_mut(&entity) else { continue };
+            account.unpublished.slow = None;
+            account.unpublished.last_slow = Some(clock.now);
+            out.extend(board_record(account, turn, Window::Total));
+            for place in 0..settings.kpi.intervals.len() {
+                let interval = account.projection(&settings.kpi, shape, as_of).open_interval(place);
+                out.extend(board_record(account, turn, Window::Interval(place, interval)));
+            }
+        }
+        let mut archived = 0;
+        while archived < ARCHIVED_MAX
+            && let Some(((entity, place, interval), _)) = self.ready.pop_first()
+        {
+            let Some(account) = accounts.get(&entity) else { continue };
+            archived += 1;
+            let Some(record) = record(account, turn, Window::Interval(place, interval)) else { continue };
+            let key = archive_key(&entity, &record.window.name, interval.start);
+            if !record.is_final {
+                let last = interval.end.plus(settings.kpi.interval_grace);
+                self.duties.insert((last, Duty::Finalise, entity, place, interval));
+            }
+            out.push(out_record(&settings.intervals, turn.partition, key, &record));
+        }
+    }
+}
+
+fn record(account: &Account, turn: Turn<'_>, window: Window) -> Option<KpiRecord> {
+    let corrected = match window {
+        Window::Interval(place, interval) => account.corrected.contains(&(place, interval.start)),
+        _ => false,
+    };
+    let counters = account.counters.clone();
+    let edition = Edition { version: turn.version, counters, corrected, gap: account.gap };
+    account.projection(&turn.settings.kpi, turn.shape, turn.as_of).record(window, edition)
+}
+
+fn board_record(account: &Account, turn: Turn<'_>, window: Window) -> Option<OutRecord> {
+    let record = record(account, turn, window)?;
+    let key = board_key(&account.entity, &record.window.name);
+    Some(out_record(&turn.settings.kpis, turn.partition, key, &record))
+}
+
+fn out_record(topic: &Arc<str>, partition: i32, key: String, record: &KpiRecord) -> OutRecord {
+    let headers = vec![
+        ("content-type", b"application/json".to_vec()),
+        ("ce_specversion", b"1.0".to_vec()),
+        ("ce_type", record.schema.as_bytes().to_vec()),
+        ("ce_source", b"callpulse".to_vec()),
+        ("ce_id", format!("{key}@{}", record.version).into_bytes()),
+        ("ce_time", record.as_of.as_bytes().to_vec()),
+    ];
+    OutRecord {
+        to: Output::Topic { topic: topic.clone(), partition: Some(partition) },
+        key: Some(key.into_bytes()),
+        value: Some(serde_json::to_vec(record).expect("a record of texts and numbers is JSON")),
+        headers,
+        timestamp: None,
+    }
+}
+
+/// Ends the keys of agents without facts for a week. Their tallies stay, so that `total` is since the
+/// beginning if they come back.
+pub fn end_idle_agents(
+    accounts: &mut BTreeMap<Entity, Account>,
+    turn: Turn<'_>,
+    steady_from: EventTime,
+    out: &mut Vec<OutRecord>,
+) {
+    for account in accounts.values_mut().filter(|account| !account.ended) {
+        if !matches!(account.entity.kind, Kind::Agent | Kind::QueueAgent) {
+            continue;
+        }
+        let last = account.last_fact.map_or(EventTime(i64::MIN / 2), |second| EventTime(second * 1000));
+        if turn.as_of.since(last.max(steady_from)) < IDLE_AGENT {
+            continue;
+        }
+        account.ended = true;
+        let kpi = &turn.settings.kpi;
+        let names = kpi.sliding.iter().map(|(name, _)| name.as_str());
+        let names = names.chain(kpi.intervals.iter().map(|(name, _)| name.as_str())).chain(["now", "total"]);
+        for window in names {
+            out.push(OutRecord {
+                to: Output::Topic { topic: turn.settings.kpis.clone(), partition: Some(turn.partition) },
+                key: Some(board_key(&account.entity, window).into_bytes()),
+                value: None,
+                headers: Vec::new(),
+                timestamp: None,
+            });
+        }
+    }
+}

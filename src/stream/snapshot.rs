@@ -1,0 +1,231 @@
+//! Snapshots: an account as entries of the state topic, and back.
+//!
+//! Only the parts that changed are written, all in one commit, so that the account stands for one
+//! offset. A part's key is the entity's key and the part's name; the entity's own entry has no part.
+
+use super::account::{Account, Part, Unkept};
+use super::batch::{entity, facts_of, family, name, row, wire};
+use crate::calendar::Length;
+use crate::entity::Entity;
+use crate::fact::{Facts, Family, Key, Measure};
+use crate::kpi::record::Counters;
+use crate::kpi::settings::KpiSettings;
+use crate::tally::level::Level;
+use crate::tally::tally::Shape;
+use crate::time::EventTime;
+use prost::Message;
+use std::collections::BTreeMap;
+
+/// One entry of the state topic; no value deletes it.
+pub type Entry = (Vec<u8>, Option<Vec<u8>>);
+
+/// The changed parts of an account; it then stands for every batch before `offset`.
+pub fn write(account: &mut Account, settings: &KpiSettings, shape: &Shape, offset: i64) -> Vec<Entry> {
+    account.offset = offset;
+    let mut entries = vec![(key(&account.entity, None, shape), Some(core(account, settings).encode_to_vec()))];
+    let unkept = std::mem::take(&mut account.unkept);
+    let mut stored = unkept.stored;
+    let minutes = unkept.minutes.into_iter().map(Part::Minute);
+    let pieces = unkept.pieces.into_iter().map(|(place, start)| Part::Piece(place, start));
+    let changed: Vec<Part> = minutes.chain(pieces).chain(unkept.hours.into_iter().map(Part::Hour)).collect();
+    let gone = stored.iter().filter(|part| !holds(account, **part)).copied().collect::<Vec<_>>();
+    for part in changed.into_iter().filter(|part| holds(account, *part)) {
+        entries.push((key(&account.entity, Some(part), shape), Some(part_state(account, part).encode_to_vec())));
+        stored.insert(part);
+    }
+    for part in gone {
+        entries.push((key(&account.entity, Some(part), shape), None));
+        stored.remove(&part);
+    }
+    account.unkept = Unkept { stored, ..Unkept::default() };
+    entries
+}
+
+/// Puts an entry back. Each key is to be given once, with its newest value, and the windows are to be
+/// slid afterwards.
+pub fn load(accounts: &mut BTreeMap<Entity, Account>, settings: &KpiSettings, shape: &Shape, key: &[u8], value: &[u8]) {
+    let Some((entity, part)) = parse_key(key, shape) else { return };
+    let account = accounts.entry(entity.clone()).or_insert_with(|| Account::new(entity));
+    match part {
+        None => {
+            if let Ok(state) = wire::AccountState::decode(value) {
+                load_core(account, settings, &state);
+            }
+        }
+        Some(part) => {
+            if let Ok(state) = wire::PartState::decode(value) {
+                account.unkept.stored.insert(part);
+                load_part(account, shape, part, &state);
+            }
+        }
+    }
+}
+
+fn core(account: &Account, settings: &KpiSettings) -> wire::AccountState {
+    let total = account.tally.total.to_facts();
+    let (keys, amounts) = total.as_slice().iter().map(|(key, amount)| (key.code(), *amount)).unzip();
+    let (level_base, level_max, _) = account.tally.concurrent.parts();
+    let (waiting_since, waiting_count) = account.tally.who_waits().map(|(since, count)| (since.0, count)).unzip();
+    let corrected = account.corrected.iter().map(|(place, start)| (settings.intervals[*place].0.clone(), start.0));
+    let (corrected_length, corrected_start) = corrected.unzip();
+    wire::AccountState {
+        offset: account.offset,
+        keys,
+        amounts,
+        level_base,
+        level_max,
+        waiting_since,
+        waiting_count,
+        counters: account.counters.as_ref().map(counter_values).unwrap_or_default(),
+        corrected_length,
+        corrected_start,
+        gap: account.gap,
+        last_fact: account.last_fact,
+        ended: account.ended,
+    }
+}
+
+fn load_core(account: &mut Account, settings: &KpiSettings, state: &wire::AccountState) {
+    account.offset = state.offset;
+    for (code, amount) in state.keys.iter().zip(&state.amounts) {
+        if let Some(key) = Key::from_code(*code) {
+            account.tally.total.add(key, *amount);
+        }
+    }
+    let (_, _, changes) = account.tally.concurrent.parts();
+    account.tally.concurrent = Level::from_parts(state.level_base, state.level_max, changes.clone());
+    for (since, count) in state.waiting_since.iter().zip(&state.waiting_count) {
+        account.tally.add_waiting(EventTime(*since), *count);
+    }
+    let intervals = &settings.intervals;
+    for (length, start) in state.corrected_length.iter().zip(&state.corrected_start) {
+        if let Some(place) = intervals.iter().position(|(name, _)| name == length) {
+            account.corrected.insert((place, EventTime(*start)));
+        }
+    }
+    account.gap = state.gap;
+    account.last_fact = state.last_fact;
+    account.ended = state.ended;
+    account.counters = counters_of(&state.counters);
+}
+
+fn counter_values(counters: &Counters) -> Vec<i64> {
+    let Counters { offered, answered, answered_within_threshold, abandoned, wait_seconds } = counters;
+    let waits = wait_seconds.iter().map(|(_, count)| *count);
+    [*offered, *answered, *answered_within_threshold, *abandoned].into_iter().chain(waits).collect()
+}
+
+fn counters_of(values: &[i64]) -> Option<Counters> {
+    let [offered, answered, answered_within_threshold, abandoned, waits @ ..] = values else { return None };
+    let wait_seconds = crate::kpi::project::wait_fields(waits)?;
+    Some(Counters {
+        offered: *offered,
+        answered: *answered,
+        answered_within_threshold: *answered_within_threshold,
+        abandoned: *abandoned,
+        wait_seconds,
+    })
+}
+
+/// Whether the account still has a part.
+fn holds(account: &Account, part: Part) -> bool {
+    match part {
+        Part::Minute(minute) => account.tally.panes.iter_range(minute * 60..(minute + 1) * 60).next().is_some(),
+        Part::Piece(place, start) => account.tally.intervals.piece(place, start).is_some(),
+        Part::Hour(hour) => {
+            let (_, _, changes) = account.tally.concurrent.parts();
+            changes.range(hour * 3_600..(hour + 1) * 3_600).next().is_some()
+        }
+    }
+}
+
+fn part_state(account: &Account, part: Part) -> wire::PartState {
+    let rows = match part {
+        Part::Minute(minute) => {
+            let panes = account.tally.panes.iter_range(minute * 60..(minute + 1) * 60);
+            panes.map(|(second, facts)| row(0, Family::Event, second, facts)).collect()
+        }
+        Part::Piece(place, start) => {
+            let piece = account.tally.intervals.piece(place, start).cloned().unwrap_or_default();
+            let families = [(Family::Event, piece.event), (Family::Entry, piece.entry)];
+            families.iter().map(|(family, facts)| row(0, *family, start.0, facts)).collect()
+        }
+        Part::Hour(hour) => {
+            let (_, _, changes) = account.tally.concurrent.parts();
+            let key = Key::measure(Measure::Concurrent);
+            let changes = changes.range(hour * 3_600..(hour + 1) * 3_600);
+            changes
+                .map(|(second, amount)| row(0, Family::Event, *second, &Facts::from_iter([(key, *amount)])))
+                .collect()
+        }
+    };
+    wire::PartState { rows }
+}
+
+fn load_part(account: &mut Account, shape: &Shape, part: Part, state: &wire::PartState) {
+    for row in &state.rows {
+        let facts: Vec<(Key, i64)> = facts_of(row).collect();
+        match part {
+            Part::Minute(_) => {
+                for (key, amount) in facts {
+                    account.tally.panes.add(&shape.windows, row.at, key, amount);
+                }
+            }
+            Part::Piece(place, start) => {
+                let family = family(row.family).unwrap_or(Family::Event);
+                account.tally.intervals.restore(&shape.intervals, place, start, family, &facts);
+            }
+            Part::Hour(_) => {
+                for (_, amount) in facts {
+                    account.tally.concurrent.add(row.at, amount);
+                }
+            }
+        }
+    }
+}
+
+/// `length of the entity's message, the message, the part's name`.
+fn key(of: &Entity, part: Option<Part>, shape: &Shape) -> Vec<u8> {
+    let mut key = name(of).encode_length_delimited_to_vec();
+    let part = match part {
+        None => String::new(),
+        Some(Part::Minute(minute)) => format!("minute {minute}"),
+        Some(Part::Hour(hour)) => format!("hour {hour}"),
+        Some(Part::Piece(place, start)) => format!("piece {} {}", length_name(shape, place), start.0),
+    };
+    key.extend_from_slice(part.as_bytes());
+    key
+}
+
+/// The entity and part of a key; none of a key of other settings or of no account.
+fn parse_key(mut key: &[u8], shape: &Shape) -> Option<(Entity, Option<Part>)> {
+    let of = entity(&wire::EntityName::decode_length_delimited(&mut key).ok()?)?;
+    let part = std::str::from_utf8(key).ok()?;
+    let mut words = part.split(' ');
+    let part = match (words.next()?, words.next(), words.next()) {
+        ("", None, None) => None,
+        ("minute", Some(minute), None) => Some(Part::Minute(minute.parse().ok()?)),
+        ("hour", Some(hour), None) => Some(Part::Hour(hour.parse().ok()?)),
+        ("piece", Some(length), Some(start)) => {
+            let places = 0..=shape.intervals.long.len();
+            let place = places.into_iter().find(|place| length_name(shape, *place) == length)?;
+            Some(Part::Piece(place, EventTime(start.parse().ok()?)))
+        }
+        _ => return None,
+    };
+    Some((of, part))
+}
+
+/// A kept length as state keys name it, so that an entry of other settings is known as such.
+fn length_name(shape: &Shape, place: usize) -> String {
+    let length = match place.checked_sub(1) {
+        None => shape.intervals.base,
+        Some(long) => shape.intervals.long.get(long).copied(),
+    };
+    match length {
+        Some(Length::Piece(millis)) => millis.to_string(),
+        Some(Length::Week) => "week".into(),
+        Some(Length::Month) => "month".into(),
+        None => "none".into(),
+    }
+}

@@ -1,0 +1,199 @@
+//! Intervals of one entity, both families.
+//!
+//! Kept at one length that divides every configured length of a day or less; those are sums of it.
+//! Weeks and months are kept beside. A late fact changes the interval it belongs to, which is then
+//! `corrected` if it was final before.
+
+use crate::calendar::{Interval, Length, Zone};
+use crate::fact::{Facts, Family, Key};
+use crate::time::EventTime;
+use std::collections::BTreeMap;
+
+/// One interval's facts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Piece {
+    pub event: Facts,
+    pub entry: Facts,
+}
+
+/// The pieces of one length, by their start.
+pub type Pieces = BTreeMap<EventTime, Piece>;
+
+/// Which lengths are kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Divides every configured length of a day or less; none if there is none.
+    pub base: Option<Length>,
+    /// Week and month, where configured.
+    pub long: Vec<Length>,
+}
+
+/// The intervals of one entity.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Intervals {
+    base: Pieces,
+    long: Vec<Pieces>,
+}
+
+/// Finds intervals in one zone, remembering where it looked last.
+#[derive(Clone, Debug)]
+pub struct Finder {
+    zone: Zone,
+    recent: Vec<(Length, Interval)>,
+}
+
+impl Kept {
+    pub fn of(lengths: impl Iterator<Item = Length>) -> Kept {
+        let mut kept = Kept::default();
+        for length in lengths {
+            match length {
+                Length::Piece(millis) => {
+                    let divisor = match kept.base {
+                        Some(Length::Piece(other)) => gcd(other, millis),
+                        _ => millis,
+                    };
+                    kept.base = Length::piece(divisor);
+                }
+                Length::Week | Length::Month => kept.long.push(length),
+            }
+        }
+        kept
+    }
+
+    /// Every kept length: the base, then the long ones.
+    pub fn lengths(&self) -> impl Iterator<Item = Length> {
+        self.base.into_iter().chain(self.long.iter().copied())
+    }
+}
+
+fn gcd(a: i64, b: i64) -> i64 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+impl Finder {
+    const RECENT: usize = 64;
+
+    pub fn new(zone: Zone) -> Finder {
+        Finder { zone, recent: Vec::new() }
+    }
+
+    /// The interval of a length that holds the instant.
+    pub fn find(&mut self, length: Length, at: EventTime) -> Interval {
+        if let Some(place) = self.recent.iter().rposition(|(known, interval)| *known == length && interval.holds(at)) {
+            // The ones asked for last stay near the end, where the search begins.
+            let found = self.recent[place];
+            if place + 8 < self.recent.len() {
+                self.recent.remove(place);
+                self.recent.push(found);
+            }
+            return found.1;
+        }
+        let interval = self.zone.interval(length, at);
+        if self.recent.len() == Self::RECENT {
+            self.recent.remove(0);
+        }
+        self.recent.push((length, interval));
+        interval
+    }
+}
+
+impl Intervals {
+    /// Adds a fact of a second to the piece of every kept length that holds it.
+    pub fn add(&mut self, kept: &Kept, finder: &mut Finder, family: Family, second: i64, key: Key, amount: i64) {
+        self.long.resize_with(kept.long.len(), Pieces::new);
+        let at = EventTime(second * 1000);
+        let base = std::iter::once(&mut self.base).take(usize::from(kept.base.is_some()));
+        let all = base.chain(&mut self.long);
+        for (length, pieces) in kept.lengths().zip(all) {
+            let start = finder.find(length, at).start;
+            let piece = pieces.entry(start).or_default();
+            match family {
+                Family::Event => piece.event.add(key, amount),
+                Family::Entry => piece.entry.add(key, amount),
+                Family::Waiting => unreachable!("who is waiting is not booked in an interval"),
+            }
+            if *piece == Piece::default() {
+                pieces.remove(&start);
+            }
+        }
+    }
+
+    /// The facts of an interval of a configured length.
+    pub fn sum(&self, kept: &Kept, length: Length, interval: Interval) -> Piece {
+        match kept.long.iter().position(|long| *long == length) {
+            Some(place) => {
+                self.long.get(place).and_then(|pieces| pieces.get(&interval.start)).cloned().unwrap_or_default()
+            }
+            None => {
+                let mut pieces = self.base.range(interval.start..interval.end).map(|(_, piece)| piece);
+                let mut sum = pieces.next().cloned().unwrap_or_default();
+                for piece in pieces {
+                    sum.event.add_all(piece.event.as_slice(), 1);
+                    sum.entry.add_all(piece.entry.as_slice(), 1);
+                }
+                sum
+            }
+        }
+    }
+
+    /// Where the intervals of a configured length that hold facts begin, oldest first.
+    pub fn touched(&self, kept: &Kept, finder: &mut Finder, length: Length) -> Vec<Interval> {
+        let pieces = match kept.long.iter().position(|long| *long == length) {
+            Some(place) => self.long.get(place),
+            None => Some(&self.base),
+        };
+        let mut touched: Vec<Interval> = Vec::new();
+        for start in pieces.into_iter().flat_map(BTreeMap::keys) {
+            if touched.last().is_none_or(|last| last.end <= *start) {
+                touched.push(finder.find(length, *start));
+            }
+        }
+        touched
+    }
+
+    /// Forgets base pieces that began before an instant, and weeks and months but for the last two.
+    pub fn forget_before(&mut self, at: EventTime) {
+        self.base = self.base.split_off(&at);
+        for pieces in &mut self.long {
+            while 2 < pieces.len() && pieces.first_key_value().is_some_and(|(start, _)| *start < at) {
+                pieces.pop_first();
+            }
+        }
+    }
+
+    /// Where a fact of a second is kept: for each kept length (0 is the base, then the long ones) the
+    /// start of its piece.
+    pub fn places(kept: &Kept, finder: &mut Finder, second: i64) -> Vec<(usize, EventTime)> {
+        let at = EventTime(second * 1000);
+        let base = usize::from(kept.base.is_none());
+        kept.lengths().enumerate().map(|(place, length)| (place + base, finder.find(length, at).start)).collect()
+    }
+
+    /// One kept piece; none if it holds nothing.
+    pub fn piece(&self, place: usize, start: EventTime) -> Option<&Piece> {
+        match place.checked_sub(1) {
+            None => self.base.get(&start),
+            Some(long) => self.long.get(long)?.get(&start),
+        }
+    }
+
+    /// Every kept piece, with its place and start.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, EventTime, &Piece)> {
+        let all = std::iter::once(&self.base).chain(&self.long).enumerate();
+        all.flat_map(|(place, pieces)| pieces.iter().map(move |(start, piece)| (place, *start, piece)))
+    }
+
+    /// Puts back facts of a piece of one kept length, as a snapshot kept them.
+    pub fn restore(&mut self, kept: &Kept, place: usize, start: EventTime, family: Family, facts: &[(Key, i64)]) {
+        self.long.resize_with(kept.long.len(), Pieces::new);
+        let pieces = match place.checked_sub(1) {
+            None => &mut self.base,
+            Some(long) => &mut self.long[long],
+        };
+        let piece = pieces.entry(start).or_default();
+        match family {
+            Family::Entry => piece.entry.add_all(facts, 1),
+            Family::Event | Family::Waiting => piece.event.add_all(facts, 1),
+        }
+    }
+}

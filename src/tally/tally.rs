@@ -1,0 +1,120 @@
+//! The tally of one entity: all that its KPIs are made of.
+
+use super::intervals::{Finder, Intervals, Kept};
+use super::level::Level;
+use super::panes::Panes;
+use super::sums::Sums;
+use crate::entity::Kind;
+use crate::fact::{Family, Key, Measure};
+use crate::time::EventTime;
+use std::collections::BTreeMap;
+
+/// What is kept for every entity alike.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shape {
+    /// Lengths of the sliding windows, whole seconds, in the order of the settings.
+    pub windows: Vec<i64>,
+    pub intervals: Kept,
+}
+
+/// One entity's facts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub total: Sums,
+    pub panes: Panes,
+    pub intervals: Intervals,
+    /// Calls in a queue or connected; not kept for agents.
+    pub concurrent: Level,
+    /// How many wait since when.
+    waiting: BTreeMap<EventTime, i64>,
+}
+
+/// What adding a fact changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// A sliding window holds the fact now.
+    pub windows: bool,
+    /// Where the fact was booked in intervals.
+    pub intervals: Option<EventTime>,
+}
+
+impl Tally {
+    /// Adds a fact of a second.
+    pub fn add(
+        &mut self,
+        shape: &Shape,
+        finder: &mut Finder,
+        kind: Kind,
+        Booked { family, second, key, amount }: Booked,
+    ) -> Changed {
+        if family == Family::Entry {
+            self.intervals.add(&shape.intervals, finder, family, second, key, amount);
+            return Changed { windows: false, intervals: Some(EventTime(second * 1000)) };
+        }
+        self.total.add(key, amount);
+        if key == Key::measure(Measure::Concurrent) {
+            if kind.has_visits() {
+                self.concurrent.add(second, amount);
+            }
+            return Changed { windows: true, intervals: Some(EventTime(second * 1000)) };
+        }
+        if is_level(key) {
+            return Changed { windows: false, intervals: None };
+        }
+        self.intervals.add(&shape.intervals, finder, family, second, key, amount);
+        let windows = self.panes.add(&shape.windows, second, key, amount);
+        Changed { windows, intervals: Some(EventTime(second * 1000)) }
+    }
+
+    /// Adds calls that wait since an instant.
+    pub fn add_waiting(&mut self, since: EventTime, amount: i64) {
+        let count = self.waiting.entry(since).or_default();
+        *count += amount;
+        if *count == 0 {
+            self.waiting.remove(&since);
+        }
+    }
+
+    /// How many calls wait.
+    pub fn waiting(&self) -> i64 {
+        self.waiting.values().sum()
+    }
+
+    /// When the longest waiting call entered. An answer whose entry is not known yet is no waiting
+    /// call.
+    pub fn longest_wait_since(&self) -> Option<EventTime> {
+        self.waiting.iter().find(|(_, count)| 0 < **count).map(|(since, _)| *since)
+    }
+
+    /// Calls that entered before an instant (or at it) and wait.
+    pub fn waiting_since_before(&self, at: EventTime, inclusive: bool) -> i64 {
+        let counted = |since: &EventTime| if inclusive { *since <= at } else { *since < at };
+        self.waiting.iter().take_while(|(since, _)| counted(since)).map(|(_, count)| count).sum()
+    }
+
+    /// Everybody who waits: since when, and how many.
+    pub fn who_waits(&self) -> impl Iterator<Item = (EventTime, i64)> {
+        self.waiting.iter().map(|(since, count)| (*since, *count))
+    }
+
+    /// Forgets what no late fact can change any more: pieces of intervals that began before it, and
+    /// single changes of the level.
+    pub fn forget_before(&mut self, at: EventTime) {
+        self.intervals.forget_before(at);
+        self.concurrent.forget_before(at.second().0);
+    }
+}
+
+/// A fact and where it is booked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Booked {
+    pub family: Family,
+    pub second: i64,
+    pub key: Key,
+    pub amount: i64,
+}
+
+/// Levels have no meaning as a sum over a window: they are kept in the total alone.
+fn is_level(key: Key) -> bool {
+    [Measure::Ringing, Measure::Talking, Measure::OnHold, Measure::InWrapup].map(Key::measure).contains(&key)
+}

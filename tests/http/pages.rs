@@ -1,0 +1,231 @@
+//! The pages, asked for over a socket.
+
+use crate::exposition::{parse, value};
+use crate::records::{five_minutes, json, put, queue, record};
+use callpulse::entity::Kind;
+use callpulse::serve::board::Board;
+use callpulse::serve::health::install_recorder;
+use callpulse::serve::http::{App, serve};
+use callpulse::serve::prometheus::Owned;
+use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::{Arc, Mutex};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+/// A server of two queues on a port of its own.
+struct Server {
+    address: SocketAddr,
+    board: Arc<Board>,
+    /// What `/readyz` has to say.
+    reasons: Arc<Mutex<Vec<String>>>,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<std::io::Result<()>>,
+}
+
+struct Answer {
+    status: u16,
+    /// In lower case.
+    headers: String,
+    body: String,
+}
+
+impl Server {
+    async fn start(change: impl FnOnce(&mut App)) -> Server {
+        let board = Arc::new(Board::default());
+        put(&board, 0, &five_minutes("sales"));
+        put(&board, 1, &five_minutes("Sales \"VIP\" \\ صف"));
+        put(&board, 1, &queue("sales", "per_15m"));
+        let reasons = Arc::new(Mutex::new(Vec::new()));
+        let told = reasons.clone();
+        let mut app = App {
+            board: board.clone(),
+            owned: Arc::new(|| Owned::All),
+            not_ready: Arc::new(move || told.lock().unwrap().clone()),
+            help: Arc::new(|_: &str| None),
+            health: None,
+            token: None,
+        };
+        change(&mut app);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let serving = tokio::spawn(serve(listener, app, async {
+            let _ = stopped.await;
+        }));
+        Server { address, board, reasons, stop, serving }
+    }
+
+    async fn ask(&self, method: &str, path: &str, header: &str) -> Answer {
+        let request = format!("{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n{header}\r\n");
+        let address = self.address;
+        let answer = spawn_blocking(move || {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.write_all(request.as_bytes()).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            answer
+        });
+        let answer = answer.await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        let (first, headers) = head.split_once("\r\n").expect("headers");
+        let status = first.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+        Answer { status, headers: headers.to_lowercase(), body: body.to_owned() }
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, "").await
+    }
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        assert!(self.headers.contains("content-type: application/json"), "{}", self.headers);
+        serde_json::from_str(&self.body).unwrap()
+    }
+
+    /// The problem's detail.
+    #[track_caller]
+    fn problem(&self, status: u16) -> String {
+        assert_eq!(self.status, status);
+        assert!(self.headers.contains("content-type: application/problem+json"), "{}", self.headers);
+        let body: Value = serde_json::from_str(&self.body).unwrap();
+        assert_eq!(body["status"], status);
+        assert_eq!(body["type"], "about:blank");
+        body["detail"].as_str().expect("a detail").to_owned()
+    }
+}
+
+#[tokio::test]
+async fn records_come_as_published_and_as_asked_for() {
+    let server = Server::start(|_| {}).await;
+    let (sales, vip, quarter) =
+        (json(&five_minutes("sales")), json(&five_minutes("Sales \"VIP\" \\ صف")), json(&queue("sales", "per_15m")));
+    let all = server.get("/api/v1/kpis").await;
+    assert_eq!((all.status, all.body), (200, format!("{{\"kpis\":[{vip},{sales},{quarter}]}}\n")));
+    for (query, expected) in [
+        ("kind=queue&id=sales&window=5m&tenant=default", vec![&sales]),
+        ("id=sales&window=5m&window=per_15m", vec![&sales, &quarter]),
+        ("id=Sales+%22VIP%22+%5C+%D8%B5%D9%81", vec![&vip]),
+        ("kind=agent&kind=queue&window=5m", vec![&vip, &sales]),
+        ("kind=agent", vec![]),
+        ("tenant=other", vec![]),
+    ] {
+        let answer = server.get(&format!("/api/v1/kpis?{query}")).await.json();
+        let expected: Vec<Value> = expected.iter().map(|json| serde_json::from_str(json).unwrap()).collect();
+        assert_eq!(answer, json!({ "kpis": expected }), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn entities_are_sorted_and_say_which_windows_they_have() {
+    let server = Server::start(|_| {}).await;
+    let mut chat = record("acme", Kind::Queue, "sales", "5m");
+    chat.entity.channel = Some("chat".into());
+    put(&server.board, 0, &chat);
+    put(&server.board, 0, &record("acme", Kind::Agent, "ana", "now"));
+    let mut renamed = queue("sales", "total");
+    renamed.entity.title = Some("Sales and more".into());
+    renamed.version = 9;
+    put(&server.board, 0, &renamed);
+    let expected = json!({ "entities": [
+        { "tenant": "acme", "kind": "agent", "id": "ana", "title": "ana", "windows": ["now"] },
+        { "tenant": "acme", "kind": "queue", "id": "sales", "title": "sales", "channel": "chat", "windows": ["5m"] },
+        { "tenant": "default", "kind": "queue", "id": "Sales \"VIP\" \\ صف", "title": "Sales", "windows": ["5m"] },
+        { "tenant": "default", "kind": "queue", "id": "sales", "title": "Sales and more",
+          "windows": ["5m", "per_15m", "total"] },
+    ] });
+    assert_eq!(server.get("/api/v1/entities").await.json(), expected);
+    let agents = server.get("/api/v1/entities?kind=agent&tenant=acme").await.json();
+    assert_eq!(agents["entities"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_nobody_knows_is_a_problem() {
+    let server = Server::start(|_| {}).await;
+    let detail = server.get("/api/v1/kpis?kind=planet").await.problem(400);
+    assert!(detail.contains("planet") && detail.contains("queue, agent, team"), "{detail}");
+    let detail = server.get("/api/v1/kpis?queue=sales").await.problem(400);
+    assert!(detail.contains("queue") && detail.contains("kind, id, window, tenant"), "{detail}");
+    server.get("/api/v1/entities?window=5m").await.problem(400);
+    server.get("/api/v1/kpi").await.problem(404);
+    let refused = server.ask("POST", "/api/v1/kpis", "content-length: 0\r\n").await;
+    refused.problem(405);
+    assert!(refused.headers.contains("allow: get, head"), "{}", refused.headers);
+    server.ask("DELETE", "/livez", "").await.problem(405);
+}
+
+#[tokio::test]
+async fn ready_means_that_nothing_speaks_against_it() {
+    let server = Server::start(|_| {}).await;
+    let ready = server.get("/readyz").await;
+    assert_eq!((ready.status, ready.json()), (200, json!({ "ready": true, "reasons": [] })));
+    server.reasons.lock().unwrap().push("the KPI topic is not read to its end".into());
+    let not_ready = server.get("/readyz").await;
+    assert_eq!(not_ready.status, 503);
+    assert_eq!(not_ready.json(), json!({ "ready": false, "reasons": ["the KPI topic is not read to its end"] }));
+    let live = server.get("/livez").await;
+    assert_eq!((live.status, live.body.as_str()), (200, "ok\n"));
+}
+
+#[tokio::test]
+async fn metrics_hold_the_kpis_owned_and_our_own_health() {
+    let health = install_recorder().unwrap();
+    metrics::describe_histogram!("callpulse_test_seconds", "how long nothing took");
+    metrics::histogram!("callpulse_test_seconds").record(0.2);
+    let server = Server::start(|app| {
+        app.health = Some(health);
+        app.owned = Arc::new(|| Owned::Partitions([0].into()));
+    })
+    .await;
+    let answer = server.get("/metrics").await;
+    assert!(answer.headers.contains("content-type: text/plain; version=0.0.4; charset=utf-8"), "{}", answer.headers);
+    let (own, kpis): (Vec<&str>, Vec<&str>) = answer.body.lines().partition(|line| line.contains("callpulse_"));
+    let families = parse(&(kpis.join("\n").trim_end().to_owned() + "\n")).unwrap();
+    let labels = |queue| [("tenant", "default"), ("queue", queue), ("window", "5m")];
+    assert_eq!(value(&families, "acd_queue_offered_calls", &labels("sales")), Some(120.0));
+    assert_eq!(value(&families, "acd_queue_offered_calls", &labels("Sales \"VIP\" \\ صف")), None);
+    assert!(own.contains(&"callpulse_test_seconds_bucket{le=\"0.25\"} 1"), "{own:?}");
+    let head = server.ask("HEAD", "/metrics", "").await;
+    assert_eq!((head.status, head.body.as_str()), (200, ""));
+}
+
+#[tokio::test]
+async fn with_a_token_only_health_is_open_to_all() {
+    let server = Server::start(|app| app.token = Some("secret".into())).await;
+    for path in ["/", "/metrics", "/api/v1/kpis", "/api/v1/entities", "/nowhere"] {
+        let refused = server.get(path).await;
+        refused.problem(401);
+        assert!(refused.headers.contains("www-authenticate: bearer"), "{}", refused.headers);
+    }
+    for wrong in ["Bearer secre", "Bearer secrets", "Bearer Secret", "Bearer ", "Basic secret", "secret"] {
+        server.ask("GET", "/metrics", &format!("authorization: {wrong}\r\n")).await.problem(401);
+    }
+    for right in ["Bearer secret", "bearer secret"] {
+        assert_eq!(server.ask("GET", "/metrics", &format!("authorization: {right}\r\n")).await.status, 200);
+    }
+    assert_eq!(server.get("/livez").await.status, 200);
+    assert_eq!(server.get("/readyz").await.status, 200);
+}
+
+#[tokio::test]
+async fn the_index_lists_every_page_there_is() {
+    let server = Server::start(|_| {}).await;
+    let index = server.get("/").await.body;
+    let pages: Vec<&str> = index.split_whitespace().filter(|word| word.starts_with('/')).collect();
+    assert_eq!(pages, ["/metrics", "/livez", "/readyz", "/api/v1/kpis", "/api/v1/entities"]);
+    for page in pages {
+        assert_eq!(server.get(page).await.status, 200, "{page}");
+    }
+}
+
+#[tokio::test]
+async fn the_server_ends_when_it_is_told_to() {
+    let server = Server::start(|_| {}).await;
+    assert_eq!(server.get("/livez").await.status, 200);
+    server.stop.send(()).unwrap();
+    server.serving.await.unwrap().unwrap();
+    assert!(TcpStream::connect(server.address).is_err());
+}

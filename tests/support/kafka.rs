@@ -1,0 +1,103 @@
+//! A real Apache Kafka for tests: one node, fetched on first use, gone with the test program.
+//!
+//! `CALLPULSE_TEST_KAFKA=host:port` uses one that runs already, where a test does not need to break it.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use callpulse::stream::client::Connection;
+
+/// A broker of our own. Its runner ends it when the pipe to us closes, however we end.
+pub struct Broker {
+    port: u16,
+    controller: u16,
+    dir: PathBuf,
+    running: Option<(Child, ChildStdin)>,
+}
+
+/// Where the shared broker is: one for all tests of a program.
+pub fn shared() -> Connection {
+    static BROKERS: OnceLock<String> = OnceLock::new();
+    static BROKER: OnceLock<Broker> = OnceLock::new();
+    let brokers = BROKERS.get_or_init(|| match std::env::var("CALLPULSE_TEST_KAFKA") {
+        Ok(address) => address,
+        Err(_) => BROKER.get_or_init(Broker::start).address(),
+    });
+    Connection { brokers: brokers.clone(), ..Connection::default() }
+}
+
+/// A name no other test uses, on a broker that may be shared with other programs.
+pub fn unique(name: &str) -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    format!("{name}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+impl Broker {
+    /// Starts one on free ports. Panics with what is missing.
+    pub fn start() -> Broker {
+        let dir = std::env::temp_dir().join(unique("callpulse-kafka"));
+        fs::create_dir_all(&dir).expect("a directory for the broker");
+        // Held together, so that they differ.
+        let ports = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+        let [port, controller] = ports.map(|listener| listener.local_addr().expect("its address").port());
+        let mut broker = Broker { port, controller, dir, running: None };
+        broker.run();
+        broker
+    }
+
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    pub fn connection(&self) -> Connection {
+        Connection { brokers: self.address(), ..Connection::default() }
+    }
+
+    /// `kill -9`; the data stays.
+    pub fn kill(&mut self) {
+        if let Some((mut runner, pipe)) = self.running.take() {
+            fs::write(self.dir.join("keep"), "").expect("the mark to keep the data");
+            drop(pipe);
+            runner.wait().expect("the runner to end");
+            fs::remove_file(self.dir.join("keep")).expect("the mark to go");
+        }
+    }
+
+    /// Starts it again with the data it had.
+    pub fn restart(&mut self) {
+        self.kill();
+        self.run();
+    }
+
+    fn run(&mut self) {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/broker.sh");
+        let mut runner = Command::new(&script)
+            .arg("run")
+            .args([self.port.to_string(), self.dir.display().to_string(), self.controller.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{} could not be run: {error}; the tests need bash", script.display()));
+        let pipe = runner.stdin.take().expect("a pipe to the runner");
+        let mut answer = String::new();
+        let output = runner.stdout.take().expect("the runner's words");
+        BufReader::new(output).read_line(&mut answer).expect("the runner's answer");
+        assert_eq!(answer, "ready\n", "no Kafka broker for the tests; the reason stands above");
+        self.running = Some((runner, pipe));
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        if let Some((mut runner, pipe)) = self.running.take() {
+            drop(pipe);
+            let _ = runner.wait();
+        }
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}

@@ -1,0 +1,9 @@
+//! What several test programs share.
+
+pub mod kafka;
+
+/// Shows the program's own log, as `RUST_LOG` says.
+pub fn log() {
+    let filter = tracing_subscriber::EnvFilter::from_default_env();
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
+}
