@@ -1,6 +1,6 @@
 //! The surroundings of a command: environment and log.
 
-use std::io::stderr;
+use std::io::{IsTerminal, stderr};
 use tracing_subscriber::EnvFilter;
 
 /// The environment's variables that are text.
@@ -12,5 +12,10 @@ pub fn environment() -> impl Iterator<Item = (String, String)> {
 pub fn log() {
     let filter = std::env::var("CALLPULSE_LOG").or_else(|_| std::env::var("RUST_LOG"));
     let filter = EnvFilter::new(filter.unwrap_or_else(|_| "info,rdkafka=off,librdkafka=off".to_string()));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(stderr)
+        .with_ansi(stderr().is_terminal())
+        .with_target(false)
+        .init();
 }

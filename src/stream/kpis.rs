@@ -316,16 +316,14 @@ impl Board {
             return;
         }
         self.last_progress = Some(clock.now);
-        let as_of = self.marks.as_of();
-        let behind_ms = as_of.map(|as_of| (clock.wall_ms - as_of.0).max(0));
-        if let Some(behind_ms) = behind_ms {
-            gauge!("callpulse_behind_seconds", "partition" => input.partition.to_string())
-                .set(behind_ms as f64 / 1000.0);
-        }
+        // Before every source has a mark nothing is known, and nothing is published.
+        let Some(as_of) = self.marks.as_of() else { return };
+        let behind_ms = (clock.wall_ms - as_of.0).max(0);
+        gauge!("callpulse_behind_seconds", "partition" => input.partition.to_string()).set(behind_ms as f64 / 1000.0);
         gauge!("callpulse_entities", "partition" => input.partition.to_string()).set(self.accounts.len() as f64);
         let value = serde_json::json!({
             "schema": "callpulse.progress.v1",
-            "as_of": as_of.map(|as_of| as_of.to_string()),
+            "as_of": as_of.to_string(),
             "behind_ms": behind_ms,
             "silent": [],
         });
