@@ -1,6 +1,7 @@
 //! An account: one entity's tally in the stage *kpis*, and what of it is not yet published or kept.
 
 use super::batch::{facts_of, family, wire};
+use crate::calendar::{Interval, Length};
 use crate::entity::Entity;
 use crate::fact::{Family, Key, Measure};
 use crate::kpi::project::Projection;
@@ -27,6 +28,8 @@ pub struct Account {
     pub last_fact: Option<i64>,
     /// Its keys were ended by tombstones, until it has facts again.
     pub ended: bool,
+    /// Pieces of intervals that began before it are forgotten; they were published first.
+    pub forgotten: Option<EventTime>,
     pub unkept: Unkept,
     pub unpublished: Unpublished,
     /// When a pane next enters or leaves one of its windows: the windows' end.
@@ -79,6 +82,7 @@ impl Account {
             gap: false,
             last_fact: None,
             ended: false,
+            forgotten: None,
             unkept: Unkept::default(),
             unpublished: Unpublished::default(),
             wake: None,
@@ -115,6 +119,24 @@ impl Account {
             None => now,
             Some(before) => highest(before, now),
         });
+    }
+
+    /// Forgets what no late fact can reach any more.
+    pub fn forget_before(&mut self, shape: &Shape, finder: &mut Finder, at: EventTime) {
+        self.tally.forget_before(shape, finder, at);
+        self.corrected.retain(|(_, start)| at <= *start);
+        self.forgotten = self.forgotten.max(Some(at));
+    }
+
+    /// Whether an interval's facts are no longer all there.
+    pub fn has_forgotten(&self, shape: &Shape, length: Length, interval: Interval) -> bool {
+        if self.forgotten.is_none_or(|forgotten| forgotten <= interval.start) {
+            return false;
+        }
+        match shape.intervals.long.iter().position(|long| *long == length) {
+            Some(long) => self.tally.intervals.piece(long + 1, interval.start).is_none(),
+            None => true,
+        }
     }
 
     pub fn projection<'a>(&'a self, settings: &'a KpiSettings, shape: &'a Shape, as_of: EventTime) -> Projection<'a> {

@@ -4,7 +4,7 @@
 //! read, and only when it publishes is decided by the clock.
 
 use super::account::Account;
-use super::batch::{entity as entity_of, partition_of, wire};
+use super::batch::{entity as entity_of, facts_of, partition_of, wire};
 use super::marks::Marks;
 use super::publish::{Duty, Publisher, Turn, end_idle_agents};
 use super::snapshot;
@@ -12,7 +12,7 @@ use super::stage::{Clock, Input, OutRecord, Output, Record, Stage};
 use crate::calendar::Interval;
 use crate::entity::{Entity, Kind};
 use crate::event::DEFAULT_TENANT;
-use crate::fact::Family;
+use crate::fact::{Family, Key, Measure};
 use crate::kpi::settings::KpiSettings;
 use crate::tally::intervals::Finder;
 use crate::tally::tally::Shape;
@@ -117,13 +117,19 @@ impl Kpis {
                 account.tally.panes.slide(&self.shape.windows, as_of.second().0 + 1);
             }
             let is_held = offset < account.offset;
+            let mut levels = BTreeMap::new();
             for row in of_entity {
+                levels.extend(concurrent(row).map(|amount| (row.at, amount)));
                 if !is_held {
                     account.add(&self.shape, finder, row);
                 }
                 if row.family != Family::Waiting as u32 {
                     board.publisher.touch(account, &settings.kpi, finder, row.at, as_of, offset);
                 }
+            }
+            if let Some(as_of) = as_of.filter(|_| account.entity.kind.has_visits()) {
+                let publisher = &mut board.publisher;
+                publisher.touch_level(account, &settings.kpi, &self.shape, finder, &levels, as_of, offset);
             }
             if account.entity.kind.has_visits() {
                 account.raise_counters(&settings.kpi, &self.shape);
@@ -242,20 +248,21 @@ impl Board {
     }
 
     /// Forgets what no late fact can reach any more, once it is published.
-    fn forget(&mut self, settings: &KpisSettings) {
+    fn forget(&mut self, settings: &KpisSettings, shape: &Shape, finders: &mut HashMap<Arc<str>, Finder>) {
         let Some(log_time) = self.marks.log_time().min(self.marks.as_of()) else { return };
         if !self.publisher.has_archived_all() {
             return;
         }
         let reach = Span(2 * settings.late_horizon.0 + settings.allowed_skew.0 + DAY.0);
-        let before = log_time.minus(reach);
-        if self.forgotten.is_some_and(|forgotten| before.since(forgotten) < Span::from_hours(1)) {
+        // A whole hour, since that is what a part of the state holds of the level.
+        let before = EventTime(log_time.minus(reach).0.div_euclid(3_600_000) * 3_600_000);
+        if self.forgotten.is_some_and(|forgotten| before <= forgotten) {
             return;
         }
         self.forgotten = Some(before);
         for account in self.accounts.values_mut() {
-            account.tally.forget_before(before);
-            account.corrected.retain(|(_, start)| before <= *start);
+            let finder = finder(finders, &settings.kpi, &account.entity.tenant);
+            account.forget_before(shape, finder, before);
         }
     }
 
@@ -462,7 +469,7 @@ impl Stage for Kpis {
                     end_idle_agents(&mut board.accounts, turn, steady_from, out);
                 }
             }
-            board.forget(&self.settings);
+            board.forget(&self.settings, &self.shape, &mut self.finders);
             board.progress(input, &self.settings, clock, out);
             board.keep(input, &self.settings, &self.shape, clock, out);
         }
@@ -476,6 +483,13 @@ impl Stage for Kpis {
     fn close(&mut self, input: &Input) {
         self.inputs.remove(input);
     }
+}
+
+/// By how much a row changes the level of calls at once; none if it does not.
+fn concurrent(row: &wire::Row) -> Option<i64> {
+    let is_event = row.family == Family::Event as u32;
+    let amount = facts_of(row).find(|(key, _)| *key == Key::measure(Measure::Concurrent)).map(|(_, amount)| amount);
+    amount.filter(|_| is_event)
 }
 
 fn finder<'f>(finders: &'f mut HashMap<Arc<str>, Finder>, settings: &KpiSettings, tenant: &Arc<str>) -> &'f mut Finder {

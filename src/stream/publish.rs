@@ -86,6 +86,33 @@ impl Publisher {
         }
     }
 
+    /// The level of calls at once changed by these amounts (second, amount): so did the maximum of every
+    /// interval until it is even again, though nothing else happened in it.
+    pub fn touch_level(
+        &mut self,
+        account: &mut Account,
+        settings: &KpiSettings,
+        shape: &Shape,
+        finder: &mut Finder,
+        changes: &BTreeMap<i64, i64>,
+        as_of: EventTime,
+        offset: i64,
+    ) {
+        let mut level = 0;
+        let mut changes = changes.iter().peekable();
+        while let Some((second, amount)) = changes.next() {
+            level += amount;
+            if level == 0 {
+                continue;
+            }
+            let from = EventTime(second * 1000);
+            let to = changes.peek().map_or(as_of, |(next, _)| EventTime(*next * 1000 + 1));
+            for start in account.tally.intervals.base_starts(&shape.intervals, finder, from, to.min(as_of)) {
+                self.touch(account, settings, finder, start.second().0, Some(as_of), offset);
+            }
+        }
+    }
+
     /// The account's content changed.
     pub fn changed(&mut self, account: &mut Account, offset: i64, now: Instant, emit_every: Duration) {
         self.changed_quick(account, offset, now, emit_every);
@@ -202,6 +229,10 @@ impl Publisher {
             && let Some(((entity, place, interval), _)) = self.ready.pop_first()
         {
             let Some(account) = accounts.get(&entity) else { continue };
+            // What is forgotten was published before, with all its facts.
+            if account.has_forgotten(shape, settings.kpi.intervals[place].1, interval) {
+                continue;
+            }
             archived += 1;
             let Some(record) = record(account, turn, Window::Interval(place, interval)) else { continue };
             let key = archive_key(&entity, &record.window.name, interval.start);

@@ -10,7 +10,6 @@ use crate::entity::Entity;
 use crate::fact::{Facts, Family, Key, Measure};
 use crate::kpi::record::Counters;
 use crate::kpi::settings::KpiSettings;
-use crate::tally::level::Level;
 use crate::tally::tally::Shape;
 use crate::time::EventTime;
 use prost::Message;
@@ -64,7 +63,8 @@ pub fn load(accounts: &mut BTreeMap<Entity, Account>, settings: &KpiSettings, sh
 fn core(account: &Account, settings: &KpiSettings) -> wire::AccountState {
     let total = account.tally.total.to_facts();
     let (keys, amounts) = total.as_slice().iter().map(|(key, amount)| (key.code(), *amount)).unzip();
-    let (level_base, level_max, _) = account.tally.concurrent.parts();
+    let (level_base, level_max, peaks) = account.tally.concurrent.forgotten();
+    let (peak_start, peak_end) = peaks.keys().copied().unzip();
     let (waiting_since, waiting_count) = account.tally.who_waits().map(|(since, count)| (since.0, count)).unzip();
     let corrected = account.corrected.iter().map(|(place, start)| (settings.intervals[*place].0.clone(), start.0));
     let (corrected_length, corrected_start) = corrected.unzip();
@@ -74,6 +74,9 @@ fn core(account: &Account, settings: &KpiSettings) -> wire::AccountState {
         amounts,
         level_base,
         level_max,
+        peak_start,
+        peak_end,
+        peak: peaks.values().copied().collect(),
         waiting_since,
         waiting_count,
         counters: account.counters.as_ref().map(counter_values).unwrap_or_default(),
@@ -82,6 +85,7 @@ fn core(account: &Account, settings: &KpiSettings) -> wire::AccountState {
         gap: account.gap,
         last_fact: account.last_fact,
         ended: account.ended,
+        forgotten: account.forgotten.map(|at| at.0),
     }
 }
 
@@ -92,8 +96,9 @@ fn load_core(account: &mut Account, settings: &KpiSettings, state: &wire::Accoun
             account.tally.total.add(key, *amount);
         }
     }
-    let (_, _, changes) = account.tally.concurrent.parts();
-    account.tally.concurrent = Level::from_parts(state.level_base, state.level_max, changes.clone());
+    let stretches = state.peak_start.iter().copied().zip(state.peak_end.iter().copied());
+    let peaks = stretches.zip(state.peak.iter().copied()).collect();
+    account.tally.concurrent.restore_forgotten(state.level_base, state.level_max, peaks);
     for (since, count) in state.waiting_since.iter().zip(&state.waiting_count) {
         account.tally.add_waiting(EventTime(*since), *count);
     }
@@ -106,6 +111,7 @@ fn load_core(account: &mut Account, settings: &KpiSettings, state: &wire::Accoun
     account.gap = state.gap;
     account.last_fact = state.last_fact;
     account.ended = state.ended;
+    account.forgotten = state.forgotten.map(EventTime);
     account.counters = counters_of(&state.counters);
 }
 
@@ -132,10 +138,7 @@ fn holds(account: &Account, part: Part) -> bool {
     match part {
         Part::Minute(minute) => account.tally.panes.iter_range(minute * 60..(minute + 1) * 60).next().is_some(),
         Part::Piece(place, start) => account.tally.intervals.piece(place, start).is_some(),
-        Part::Hour(hour) => {
-            let (_, _, changes) = account.tally.concurrent.parts();
-            changes.range(hour * 3_600..(hour + 1) * 3_600).next().is_some()
-        }
+        Part::Hour(hour) => account.tally.concurrent.changes().range(hour * 3_600..(hour + 1) * 3_600).next().is_some(),
     }
 }
 
@@ -151,9 +154,8 @@ fn part_state(account: &Account, part: Part) -> wire::PartState {
             families.iter().map(|(family, facts)| row(0, *family, start.0, facts)).collect()
         }
         Part::Hour(hour) => {
-            let (_, _, changes) = account.tally.concurrent.parts();
             let key = Key::measure(Measure::Concurrent);
-            let changes = changes.range(hour * 3_600..(hour + 1) * 3_600);
+            let changes = account.tally.concurrent.changes().range(hour * 3_600..(hour + 1) * 3_600);
             changes
                 .map(|(second, amount)| row(0, Family::Event, *second, &Facts::from_iter([(key, *amount)])))
                 .collect()

@@ -151,6 +151,13 @@ impl Intervals {
         touched
     }
 
+    /// Where the base pieces that hold facts begin, of those that overlap some time.
+    pub fn base_starts(&self, kept: &Kept, finder: &mut Finder, from: EventTime, to: EventTime) -> Vec<EventTime> {
+        let Some(base) = kept.base else { return Vec::new() };
+        let first = finder.find(base, from).start;
+        self.base.range(first..).map(|(start, _)| *start).take_while(|start| *start < to).collect()
+    }
+
     /// Forgets base pieces that began before an instant, and weeks and months but for the last two.
     pub fn forget_before(&mut self, at: EventTime) {
         self.base = self.base.split_off(&at);

@@ -14,7 +14,12 @@ pub struct Level {
     /// The highest level among them.
     base_max: i64,
     changes: BTreeMap<i64, i64>,
+    /// The highest level within stretches that are forgotten in part: start and end, whole seconds.
+    peaks: Peaks,
 }
+
+/// Highest levels by stretch.
+pub type Peaks = BTreeMap<(i64, i64), i64>;
 
 impl Level {
     pub fn add(&mut self, second: i64, amount: i64) {
@@ -33,6 +38,13 @@ impl Level {
     /// The highest level at the boundaries in `seconds`: at `start` what was before it counts, and what
     /// changes in the last second shows only at its end, which is outside.
     pub fn max_in(&self, seconds: Range<i64>) -> i64 {
+        match self.peaks.get(&(seconds.start, seconds.end)) {
+            Some(peak) => self.max_of_kept(seconds).max(*peak),
+            None => self.max_of_kept(seconds),
+        }
+    }
+
+    fn max_of_kept(&self, seconds: Range<i64>) -> i64 {
         let mut level = self.base + self.changes.range(..seconds.start).map(|change| change.1).sum::<i64>();
         let mut max = level;
         for (second, change) in self.changes.range(seconds.start..) {
@@ -54,8 +66,15 @@ impl Level {
         })
     }
 
-    /// Keeps single changes from `second` on only.
-    pub fn forget_before(&mut self, second: i64) {
+    /// Keeps single changes from `second` on only, and of each stretch that begins before it and ends
+    /// after it the highest level so far.
+    pub fn forget_before(&mut self, second: i64, stretches: &[Range<i64>]) {
+        self.peaks.retain(|(start, end), _| stretches.contains(&(*start..*end)));
+        for stretch in stretches.iter().filter(|stretch| stretch.start < second && second < stretch.end) {
+            let peak = self.max_in(stretch.clone().start..stretch.end.min(second));
+            let known = self.peaks.entry((stretch.start, stretch.end)).or_insert(peak);
+            *known = peak.max(*known);
+        }
         let kept = self.changes.split_off(&second);
         for change in std::mem::replace(&mut self.changes, kept).into_values() {
             self.base += change;
@@ -63,13 +82,19 @@ impl Level {
         }
     }
 
-    /// Base, its maximum, and every change kept. What a snapshot keeps.
-    pub fn parts(&self) -> (i64, i64, &BTreeMap<i64, i64>) {
-        (self.base, self.base_max, &self.changes)
+    /// What was forgotten comes to: the level, the highest level, and those of stretches.
+    pub fn forgotten(&self) -> (i64, i64, &Peaks) {
+        (self.base, self.base_max, &self.peaks)
     }
 
-    pub fn from_parts(base: i64, base_max: i64, changes: BTreeMap<i64, i64>) -> Level {
-        Level { base, base_max, changes }
+    /// Every change kept.
+    pub fn changes(&self) -> &BTreeMap<i64, i64> {
+        &self.changes
+    }
+
+    /// Puts back what was forgotten.
+    pub fn restore_forgotten(&mut self, base: i64, base_max: i64, peaks: Peaks) {
+        (self.base, self.base_max, self.peaks) = (base, base_max, peaks);
     }
 }
 
@@ -92,7 +117,10 @@ mod tests {
         assert_eq!(level.max_in(1..3), 3);
         assert_eq!(level.max_in(4..5), 2);
         assert_eq!(level.max_in(5..9), 0);
-        level.forget_before(3);
+        level.forget_before(3, &[0..5, 0..9]);
         assert_eq!((level.max(), level.max_in(3..4), level.now()), (3, 3, 0));
+        assert_eq!((level.max_in(0..5), level.max_in(0..9)), (3, 3));
+        level.add(6, 5);
+        assert_eq!((level.max_in(0..5), level.max_in(0..9)), (3, 5));
     }
 }

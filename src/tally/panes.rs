@@ -70,7 +70,8 @@ impl Panes {
             self.end = before;
             return false;
         }
-        let mut has_changed = false;
+        // A level that changed in the last second shows at its end: in this move.
+        let mut has_changed = before.is_some_and(|before| self.holds(before - 1));
         for (window, length) in self.windows.iter_mut().zip(lengths) {
             let (left, entered) = match before {
                 Some(before) if end - length < before => ((before - length, end - length), (before, end)),
@@ -103,7 +104,12 @@ impl Panes {
             let first = self.panes.get(self.panes.partition_point(|pane| pane.second < end - length))?;
             Some(first.second + length + 1)
         });
-        entering.map(|pane| pane.second + 1).into_iter().chain(leaving).min()
+        let showing = self.holds(end - 1).then_some(end + 1);
+        entering.map(|pane| pane.second + 1).into_iter().chain(leaving).chain(showing).min()
+    }
+
+    fn holds(&self, second: i64) -> bool {
+        self.panes.binary_search_by_key(&second, |pane| pane.second).is_ok()
     }
 
     /// The sum of a window, by its place among the lengths; none before the first move.

@@ -97,11 +97,17 @@ impl Tally {
         self.waiting.iter().map(|(since, count)| (*since, *count))
     }
 
-    /// Forgets what no late fact can change any more: pieces of intervals that began before it, and
-    /// single changes of the level.
-    pub fn forget_before(&mut self, at: EventTime) {
+    /// Forgets what no late fact can change any more, up to a whole hour: pieces of intervals that began
+    /// before it, and single changes of the level.
+    pub fn forget_before(&mut self, shape: &Shape, finder: &mut Finder, at: EventTime) {
+        let mut stretches = Vec::new();
+        for length in &shape.intervals.long {
+            let holding = finder.find(*length, at);
+            let before = finder.find(*length, EventTime(holding.start.0 - 1));
+            stretches.extend([before, holding].map(|interval| interval.start.second().0..interval.end.second().0));
+        }
         self.intervals.forget_before(at);
-        self.concurrent.forget_before(at.second().0);
+        self.concurrent.forget_before(at.second().0, &stretches);
     }
 }
 
