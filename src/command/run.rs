@@ -23,6 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
+use tracing_subscriber::filter::LevelFilter;
 
 pub fn run(asked: &Asked) -> Result<(), Failure> {
     let loaded = config::load(asked.config.config.as_deref(), environment())?;
@@ -30,7 +31,7 @@ pub fn run(asked: &Asked) -> Result<(), Failure> {
         eprintln!("warning: {warning}");
     }
     let settings = loaded.settings;
-    log();
+    log(LevelFilter::INFO);
     check_topics(&settings)?;
     let listener = bind(&settings)?;
     let running = Running::start(&settings, asked.accept_gap, listener)?;
