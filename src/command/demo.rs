@@ -27,6 +27,8 @@ use tracing_subscriber::filter::LevelFilter;
 
 /// Calls an hour at speed 1.
 const CALLS_PER_HOUR: u64 = 480;
+/// Agents at speed 1: few enough that calls wait at times.
+const AGENTS: usize = 39;
 
 /// How far before now the centre begins. At the highest speed this still fits the broker's 5 MiB a partition.
 const PAST: Span = Span(35 * 60 * 1000);
@@ -119,6 +121,7 @@ fn feed(asked: &Asked, settings: &Settings, stop: &Stop) -> Result<thread::JoinH
         calls: u64::MAX,
         start: clock().minus(PAST),
         calls_per_hour: CALLS_PER_HOUR * asked.speed,
+        agents: Some(AGENTS * asked.speed as usize),
         shape: Shape::Flat,
         disorder_ms: DISORDER_MS,
         repeats_per_mille: REPEATS_PER_MILLE,

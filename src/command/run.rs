@@ -76,6 +76,7 @@ pub struct Running {
     engine: engine::Engine,
     runtime: tokio::runtime::Runtime,
     following: Arc<AtomicBool>,
+    subscriber: std::thread::JoinHandle<()>,
     serving: tokio::task::JoinHandle<std::io::Result<()>>,
 }
 
@@ -91,7 +92,7 @@ impl Running {
             properties: settings.kafka.properties.clone(),
             topic: settings.topics.kpis.clone(),
         };
-        subscribe(source, board.clone(), following.clone())
+        let subscriber = subscribe(source, board.clone(), following.clone())
             .map_err(|cause| Failure::AtWork(format!("cannot start a thread: {cause}")))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -110,7 +111,7 @@ impl Running {
         })?;
         let signals = stop.clone();
         runtime.spawn(leave_on_signal(signals));
-        Ok(Running { board, address, stop, engine, runtime, following, serving })
+        Ok(Running { board, address, stop, engine, runtime, following, subscriber, serving })
     }
 
     /// Waits until somebody asks to leave or a worker cannot go on, and leaves.
@@ -125,6 +126,7 @@ impl Running {
             }
         }
         self.following.store(true, Ordering::Relaxed);
+        let _ = self.subscriber.join();
         let served = self.runtime.block_on(self.serving);
         self.runtime.shutdown_timeout(Duration::from_secs(1));
         if let Ok(Err(error)) = served {

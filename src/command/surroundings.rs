@@ -1,6 +1,6 @@
 //! The surroundings of a command: environment and log.
 
-use std::io::stderr;
+use std::io::{IsTerminal, stderr};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -14,5 +14,11 @@ pub fn environment() -> impl Iterator<Item = (String, String)> {
 pub fn log(level: LevelFilter) {
     let filter = std::env::var("CALLPULSE_LOG").or_else(|_| std::env::var("RUST_LOG"));
     let filter = EnvFilter::new(filter.unwrap_or_else(|_| format!("{level},rdkafka=off,librdkafka=off")));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_target(false).init();
+    let is_terminal = stderr().is_terminal();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(stderr)
+        .with_ansi(is_terminal)
+        .with_target(false)
+        .init();
 }

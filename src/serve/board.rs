@@ -55,7 +55,8 @@ pub struct Entry {
 pub struct Progress {
     /// RFC 3339; null before every source has a mark.
     pub as_of: Option<String>,
-    pub behind_ms: i64,
+    /// Null as long as `as_of` is.
+    pub behind_ms: Option<i64>,
     /// Sources that are silent within their hours.
     #[serde(default)]
     pub silent: Vec<serde_json::Value>,
