@@ -16,8 +16,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Begins the names of groups and transactional ids.
-pub const PREFIX: &str = "callpulse";
+/// Begins the names of groups and transactional ids: two deployments on one cluster have state topics of
+/// their own, and so groups of their own.
+pub fn group_prefix(settings: &Settings) -> &str {
+    let state = settings.topics.state.as_str();
+    state.strip_suffix(".state").unwrap_or(state)
+}
 
 /// Records after which a commit is due in a backlog.
 const COMMIT_RECORDS: u64 = 100_000;
@@ -94,7 +98,7 @@ pub fn start(settings: &Settings, accept_gap: bool, status: &Arc<Status>, stop: 
 
     let worker = |worker: usize, inputs: Vec<Arc<str>>, state: &str, fetch: Fetch| WorkerSettings {
         connection: connection.clone(),
-        group_prefix: PREFIX.to_string(),
+        group_prefix: group_prefix(settings).to_string(),
         instance: settings.engine.instance.clone(),
         generation: settings.engine.generation,
         worker: worker as u32,

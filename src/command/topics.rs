@@ -1,7 +1,7 @@
 //! `callpulse topics`: which topics are needed, with partitions, settings and ACLs; and making them.
 
 use super::arguments::Topics as Asked;
-use super::engine::{self, Names, PREFIX};
+use super::engine::{self, Names};
 use super::failure::Failure;
 use super::surroundings::environment;
 use crate::config::{self, settings::Settings};
@@ -97,10 +97,11 @@ fn print(settings: &Settings, specs: &[TopicSpec]) {
     for written in [&settings.topics.intervals, &settings.topics.rejects, &settings.topics.calls] {
         operations.insert(written, "--operation Write --operation Describe --operation DescribeConfigs");
     }
+    let prefix = engine::group_prefix(settings);
     let acl = |what: String| println!("kafka-acls.sh --add --allow-principal PRINCIPAL {what}");
     for (topic, operations) in operations {
         acl(format!("{operations} --topic {topic}"));
     }
-    acl(format!("--operation Read --operation Describe --group {PREFIX} --resource-pattern-type prefixed"));
-    acl(format!("--operation Write --operation Describe --transactional-id {PREFIX} --resource-pattern-type prefixed"));
+    acl(format!("--operation Read --operation Describe --group {prefix} --resource-pattern-type prefixed"));
+    acl(format!("--operation Write --operation Describe --transactional-id {prefix} --resource-pattern-type prefixed"));
 }

@@ -55,8 +55,7 @@ pub struct Entry {
 pub struct Progress {
     /// RFC 3339; null before every source has a mark.
     pub as_of: Option<String>,
-    /// Null as long as `as_of` is.
-    pub behind_ms: Option<i64>,
+    pub behind_ms: i64,
     /// Sources that are silent within their hours.
     #[serde(default)]
     pub silent: Vec<serde_json::Value>,

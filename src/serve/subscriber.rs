@@ -42,7 +42,7 @@ mod tests {
         let board = Board::default();
         let record = |key, value| Followed::Record { partition: 1, offset: 5, key: Some(key), value: Some(value) };
         feed(&board, record(b"default|queue|sales|5m", b"no record"));
-        feed(&board, record(b"progress|3", br#"{"as_of":null,"behind_ms":null,"silent":[]}"#));
+        feed(&board, record(b"progress|3", br#"{"as_of":null,"behind_ms":0,"silent":[]}"#));
         assert_eq!(board.records(&Filter::default()), []);
         assert!(board.read().progress.contains_key(&3) && !board.is_caught_up());
         feed(&board, Followed::CaughtUp);

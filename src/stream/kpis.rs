@@ -181,7 +181,6 @@ impl Kpis {
         if let Some(before) = steady {
             board.make_up_empty_intervals(settings, &mut self.finders, before, as_of, offset);
         }
-        board.forget(settings);
     }
 }
 
@@ -242,9 +241,12 @@ impl Board {
         }
     }
 
-    /// Forgets what no late fact can reach any more.
+    /// Forgets what no late fact can reach any more, once it is published.
     fn forget(&mut self, settings: &KpisSettings) {
-        let Some(log_time) = self.marks.log_time() else { return };
+        let Some(log_time) = self.marks.log_time().min(self.marks.as_of()) else { return };
+        if !self.publisher.has_archived_all() {
+            return;
+        }
         let reach = Span(2 * settings.late_horizon.0 + settings.allowed_skew.0 + DAY.0);
         let before = log_time.minus(reach);
         if self.forgotten.is_some_and(|forgotten| before.since(forgotten) < Span::from_hours(1)) {
@@ -316,16 +318,14 @@ impl Board {
             return;
         }
         self.last_progress = Some(clock.now);
-        let as_of = self.marks.as_of();
-        let behind_ms = as_of.map(|as_of| (clock.wall_ms - as_of.0).max(0));
-        if let Some(behind_ms) = behind_ms {
-            gauge!("callpulse_behind_seconds", "partition" => input.partition.to_string())
-                .set(behind_ms as f64 / 1000.0);
-        }
+        // Before every source has a mark nothing is known, and nothing is published.
+        let Some(as_of) = self.marks.as_of() else { return };
+        let behind_ms = (clock.wall_ms - as_of.0).max(0);
+        gauge!("callpulse_behind_seconds", "partition" => input.partition.to_string()).set(behind_ms as f64 / 1000.0);
         gauge!("callpulse_entities", "partition" => input.partition.to_string()).set(self.accounts.len() as f64);
         let value = serde_json::json!({
             "schema": "callpulse.progress.v1",
-            "as_of": as_of.map(|as_of| as_of.to_string()),
+            "as_of": as_of.to_string(),
             "behind_ms": behind_ms,
             "silent": [],
         });
@@ -462,6 +462,7 @@ impl Stage for Kpis {
                     end_idle_agents(&mut board.accounts, turn, steady_from, out);
                 }
             }
+            board.forget(&self.settings);
             board.progress(input, &self.settings, clock, out);
             board.keep(input, &self.settings, &self.shape, clock, out);
         }

@@ -153,7 +153,12 @@ impl Publisher {
         queued.chain(ready).min()
     }
 
-    /// The oldest batch with something unpublished.
+    /// Whether no interval waits to be published.
+    pub fn has_archived_all(&self) -> bool {
+        self.ready.is_empty()
+    }
+
+    /// The oldest batch with an interval unpublished.
     pub fn oldest(&self) -> Option<i64> {
         self.ready.values().copied().min()
     }
