@@ -13,20 +13,11 @@ pub fn environment() -> impl Iterator<Item = (String, String)> {
 /// said.
 pub fn log(level: LevelFilter) {
     let filter = std::env::var("CALLPULSE_LOG").or_else(|_| std::env::var("RUST_LOG"));
-<<<<<<< HEAD
     let filter = EnvFilter::new(filter.unwrap_or_else(|_| format!("{level},rdkafka=off,librdkafka=off")));
-    let is_terminal = stderr().is_terminal();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(stderr)
-        .with_ansi(is_terminal)
-=======
-    let filter = EnvFilter::new(filter.unwrap_or_else(|_| "info,rdkafka=off,librdkafka=off".to_string()));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(stderr)
         .with_ansi(stderr().is_terminal())
->>>>>>> main
         .with_target(false)
         .init();
 }
