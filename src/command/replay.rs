@@ -141,7 +141,7 @@ fn check_windows(filter: &Filter, settings: &crate::kpi::settings::KpiSettings) 
 }
 
 fn shown(summary: &Summary, done: u64, total: u64, seconds: f64) -> String {
-    let share = if total == 0 { String::new() } else { format!("{:3} %  ", (done * 100 / total).min(100)) };
+    let share = (done * 100).checked_div(total).map_or(String::new(), |share| format!("{:3} %  ", share.min(100)));
     let rate = summary.read as f64 / seconds.max(0.001);
     format!("{share}{} events  {} a second", thousands(summary.read), thousands(rate as u64))
 }
