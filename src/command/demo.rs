@@ -28,7 +28,7 @@ use tracing_subscriber::filter::LevelFilter;
 /// Calls an hour at speed 1.
 const CALLS_PER_HOUR: u64 = 480;
 /// Agents at speed 1: few enough that calls wait at times.
-const AGENTS: usize = 39;
+const AGENTS: usize = 40;
 
 /// How far before now the centre begins. At the highest speed this still fits the broker's 5 MiB a partition.
 const PAST: Span = Span(35 * 60 * 1000);
