@@ -1,15 +1,17 @@
 //! The program: arguments in, exit code out. What the commands do is in `command`.
 
 use callpulse::command::arguments::{Arguments, Command};
-use callpulse::command::{check, replay, run, topics};
+use callpulse::command::{check, demo, replay, run, simulate, topics};
 use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Run(asked) => run::run(&asked),
+        Command::Demo(asked) => demo::run(&asked),
         Command::Topics(asked) => topics::run(&asked),
         Command::Replay(asked) => replay::run(&asked),
+        Command::Simulate(asked) => simulate::run(&asked),
         Command::CheckConfig(asked) => check::check_config(&asked),
         Command::Schema { of } => check::schema(of),
     };

@@ -236,7 +236,7 @@ fn says_what_is_wrong_with_the_topics() {
     specs[0].config.insert("cleanup.policy".to_owned(), "compact,delete".to_owned());
     let problems = topics::check(&topics.connection, &specs).expect("an answer");
     assert!(matches!(&problems[..], [Problem::Policy { has, .. }] if has == "delete"), "{problems:?}");
-    assert_eq!(topics::create_missing(&topics.connection, &specs).expect("nothing to do"), Vec::<String>::new());
+    assert_eq!(topics::create_missing(&topics.connection, &specs, 1).expect("nothing to do"), Vec::<String>::new());
 }
 
 #[test]

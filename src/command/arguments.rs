@@ -1,5 +1,6 @@
 //! The arguments, as they are written on the command line.
 
+use crate::time::EventTime;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -15,8 +16,12 @@ pub struct Arguments {
 pub enum Command {
     /// Read events from Kafka, publish KPIs, serve metrics and the API
     Run(Run),
+    /// The same with a broker and a simulated call centre inside: nothing to install
+    Demo(Demo),
     /// Read events from files through the same engine, without a broker, and print the KPIs
     Replay(Replay),
+    /// Print events of a simulated call centre as JSON lines
+    Simulate(Simulate),
     /// Print the topics it needs, with partitions, settings and ACLs, and check them
     Topics(Topics),
     /// Print every fault of the settings, or nothing
@@ -64,8 +69,8 @@ pub struct Replay {
     #[arg(long, value_name = "F")]
     pub format: String,
     /// Take open calls, `now` and sliding windows as of this time (RFC 3339); default: the largest event time
-    #[arg(long, value_name = "T")]
-    pub as_of: Option<String>,
+    #[arg(long, value_name = "T", value_parser = time)]
+    pub as_of: Option<EventTime>,
     /// Only these entities: queue, agent, team, tenant or queue_agent, with an id or without; may be repeated
     #[arg(long, value_name = "KIND[:ID]")]
     pub entity: Vec<String>,
@@ -83,6 +88,41 @@ pub struct Replay {
     pub files: Vec<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Another seed, another day: equal seeds give the same calls
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// So many times as many calls come in, for so many times as many agents; their lengths stay as they are
+    #[arg(long, value_name = "X", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=10))]
+    pub speed: u64,
+    /// Leave after so many seconds; until asked to unless said
+    #[arg(long = "for", value_name = "SECONDS")]
+    pub seconds: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub struct Simulate {
+    /// Equal seeds give equal events, on every machine
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// How many contacts begin
+    #[arg(long, value_name = "N")]
+    pub calls: u64,
+    /// Write the centre's own books here, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub truth: Option<PathBuf>,
+    /// When it begins (RFC 3339); default: 2026-03-02T00:00:00Z, a Monday
+    #[arg(long, value_name = "T", value_parser = time)]
+    pub start: Option<EventTime>,
+    /// Events come up to so many milliseconds late, and out of order by it
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    pub disorder: u32,
+    /// So many events in a thousand come twice
+    #[arg(long, value_name = "PER_MILLE", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=1000))]
+    pub repeats: u16,
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum OutputForm {
     Table,
@@ -95,4 +135,10 @@ pub enum SchemaOf {
     Event,
     Kpi,
     Config,
+}
+
+/// A time as RFC 3339 or as epoch milliseconds.
+fn time(text: &str) -> Result<EventTime, &'static str> {
+    let parsed = EventTime::parse(text).or_else(|| text.parse().ok().and_then(EventTime::from_millis));
+    parsed.ok_or("it is no time; write it like 2026-03-02T08:15:30Z")
 }

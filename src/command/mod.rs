@@ -17,3 +17,9 @@ pub mod engine;
 pub mod topics;
 
 pub mod run;
+
+pub mod simulate;
+
+pub mod watch;
+
+pub mod demo;

@@ -44,14 +44,6 @@ pub fn run(asked: &Asked) -> Result<(), Failure> {
         eprintln!("warning: {warning}");
     }
     let settings = loaded.settings;
-    let as_of = match &asked.as_of {
-        None => None,
-        Some(text) => {
-            let parsed = EventTime::parse(text).or_else(|| text.parse().ok().and_then(EventTime::from_millis));
-            let sentence = || format!("--as-of `{text}` is no time; write it like 2026-03-02T08:15:30Z");
-            Some(parsed.ok_or_else(|| Failure::Asked(sentence()))?)
-        }
-    };
     let entities = asked.entity.iter().map(|text| Filter::parse_entity(text)).collect::<Result<_, _>>();
     let filter = Filter { entities: entities.map_err(Failure::Asked)?, windows: asked.window.clone() };
     check_windows(&filter, &settings.kpi)?;
@@ -90,7 +82,7 @@ pub fn run(asked: &Asked) -> Result<(), Failure> {
     }
     let read_in = progress.elapsed();
     progress.show(|_| format!("{} events read; settling the calls", thousands(summary.read)));
-    let as_of = as_of.or(replay.latest()).unwrap_or(EventTime(0));
+    let as_of = asked.as_of.or(replay.latest()).unwrap_or(EventTime(0));
     let tallies = replay.settle(&settings.kpi, as_of);
     progress.clear();
     rejects.close()?;
@@ -149,7 +141,7 @@ fn check_windows(filter: &Filter, settings: &crate::kpi::settings::KpiSettings) 
 }
 
 fn shown(summary: &Summary, done: u64, total: u64, seconds: f64) -> String {
-    let share = if total == 0 { String::new() } else { format!("{:3} %  ", (done * 100 / total).min(100)) };
+    let share = (done * 100).checked_div(total).map_or(String::new(), |share| format!("{:3} %  ", share.min(100)));
     let rate = summary.read as f64 / seconds.max(0.001);
     format!("{share}{} events  {} a second", thousands(summary.read), thousands(rate as u64))
 }

@@ -23,6 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
+use tracing_subscriber::filter::LevelFilter;
 
 pub fn run(asked: &Asked) -> Result<(), Failure> {
     let loaded = config::load(asked.config.config.as_deref(), environment())?;
@@ -30,7 +31,7 @@ pub fn run(asked: &Asked) -> Result<(), Failure> {
         eprintln!("warning: {warning}");
     }
     let settings = loaded.settings;
-    log();
+    log(LevelFilter::INFO);
     check_topics(&settings)?;
     let listener = bind(&settings)?;
     let running = Running::start(&settings, asked.accept_gap, listener)?;
@@ -75,6 +76,7 @@ pub struct Running {
     engine: engine::Engine,
     runtime: tokio::runtime::Runtime,
     following: Arc<AtomicBool>,
+    subscriber: std::thread::JoinHandle<()>,
     serving: tokio::task::JoinHandle<std::io::Result<()>>,
 }
 
@@ -90,7 +92,7 @@ impl Running {
             properties: settings.kafka.properties.clone(),
             topic: settings.topics.kpis.clone(),
         };
-        subscribe(source, board.clone(), following.clone())
+        let subscriber = subscribe(source, board.clone(), following.clone())
             .map_err(|cause| Failure::AtWork(format!("cannot start a thread: {cause}")))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -109,7 +111,7 @@ impl Running {
         })?;
         let signals = stop.clone();
         runtime.spawn(leave_on_signal(signals));
-        Ok(Running { board, address, stop, engine, runtime, following, serving })
+        Ok(Running { board, address, stop, engine, runtime, following, subscriber, serving })
     }
 
     /// Waits until somebody asks to leave or a worker cannot go on, and leaves.
@@ -124,6 +126,7 @@ impl Running {
             }
         }
         self.following.store(true, Ordering::Relaxed);
+        let _ = self.subscriber.join();
         let served = self.runtime.block_on(self.serving);
         self.runtime.shutdown_timeout(Duration::from_secs(1));
         if let Ok(Err(error)) = served {

@@ -1,8 +1,8 @@
 //! Decoding: the bytes of a record become an event, an unknown type, or a reject.
 //!
-//! A format fills [`slots`] and nothing else; [`assemble`] makes the event of them, so that every
+//! A format fills `slots` and nothing else; `assemble` makes the event of them, so that every
 //! rule of the contract's section 1 stands once. [`table`] says which type has which fields;
-//! [`present`] is the way back.
+//! `present` is the way back.
 
 pub mod table;
 

@@ -79,8 +79,10 @@ fn quoted(text: &str) -> String {
     }
 }
 
-/// The columns of the table: heading, and what stands below it.
-const COLUMNS: [(&str, fn(&KpiRecord) -> String); 13] = [
+/// A column of the table: its heading, and what stands below it.
+type Column = (&'static str, fn(&KpiRecord) -> String);
+
+const COLUMNS: [Column; 13] = [
     ("entity", |record| format!("{} {}", record.entity.kind, shown(&record.entity.id))),
     ("window", |record| record.window.name.clone()),
     ("start", |record| record.window.start.as_deref().map_or("-".into(), short_time)),

@@ -27,6 +27,8 @@ pub mod worker;
 
 pub mod embedded;
 
+pub mod feed;
+
 pub mod batch;
 
 pub mod marks;

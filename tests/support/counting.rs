@@ -136,7 +136,7 @@ pub struct Topics {
 impl Topics {
     pub fn make(connection: Connection, name: &str) -> Topics {
         let topics = Topics { connection, base: super::kafka::unique(name) };
-        topics::create_missing(&topics.connection, &topics.specs()).expect("the topics of the test");
+        topics::create_missing(&topics.connection, &topics.specs(), 1).expect("the topics of the test");
         topics
     }
 
