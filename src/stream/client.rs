@@ -43,7 +43,7 @@ const KEPT: &[(&str, &str)] = &[
     ("group.instance.id", "set [engine] instance"),
     ("group.protocol", "the classic protocol is what restarts in a second"),
     ("group.remote.assignor", "the classic protocol is what restarts in a second"),
-    ("partition.assignment.strategy", "cooperative-sticky moves only what must move"),
+    ("partition.assignment.strategy", "one round of the group is what leaves no partition to nobody"),
     ("isolation.level", "read_committed is what makes each effect seen once"),
     ("enable.auto.commit", "offsets are committed in the transaction"),
     ("enable.auto.offset.store", "offsets are committed in the transaction"),
@@ -119,7 +119,7 @@ impl Connection {
         }
         config.set("bootstrap.servers", &self.brokers);
         config.set("group.id", group);
-        config.set("partition.assignment.strategy", "cooperative-sticky");
+        config.set("partition.assignment.strategy", "roundrobin");
         config.set("isolation.level", "read_committed");
         config.set("enable.auto.commit", "false");
         config.set("enable.auto.offset.store", "false");
@@ -260,13 +260,11 @@ impl ConsumerContext for Context {
     /// commits nothing.
     fn rebalance(&self, consumer: &BaseConsumer<Self>, error: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
         let done = match error {
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => consumer.incremental_assign(partitions),
-            _ => consumer.incremental_unassign(partitions),
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => consumer.assign(partitions),
+            _ => consumer.unassign(),
         };
         if let Err(error) = done {
             debug!(client = self.name, %error, "closing");
-            // SAFETY: the consumer is alive; without partitions the call takes back all of them.
-            unsafe { native::rd_kafka_assign(consumer.client().native_ptr(), std::ptr::null()) };
         }
     }
 }

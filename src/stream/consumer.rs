@@ -110,14 +110,14 @@ impl Consumer {
         self.client.subscribe(topics)
     }
 
-    /// Answers `Assigned`: each partition is read from its offset.
+    /// Answers `Assigned`: these partitions and no others, each read from its offset.
     pub fn take(&self, partitions: &TopicPartitionList) -> KafkaResult<()> {
-        self.client.incremental_assign(partitions)
+        self.client.assign(partitions)
     }
 
-    /// Answers `Revoked`.
-    pub fn give_back(&self, partitions: &TopicPartitionList) -> KafkaResult<()> {
-        self.client.incremental_unassign(partitions)
+    /// Answers `Revoked`, which takes back all of them.
+    pub fn give_back(&self) -> KafkaResult<()> {
+        self.client.unassign()
     }
 
     /// Reads these partitions from their offsets, outside of the group.

@@ -1,5 +1,9 @@
 //! Rebalance: inputs taken over with their state, and given back after a last commit.
 //!
+//! At every change of the group each member gives back all it has and is given anew, in one round. Taking
+//! only what moves needs two, and a static member that starts anew between them leaves partitions to
+//! nobody (docs/decisions/rebalance.md).
+//!
 //! The group waits for an answer to both. It is given in every case, a panic of the stage included,
 //! since a consumer with an answer outstanding cannot be closed.
 
@@ -52,7 +56,7 @@ impl<S: Stage> Run<'_, S> {
             Ok(())
         }));
         self.slots.retain(|slot| !inputs.contains(&slot.input));
-        let answered = list(&inputs, &vec![0; inputs.len()]).and_then(|places| self.consumer.give_back(&places));
+        let answered = self.consumer.give_back();
         closed.unwrap_or_else(|panic| resume_unwind(panic))?;
         answered.map_err(|error| judge(&error, "to give partitions back", &self.settings.group(S::NAME)))?;
         if lost {
