@@ -162,8 +162,7 @@ fn an_agent_is_never_on_two_calls_at_once() {
                 (CallEvent::Ended { .. }, _) => done.extend(on_call.remove(&call).unwrap_or_default()),
                 _ => {}
             }
-            // Who goes into wrap-up says so at this same instant, later on: it is checked by the ringing
-            // that must not come before its end.
+            // Whoever goes into wrap-up says so at this same instant, before he is offered anything else.
             for agent in done {
                 if let Some(theirs) = open.get_mut(&(event.tenant.to_string(), agent)) {
                     theirs.remove(&call);
@@ -207,7 +206,6 @@ fn events_come_in_the_order_of_time_and_a_calls_in_the_contracts_order() {
             if let (Some(call), What::Call(what)) = (event.call_id.as_deref(), &event.what) {
                 let place = (event.time, what.rank());
                 let before = last.insert(call, place);
-                // One call may leave a queue and enter the next at one instant, told by `queued` alone.
                 assert!(before.is_none_or(|before| before <= place), "without seq {} would be misread", line(event));
             }
         }

@@ -137,8 +137,8 @@ mod tests {
         for hour in 0..24 {
             let at = EventTime(settings.start.0 + hour * HOUR + 1);
             for queue in (0..QUEUES).filter(|queue| settings.is_open(*queue, at)) {
-                let serves = |agent: &&Agent| agent.skills[queue] && agent.shift_at(at) <= at.0;
-                assert!(team.iter().find(serves).is_some(), "{} at {hour}", settings.queues[queue]);
+                let serves = |agent: &Agent| agent.skills[queue] && agent.shift_at(at) <= at.0;
+                assert!(team.iter().any(serves), "{} at {hour}", settings.queues[queue]);
             }
         }
     }
