@@ -371,6 +371,10 @@ impl Calls {
             for key in partition.forgotten.drain(..) {
                 out.push(state(key.as_bytes(), None));
             }
+            // State without a committed offset is a fault: before the first record there is neither.
+            if partition.log_time.is_none() {
+                continue;
+            }
             let restarts = partition.restarts.iter().flat_map(|(tenant, restarts)| {
                 restarts.iter().map(|restart| wire::RestartState {
                     tenant: tenant.clone(),

@@ -471,7 +471,10 @@ impl Stage for Kpis {
             }
             board.forget(&self.settings, &self.shape, &mut self.finders);
             board.progress(input, &self.settings, clock, out);
-            board.keep(input, &self.settings, &self.shape, clock, out);
+            // State without a committed offset is a fault: before the first batch there is neither.
+            if 0 < board.next {
+                board.keep(input, &self.settings, &self.shape, clock, out);
+            }
         }
     }
 
