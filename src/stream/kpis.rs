@@ -371,6 +371,10 @@ impl Stage for Kpis {
         }
         board.silent_until = committed;
         board.next = from.unwrap_or(0);
+        if board.checkpoints.is_empty() {
+            // Until everything read is kept, a restart begins here again.
+            board.checkpoints.push_back((board.next, board.marks.to_wire(board.next, None)));
+        }
         // Configured queues are there before their first call, and never end.
         for queue in self.settings.kpi.queues.keys() {
             let tenant = Arc::from(DEFAULT_TENANT);
