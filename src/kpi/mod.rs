@@ -20,6 +20,8 @@ pub mod concurrency;
 
 pub mod catalogue;
 
+pub mod manual;
+
 pub mod project;
 
 pub mod schema;

@@ -156,12 +156,7 @@ impl<'a, B: FnMut(Booking<'a>)> Fold<'a, B> {
 
     /// The next instant at which something would be lost; none if nothing is open.
     pub fn next_loss(&self) -> Option<EventTime> {
-        let life = self.life.as_ref()?;
-        let visit = (life.open_visit().is_some() || !life.rings.is_empty()).then_some(LOST_WAITING);
-        let talk = life.connections.iter().any(Connection::is_open).then_some(LOST_TALKING);
-        let wrapup = life.connections.iter().any(Connection::is_in_wrapup).then_some(LOST_WRAPUP);
-        let soonest = [visit, talk, wrapup].into_iter().flatten().min()?;
-        Some(life.last.plus(soonest))
+        self.lives().filter_map(Life::next_loss).min()
     }
 
     /// Whether anything was ended as lost.
@@ -210,6 +205,15 @@ impl<'a> Life<'a> {
     pub fn nothing_is_open(&self) -> bool {
         self.open_visit().is_none()
             && !self.connections.iter().any(|connection| connection.is_open() || connection.is_in_wrapup())
+    }
+
+    /// The next instant at which something of it would be lost; none if nothing is open.
+    fn next_loss(&self) -> Option<EventTime> {
+        let visit = (self.open_visit().is_some() || !self.rings.is_empty()).then_some(LOST_WAITING);
+        let talk = self.connections.iter().any(Connection::is_open).then_some(LOST_TALKING);
+        let wrapup = self.connections.iter().any(Connection::is_in_wrapup).then_some(LOST_WRAPUP);
+        let soonest = [visit, talk, wrapup].into_iter().flatten().min()?;
+        Some(self.last.plus(soonest))
     }
 
     /// Whether a restart of its source ends anything.

@@ -34,6 +34,9 @@ const BATCH_BYTES: usize = 700_000;
 /// A header without rows is sent this seldom.
 const HEADER_EVERY: Duration = Duration::from_secs(1);
 
+/// Restarts are looked at this seldom, in log time.
+const RESTARTS_EVERY: Span = Span::from_hours(1);
+
 /// What the stage needs to know.
 #[derive(Clone)]
 pub struct CallsSettings {
@@ -93,6 +96,8 @@ struct Partition {
     agenda: BTreeSet<(EventTime, Box<str>)>,
     changed: HashSet<Box<str>>,
     forgotten: Vec<Box<str>>,
+    /// When restarts are to be looked at again, for those that can be forgotten.
+    restarts_due: Option<EventTime>,
 }
 
 /// One call id.
@@ -308,10 +313,7 @@ impl Calls {
                 schedule(&mut partition.agenda, call, &key, last, horizon);
             }
         }
-        let oldest = log_time.minus(horizon);
-        for restarts in partition.restarts.values_mut() {
-            restarts.retain(|restart| oldest <= restart.at);
-        }
+        partition.forget_restarts(log_time, horizon);
     }
 
     /// The batch headers' marks; each is cut to the clock and never goes back.
@@ -390,6 +392,27 @@ impl Calls {
             };
             out.push(state(SOURCE_KEY, Some(value.encode_to_vec())));
         }
+    }
+}
+
+impl Partition {
+    /// Forgets restarts that no call reaches back to: what a call amounts to depends on every restart
+    /// since its first event.
+    fn forget_restarts(&mut self, log_time: EventTime, keep_for: Span) {
+        if self.restarts.is_empty() || self.restarts_due.is_some_and(|due| log_time < due) {
+            return;
+        }
+        self.restarts_due = Some(log_time.plus(RESTARTS_EVERY));
+        let oldest = log_time.minus(keep_for);
+        if !self.restarts.values().flatten().any(|restart| restart.at < oldest) {
+            return;
+        }
+        let firsts = self.calls.values().filter_map(|call| call.log.iter().next());
+        let reached = firsts.map(|first| first.time).min().map_or(oldest, |first| first.min(oldest));
+        for restarts in self.restarts.values_mut() {
+            restarts.retain(|restart| reached <= restart.at);
+        }
+        self.restarts.retain(|_, restarts| !restarts.is_empty());
     }
 }
 

@@ -378,12 +378,21 @@ impl Stage for Kpis {
         }
         board.silent_until = committed;
         board.next = from.unwrap_or(0);
+        if board.checkpoints.is_empty() {
+            // Until everything read is kept, a restart begins here again.
+            board.checkpoints.push_back((board.next, board.marks.to_wire(board.next, None)));
+        }
         // Configured queues are there before their first call, and never end.
         for queue in self.settings.kpi.queues.keys() {
             let tenant = Arc::from(DEFAULT_TENANT);
             let entity = Entity { tenant, kind: Kind::Queue, id: queue.as_str().into(), channel: None };
-            if partition_of(&entity, self.settings.partials_partitions) == input.partition {
-                board.accounts.entry(entity.clone()).or_insert_with(|| Account::new(entity));
+            if partition_of(&entity, self.settings.partials_partitions) == input.partition
+                && !board.accounts.contains_key(&entity)
+            {
+                // The state topic does not have it, so it is not known to be published.
+                let mut account = Account::new(entity.clone());
+                board.publisher.changed(&mut account, board.next, now, self.settings.emit_every);
+                board.accounts.insert(entity, account);
             }
         }
         let as_of = board.marks.as_of();
@@ -396,9 +405,6 @@ impl Stage for Kpis {
                 account.tally.panes.slide(&self.shape.windows, as_of.second().0 + 1);
             }
             board.publisher.plan_duties(account, &self.settings.kpi, &self.shape, finder, as_of);
-            if committed.is_none() {
-                board.publisher.changed(account, board.next, now, self.settings.emit_every);
-            }
             board.wake(&entity, &self.shape);
         }
         from
