@@ -214,6 +214,8 @@ impl Calls {
         let before = call.log.iter().last().map(|moment| moment.time);
         let is_plain = call.judged.is_none()
             && call.booked_before.is_none()
+            // What an earlier life left open may be lost by now, which is not this event's doing.
+            && call.next.is_none_or(|next| judged < next)
             && restarts.iter().all(|restart| before.is_none_or(|before| restart.at < before));
         let old = (!is_plain || before.is_some_and(|before| event.time <= before)).then(|| call.log.clone());
         let added = call.log.add(&self.entry);

@@ -2,15 +2,20 @@
 
 #[path = "../support/centre.rs"]
 mod centre;
+#[path = "../support/drive.rs"]
+mod drive;
 #[path = "../support/histories.rs"]
 mod histories;
 
 mod order;
 mod shares;
+mod stages;
 mod windows;
 
-/// So many generated cases. What fails is shrunk and shown; it belongs into a test of its own, so no file
-/// remembers it.
+/// So many generated cases, or as many as PROPTEST_CASES says. What fails is shrunk and shown; it belongs
+/// into a test of its own, so no file remembers it.
 fn cases(cases: u32) -> proptest::test_runner::Config {
-    proptest::test_runner::Config { cases, failure_persistence: None, ..proptest::test_runner::Config::default() }
+    let common = proptest::test_runner::Config::default();
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { common.cases } else { cases };
+    proptest::test_runner::Config { cases, failure_persistence: None, ..common }
 }
