@@ -4,6 +4,8 @@
 //! what the outputs of a key grew by adds up to the records written, and that each stands on the one
 //! before.
 
+#[path = "kafka/exactly_once.rs"]
+mod exactly_once;
 mod support;
 
 use std::collections::BTreeMap;

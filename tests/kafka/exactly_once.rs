@@ -5,9 +5,7 @@
 //! then sees, for every interval, what `replay` says, bit for bit; for every other key what `replay` says
 //! as of that record; and never two contents under one version.
 
-#[path = "support/kafka.rs"]
-mod kafka;
-
+use crate::support::kafka;
 use callpulse::decode::json;
 use callpulse::simulate::centre::Centre;
 use callpulse::simulate::settings::SimSettings;
@@ -27,7 +25,7 @@ use std::time::{Duration, Instant};
 
 const PARTITIONS: i32 = 4;
 /// How long the engine may take to work off what it was given.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// One deployment: its own topics, two instances.
 struct Deployment {
