@@ -129,7 +129,7 @@ impl Kpis {
             }
             if let Some(as_of) = as_of.filter(|_| account.entity.kind.has_visits()) {
                 let publisher = &mut board.publisher;
-                publisher.touch_level(account, &settings.kpi, &self.shape, finder, &levels, as_of, offset);
+                publisher.touch_level(account, &settings.kpi, &self.shape, finder, &levels, (as_of, offset));
             }
             if account.entity.kind.has_visits() {
                 account.raise_counters(&settings.kpi, &self.shape);
@@ -185,7 +185,7 @@ impl Kpis {
             }
         }
         if let Some(before) = steady {
-            board.make_up_empty_intervals(settings, &mut self.finders, before, as_of, offset);
+            board.make_up_empty_intervals(settings, &mut self.finders, before, as_of, (offset, now));
         }
     }
 }
@@ -225,7 +225,7 @@ impl Board {
         finders: &mut HashMap<Arc<str>, Finder>,
         before: EventTime,
         as_of: EventTime,
-        offset: i64,
+        (offset, now): (i64, Instant),
     ) {
         for account in self.accounts.values_mut() {
             let entity = &account.entity;
@@ -241,6 +241,8 @@ impl Board {
                 let mut interval: Interval = finder.find(*length, before);
                 while interval.end <= as_of {
                     self.publisher.ready(account, place, interval, offset);
+                    // The board shows the one that is open now.
+                    self.publisher.changed_slow(account, offset, now);
                     interval = finder.find(*length, interval.end);
                 }
             }

@@ -95,8 +95,7 @@ impl Publisher {
         shape: &Shape,
         finder: &mut Finder,
         changes: &BTreeMap<i64, i64>,
-        as_of: EventTime,
-        offset: i64,
+        (as_of, offset): (EventTime, i64),
     ) {
         let mut level = 0;
         let mut changes = changes.iter().peekable();

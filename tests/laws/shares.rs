@@ -11,6 +11,9 @@ use std::sync::LazyLock;
 
 static SETTINGS: LazyLock<Vec<Settings>> = LazyLock::new(|| ZONES.iter().map(|zone| settings(zone)).collect());
 
+/// Tenant, window and start of a record.
+type Window = (String, String, Option<String>);
+
 proptest! {
     #![proptest_config(cases(2000))]
 
@@ -60,7 +63,7 @@ proptest! {
 
     #[test]
     fn a_tenant_is_the_sum_of_its_queues_and_of_its_agents(told in history(Reach::Days)) {
-        let mut sums: BTreeMap<(String, String, Option<String>), BTreeMap<String, [i64; 2]>> = BTreeMap::new();
+        let mut sums: BTreeMap<Window, BTreeMap<String, [i64; 2]>> = BTreeMap::new();
         let visits = ["offered", "answered", "abandoned", "flowed_out", "callbacks_offered", "lost", "implied"];
         let waits = ["wait_answered", "wait_abandoned", "wait_flowed_out"];
         let works = ["handled", "held", "transferred_out", "solicitations", "ring_no_answer"];

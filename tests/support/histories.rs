@@ -263,7 +263,7 @@ fn line(script: &Script, step: &Step, place: usize, call: &str, time: i64) -> Va
             | "call.wrapup_started"
             | "call.wrapup_ended"
     );
-    if needs_agent || (step.kind != "call.queued" && step.detail % 2 == 0) {
+    if needs_agent || (step.kind != "call.queued" && step.detail.is_multiple_of(2)) {
         put("agent", json!(AGENTS[step.agent]));
     }
     match step.kind {
