@@ -86,7 +86,7 @@ fn world(has_restarts: bool) -> impl Strategy<Value = World> {
 }
 
 proptest! {
-    #![proptest_config(cases(400))]
+    #![proptest_config(cases(64))]
 
     #[test]
     fn the_stages_end_where_replay_ends(told in history(Reach::Minutes), world in world(false)) {
