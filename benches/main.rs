@@ -1,0 +1,39 @@
+//! Measurements, each as a ratio to something in the same run.
+//!
+//! ```text
+//! cargo bench                          all of them: some ten minutes on two cores
+//! cargo bench -- engine                without Kafka: CALLS=100000
+//! cargo bench -- backlog               CALLS=150000, about a million events
+//! cargo bench -- latency               RATE=1000 events/s for SECONDS=60, twice
+//! ```
+
+mod backlog;
+mod cpu;
+mod deployment;
+mod engine;
+mod figures;
+mod floor;
+mod latency;
+
+#[path = "../tests/support/kafka.rs"]
+#[expect(dead_code, reason = "tests also break the broker")]
+mod kafka;
+
+fn main() {
+    let asked: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let wants = |name: &str| asked.is_empty() || asked.iter().any(|word| word == name);
+    if wants("engine") {
+        engine::measure();
+    }
+    if wants("backlog") {
+        backlog::measure();
+    }
+    if wants("latency") {
+        ["250ms", "50ms"].into_iter().for_each(latency::measure);
+    }
+}
+
+/// A number the environment may change.
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|number| number.parse().ok()).unwrap_or(default)
+}
