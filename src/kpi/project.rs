@@ -42,7 +42,10 @@ pub struct Edition {
     /// The highest values so far; none lets the record carry the present ones.
     pub counters: Option<Counters>,
     pub corrected: bool,
+    /// Input was lost within the window's reach.
     pub gap: bool,
+    /// Since when the window holds facts, where that is after its start.
+    pub covered_from: Option<EventTime>,
 }
 
 /// Upper edges of the counters' wait buckets, seconds: the usual thresholds.
@@ -132,6 +135,7 @@ impl<'a> Projection<'a> {
             }
         }
         record.gap = edition.gap;
+        record.covered_from = edition.covered_from.map(|from| from.to_string());
         Some(record)
     }
 

@@ -23,7 +23,6 @@ pub struct Account {
     pub counters: Option<Counters>,
     /// Intervals that changed after they were final: place of their length in the settings, and start.
     pub corrected: BTreeSet<(usize, EventTime)>,
-    pub gap: bool,
     /// The latest second a fact was booked at.
     pub last_fact: Option<i64>,
     /// Its keys were ended by tombstones, until it has facts again.
@@ -79,7 +78,6 @@ impl Account {
             offset: 0,
             counters: None,
             corrected: BTreeSet::new(),
-            gap: false,
             last_fact: None,
             ended: false,
             forgotten: None,

@@ -5,6 +5,7 @@
 
 use super::batch::{Rows, partition_of, wire};
 use super::call_record;
+use super::coverage::{self, Lost};
 use super::stage::{Clock, Input, OutRecord, Output, Record, Stage};
 use crate::decode::format::Format;
 use crate::event::{CallEvent, Decoded, Event, Reason, Reject, What};
@@ -98,6 +99,16 @@ struct Partition {
     forgotten: Vec<Box<str>>,
     /// When restarts are to be looked at again, for those that can be forgotten.
     restarts_due: Option<EventTime>,
+    /// Records were lost that nobody had read; the next commit tells.
+    gap: Option<Gap>,
+}
+
+/// Records that are gone from a partition before they were read.
+struct Gap {
+    /// Complete up to here when they were lost; none if nothing had been read.
+    from: Option<EventTime>,
+    /// The timestamp of the first record that is there.
+    to: Option<EventTime>,
 }
 
 /// One call id.
@@ -160,6 +171,9 @@ impl Calls {
         let decoded = format.decode(record.value.unwrap_or_default());
         let partition = self.inputs.get_mut(input).expect("records come for assigned inputs only");
         let stamped = record.timestamp.map(EventTime);
+        if let Some(gap) = &mut partition.gap {
+            gap.to = gap.to.or(stamped);
+        }
         partition.log_time = partition.log_time.max(stamped);
         let event = match decoded? {
             Decoded::Event(event) => event,
@@ -340,6 +354,17 @@ impl Calls {
         marks
     }
 
+    /// What was lost before this commit. It moves the committed offset beyond it, so it is told now, even
+    /// if nothing was read since.
+    fn lost(&mut self, clock: Clock) -> Vec<wire::Lost> {
+        let gaps = self.inputs.values_mut().filter_map(|partition| partition.gap.take());
+        let lost = gaps.map(|Gap { from, to }| {
+            let to = to.unwrap_or(EventTime(clock.wall_ms));
+            Lost { from: from.map(|from| from.min(to)), to }
+        });
+        lost.map(|lost| coverage::to_wire(&lost)).collect()
+    }
+
     fn collect_state(&mut self, out: &mut Vec<OutRecord>) {
         for (input, partition) in &mut self.inputs {
             let state = |key: &[u8], value: Option<Vec<u8>>| OutRecord {
@@ -490,8 +515,9 @@ impl Stage for Calls {
     }
 
     fn gap(&mut self, input: &Input) {
-        counter!("callpulse_gaps_total", "stage" => Self::NAME).increment(1);
-        tracing::error!(topic = %input.topic, partition = input.partition, "input is missing before the log's beginning");
+        self.pending.get_or_insert_with(Instant::now);
+        let partition = self.inputs.get_mut(input).expect("an assigned input");
+        partition.gap = Some(Gap { from: partition.mark, to: None });
     }
 
     fn due(&self) -> Option<Instant> {
@@ -504,6 +530,7 @@ impl Stage for Calls {
 
     fn collect(&mut self, clock: Clock, out: &mut Vec<OutRecord>) {
         let (marks, partitions) = (self.marks(clock), self.settings.partials_partitions);
+        let lost = self.lost(clock);
         let sources: Vec<wire::Source> = self
             .settings
             .sources
@@ -511,10 +538,11 @@ impl Stage for Calls {
             .map(|(topic, partitions)| wire::Source { topic: topic.clone(), partitions: *partitions })
             .collect();
         let mut rows = self.rows.drain(&self.routes, |entity| partition_of(entity, partitions) as usize);
-        let to_all = self.last_header.is_none_or(|last| HEADER_EVERY <= clock.now.duration_since(last));
+        let to_all =
+            !lost.is_empty() || self.last_header.is_none_or(|last| HEADER_EVERY <= clock.now.duration_since(last));
         for partition in 0..partitions {
             let part = rows.remove(&(partition as usize));
-            if part.is_none() && (!to_all || marks.is_empty()) {
+            if part.is_none() && (!to_all || marks.is_empty() && lost.is_empty()) {
                 continue;
             }
             let (entities, rows) = part.unwrap_or_default();
@@ -522,6 +550,7 @@ impl Stage for Calls {
                 plan: self.fingerprint,
                 sources: sources.clone(),
                 marks: marks.clone(),
+                lost: lost.clone(),
                 ..wire::Batch::default()
             };
             for batch in pieces(header, entities, rows) {
@@ -558,10 +587,11 @@ impl Stage for Calls {
 }
 
 /// Rows in records that a broker takes. The marks stand in the last, so that no reader is told of more
-/// than it has.
+/// than it has; what was lost in the first, so that nothing after it is published as if it were whole.
 fn pieces(header: wire::Batch, entities: Vec<wire::EntityName>, rows: Vec<wire::Row>) -> Vec<wire::Batch> {
     let mut batches = Vec::new();
     let mut batch = wire::Batch { marks: Vec::new(), ..header.clone() };
+    let header = wire::Batch { lost: Vec::new(), ..header };
     let mut bytes = 0;
     let mut place = None;
     for mut row in rows {

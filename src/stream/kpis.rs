@@ -5,8 +5,9 @@
 
 use super::account::Account;
 use super::batch::{entity as entity_of, facts_of, partition_of, wire};
+use super::coverage::{self, Coverage};
 use super::marks::Marks;
-use super::publish::{Duty, Publisher, Turn, end_idle_agents};
+use super::publish::{Duty, PANES, Publisher, Turn, board_windows, end_idle_agents, tombstone};
 use super::snapshot;
 use super::stage::{Clock, Input, OutRecord, Output, Record, Stage};
 use crate::calendar::Interval;
@@ -84,6 +85,11 @@ struct Board {
     forgotten: Option<EventTime>,
     last_progress: Option<Instant>,
     ended_checked: Option<EventTime>,
+    coverage: Coverage,
+    /// Lengths that are kept from now on, told once it publishes.
+    kept_newly: Vec<String>,
+    /// Windows that are no longer configured: their keys end once it publishes.
+    gone: Vec<String>,
 }
 
 const BOARD_KEY: &[u8] = b"";
@@ -96,6 +102,9 @@ impl Kpis {
 
     fn take(&mut self, input: &Input, offset: i64, batch: &wire::Batch, now: Instant) {
         let board = self.inputs.get_mut(input).expect("records come for assigned inputs only");
+        if !board.is_silent() {
+            board.keep_newly(&self.settings);
+        }
         let names: Vec<Option<Entity>> = batch.entities.iter().map(entity_of).collect();
         let mut rows = batch.rows.iter().peekable();
         while let Some(first) = rows.peek().map(|row| row.entity) {
@@ -143,11 +152,41 @@ impl Kpis {
             }
             board.wake(entity, &self.shape);
         }
+        let mut is_gap = false;
+        for lost in &batch.lost {
+            is_gap |= board.coverage.lose(coverage::from_wire(lost));
+        }
         let before = board.marks.as_of();
         board.marks.take(batch);
         board.next = offset + 1;
+        if let Some(as_of) = board.marks.as_of().filter(|as_of| before.is_none_or(|before| before < *as_of)) {
+            is_gap |= board.coverage.reach(as_of);
+        }
+        if is_gap {
+            self.mark_gap(input, offset, now);
+        }
+        let board = self.inputs.get_mut(input).expect("an assigned input");
         if board.marks.as_of() != before {
             self.advance(input, before, offset, now);
+        }
+    }
+
+    /// Publishes again what lost input touches, or all of it.
+    fn mark_gap(&mut self, input: &Input, offset: i64, now: Instant) {
+        let board = self.inputs.get_mut(input).expect("an assigned input");
+        let Some(as_of) = board.marks.as_of() else { return };
+        for account in board.accounts.values_mut() {
+            board.publisher.changed(account, offset, now, self.settings.emit_every);
+            let finder = finder(&mut self.finders, &self.settings.kpi, &account.entity.tenant);
+            for (place, (_, length)) in self.settings.kpi.intervals.iter().enumerate() {
+                let touched = account.tally.intervals.touched(&self.shape.intervals, finder, *length);
+                for interval in touched.into_iter().filter(|interval| interval.end <= as_of) {
+                    let Interval { start, end } = interval;
+                    if board.coverage.is_lost(start, end) {
+                        board.publisher.ready(account, place, interval, offset);
+                    }
+                }
+            }
         }
     }
 
@@ -202,6 +241,31 @@ impl Board {
         *count += 1;
         self.accounts.insert(entity.clone(), Account::new(entity.clone()));
         true
+    }
+
+    /// Sees what the settings asked for when the state was written, and what they ask for now.
+    fn follow_settings(&mut self, settings: &KpisSettings, shape: &Shape, state: &wire::BoardState) {
+        self.coverage = state.coverage.as_ref().map(Coverage::from_wire).unwrap_or_default();
+        let windows: Vec<&str> = board_windows(&settings.kpi).collect();
+        self.gone = state.windows.iter().filter(|window| !windows.contains(&window.as_str())).cloned().collect();
+        self.kept_newly = snapshot::kept_lengths(shape);
+        self.kept_newly.retain(|length| !state.kept.contains(length));
+        let longest = shape.windows.iter().copied().max().unwrap_or(0);
+        if let Some(as_of) = self.marks.as_of().filter(|_| state.longest < longest) {
+            // The panes of the longest window there was are all there.
+            let end = EventTime((as_of.second().0 + 1) * 1000);
+            self.coverage.keep_since(PANES.to_owned(), end.minus(Span::from_secs(state.longest)));
+        }
+    }
+
+    /// A length asked for anew holds facts from now on, the silent replay being over: no record read so
+    /// far speaks of later.
+    fn keep_newly(&mut self, settings: &KpisSettings) {
+        for length in std::mem::take(&mut self.kept_newly) {
+            if let Some(latest) = self.marks.latest() {
+                self.coverage.keep_since(length, latest.plus(settings.allowed_skew));
+            }
+        }
     }
 
     /// Plans when the account's windows change next.
@@ -317,6 +381,13 @@ impl Board {
             self.checkpoints.pop_front();
         }
         if let Some((_, state)) = self.checkpoints.front() {
+            let state = wire::BoardState {
+                coverage: Some(self.coverage.to_wire()),
+                windows: board_windows(&settings.kpi).map(str::to_owned).collect(),
+                kept: snapshot::kept_lengths(shape),
+                longest: shape.windows.iter().copied().max().unwrap_or(0),
+                ..state.clone()
+            };
             push((BOARD_KEY.to_vec(), Some(state.encode_to_vec())));
         }
     }
@@ -376,6 +447,7 @@ impl Stage for Kpis {
             from = committed.map(|committed| committed.min(state.from));
             board.marks = Marks::from_wire(&state);
             board.steady_from = state.steady_from.map(EventTime);
+            board.follow_settings(&self.settings, &self.shape, &state);
             board.checkpoints.push_back((state.from, state));
         }
         board.silent_until = committed;
@@ -430,7 +502,8 @@ impl Stage for Kpis {
         counter!("callpulse_gaps_total", "stage" => Self::NAME).increment(1);
         let board = self.inputs.get_mut(input).expect("an assigned input");
         board.next = record.offset + 1;
-        self.gap(input);
+        board.coverage.lose_batches(board.marks.as_of());
+        self.mark_gap(input, record.offset, Instant::now());
     }
 
     fn reached_end(&mut self, input: &Input, position: i64, clock: Clock) {
@@ -442,11 +515,10 @@ impl Stage for Kpis {
     }
 
     fn gap(&mut self, input: &Input) {
-        if let Some(board) = self.inputs.get_mut(input) {
-            for account in board.accounts.values_mut() {
-                account.gap = true;
-            }
-        }
+        let board = self.inputs.get_mut(input).expect("an assigned input");
+        board.coverage.lose_batches(board.marks.as_of());
+        let next = board.next;
+        self.mark_gap(input, next, Instant::now());
     }
 
     fn due(&self) -> Option<Instant> {
@@ -461,15 +533,21 @@ impl Stage for Kpis {
                 continue;
             }
             if let Some(as_of) = board.marks.as_of() {
+                board.keep_newly(&self.settings);
                 let version = (self.settings.generation << 40) + (board.next - 1).max(0) as u64;
                 let turn = Turn {
                     settings: &self.settings,
                     shape: &self.shape,
+                    coverage: &board.coverage,
                     partition: input.partition,
                     as_of,
                     version,
                     clock,
                 };
+                for window in std::mem::take(&mut board.gone) {
+                    let all = board.accounts.values().filter(|account| !account.ended);
+                    out.extend(all.map(|account| tombstone(&account.entity, &window, turn)));
+                }
                 board.publisher.collect(&mut board.accounts, turn, out);
                 let steady_from = board.steady_from.unwrap_or(as_of);
                 if board.ended_checked.is_none_or(|checked| Span::from_hours(1) <= as_of.since(checked)) {

@@ -45,6 +45,11 @@ impl Marks {
         self.smallest(|mark| mark.log_time).map(EventTime)
     }
 
+    /// The latest instant that any source's records speak of; none before the first.
+    pub fn latest(&self) -> Option<EventTime> {
+        self.marks.values().map(|mark| mark.log_time.unwrap_or(mark.complete).max(mark.complete)).max().map(EventTime)
+    }
+
     fn smallest(&self, value: impl Fn(&Mark) -> Option<i64>) -> Option<i64> {
         let mut smallest = None;
         for source in &self.sources {
@@ -70,6 +75,7 @@ impl Marks {
             marks: marks.collect(),
             as_of: self.as_of.map(|at| at.0),
             steady_from: steady_from.map(|at| at.0),
+            ..wire::BoardState::default()
         }
     }
 

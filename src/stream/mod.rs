@@ -33,6 +33,8 @@ pub mod batch;
 
 pub mod marks;
 
+mod coverage;
+
 mod call_record;
 
 pub mod calls;

@@ -4,9 +4,11 @@
 //! later than that batch.
 
 use super::account::Account;
+use super::coverage::{Asked, Coverage, Covered};
 use super::kpis::KpisSettings;
+use super::snapshot::kept_by;
 use super::stage::{Clock, OutRecord, Output};
-use crate::calendar::Interval;
+use crate::calendar::{Interval, Length};
 use crate::entity::{Entity, Kind};
 use crate::kpi::project::{Edition, Window, archive_key, board_key};
 use crate::kpi::record::KpiRecord;
@@ -26,6 +28,8 @@ const GROW_EVERY: Duration = Duration::from_secs(5);
 pub const GROWS: i64 = i64::MAX;
 /// Intervals published in one commit.
 const ARCHIVED_MAX: usize = 2_000;
+/// What keeps the facts of sliding windows.
+pub const PANES: &str = "panes";
 /// An agent without facts for so long ends.
 const IDLE_AGENT: Span = Span::from_hours(7 * 24);
 
@@ -53,10 +57,34 @@ pub struct Publisher {
 pub struct Turn<'a> {
     pub settings: &'a KpisSettings,
     pub shape: &'a Shape,
+    pub coverage: &'a Coverage,
     pub partition: i32,
     pub as_of: EventTime,
     pub version: u64,
     pub clock: Clock,
+}
+
+impl Turn<'_> {
+    /// Whether an interval was over before its length was asked for: what is published of it stands.
+    fn began_after(&self, length: Length, interval: Interval) -> bool {
+        self.coverage.kept_since(&kept_by(self.shape, length)).is_some_and(|since| interval.end <= since)
+    }
+
+    fn covered(&self, window: Window) -> Covered {
+        let kpi = &self.settings.kpi;
+        match window {
+            Window::Now => self.coverage.of(Asked::Now(self.as_of)),
+            Window::Total => self.coverage.of(Asked::Total),
+            Window::Sliding(place) => {
+                let end = EventTime((self.as_of.second().0 + 1) * 1000);
+                self.coverage.of(Asked::Window { start: end.minus(kpi.sliding[place].1), end, kept_by: PANES })
+            }
+            Window::Interval(place, Interval { start, end }) => {
+                let kept_by = kept_by(self.shape, kpi.intervals[place].1);
+                self.coverage.of(Asked::Window { start, end, kept_by: &kept_by })
+            }
+        }
+    }
 }
 
 impl Publisher {
@@ -228,8 +256,9 @@ impl Publisher {
             && let Some(((entity, place, interval), _)) = self.ready.pop_first()
         {
             let Some(account) = accounts.get(&entity) else { continue };
+            let length = settings.kpi.intervals[place].1;
             // What is forgotten was published before, with all its facts.
-            if account.has_forgotten(shape, settings.kpi.intervals[place].1, interval) {
+            if account.has_forgotten(shape, length, interval) || turn.began_after(length, interval) {
                 continue;
             }
             archived += 1;
@@ -250,7 +279,8 @@ fn record(account: &Account, turn: Turn<'_>, window: Window) -> Option<KpiRecord
         _ => false,
     };
     let counters = account.counters.clone();
-    let edition = Edition { version: turn.version, counters, corrected, gap: account.gap };
+    let Covered { gap, from: covered_from } = turn.covered(window);
+    let edition = Edition { version: turn.version, counters, corrected, gap, covered_from };
     account.projection(&turn.settings.kpi, turn.shape, turn.as_of).record(window, edition)
 }
 
@@ -295,17 +325,23 @@ pub fn end_idle_agents(
             continue;
         }
         account.ended = true;
-        let kpi = &turn.settings.kpi;
-        let names = kpi.sliding.iter().map(|(name, _)| name.as_str());
-        let names = names.chain(kpi.intervals.iter().map(|(name, _)| name.as_str())).chain(["now", "total"]);
-        for window in names {
-            out.push(OutRecord {
-                to: Output::Topic { topic: turn.settings.kpis.clone(), partition: Some(turn.partition) },
-                key: Some(board_key(&account.entity, window).into_bytes()),
-                value: None,
-                headers: Vec::new(),
-                timestamp: None,
-            });
-        }
+        out.extend(board_windows(&turn.settings.kpi).map(|window| tombstone(&account.entity, window, turn)));
+    }
+}
+
+/// The names of the windows on the board.
+pub fn board_windows(settings: &KpiSettings) -> impl Iterator<Item = &str> {
+    let sliding = settings.sliding.iter().map(|(name, _)| name.as_str());
+    sliding.chain(settings.intervals.iter().map(|(name, _)| name.as_str())).chain(["now", "total"])
+}
+
+/// Ends a key of the board.
+pub fn tombstone(entity: &Entity, window: &str, turn: Turn<'_>) -> OutRecord {
+    OutRecord {
+        to: Output::Topic { topic: turn.settings.kpis.clone(), partition: Some(turn.partition) },
+        key: Some(board_key(entity, window).into_bytes()),
+        value: None,
+        headers: Vec::new(),
+        timestamp: None,
     }
 }

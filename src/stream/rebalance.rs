@@ -104,7 +104,17 @@ impl<S: Stage> Run<'_, S> {
             let low = bounds[at].0;
             let wanted = self.stage.resume(input, committed[at]).or(committed[at]).unwrap_or(low);
             self.check_gap(input, wanted, low)?;
-            if wanted < low {
+            // A log that began later than its first record is not known to be whole either.
+            if committed[at].is_none() && 0 < low {
+                info!(
+                    stage = S::NAME,
+                    topic = &*input.topic,
+                    partition = input.partition,
+                    low,
+                    "records before the log's beginning are gone; numbers begin there"
+                );
+                self.stage.gap(input);
+            } else if wanted < low {
                 warn!(
                     stage = S::NAME,
                     topic = &*input.topic,
@@ -113,6 +123,7 @@ impl<S: Stage> Run<'_, S> {
                     low,
                     "records are gone; going on without them"
                 );
+                self.meters.gaps.increment(1);
                 self.stage.gap(input);
             }
             let start = wanted.max(low);

@@ -82,7 +82,6 @@ fn core(account: &Account, settings: &KpiSettings) -> wire::AccountState {
         counters: account.counters.as_ref().map(counter_values).unwrap_or_default(),
         corrected_length,
         corrected_start,
-        gap: account.gap,
         last_fact: account.last_fact,
         ended: account.ended,
         forgotten: account.forgotten.map(|at| at.0),
@@ -108,7 +107,6 @@ fn load_core(account: &mut Account, settings: &KpiSettings, state: &wire::Accoun
             account.corrected.insert((place, EventTime(*start)));
         }
     }
-    account.gap = state.gap;
     account.last_fact = state.last_fact;
     account.ended = state.ended;
     account.forgotten = state.forgotten.map(EventTime);
@@ -216,6 +214,17 @@ fn parse_key(mut key: &[u8], shape: &Shape) -> Option<(Entity, Option<Part>)> {
         _ => return None,
     };
     Some((of, part))
+}
+
+/// The name of what keeps an interval's facts.
+pub fn kept_by(shape: &Shape, length: Length) -> String {
+    length_name(shape, shape.intervals.long.iter().position(|long| *long == length).map_or(0, |place| place + 1))
+}
+
+/// Every kept length by its name.
+pub fn kept_lengths(shape: &Shape) -> Vec<String> {
+    let first = usize::from(shape.intervals.base.is_none());
+    (first..=shape.intervals.long.len()).map(|place| length_name(shape, place)).collect()
 }
 
 /// A kept length as state keys name it, so that an entry of other settings is known as such.

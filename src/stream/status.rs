@@ -89,6 +89,7 @@ pub(super) struct Meters {
     pub restore_seconds: Histogram,
     pub restarts: Counter,
     pub set_aside: Counter,
+    pub gaps: Counter,
     pub behind: Gauge,
 }
 
@@ -105,6 +106,7 @@ impl Meters {
             restore_seconds: histogram!("callpulse_restore_seconds", "stage" => stage),
             restarts: counter!("callpulse_worker_restarts_total", "stage" => stage),
             set_aside: counter!("callpulse_records_set_aside_total", "stage" => stage),
+            gaps: counter!("callpulse_gaps_total", "stage" => stage),
             behind: gauge!("callpulse_behind_records", "stage" => stage, "worker" => worker.to_string()),
         }
     }

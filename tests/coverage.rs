@@ -1,0 +1,245 @@
+//! What of the past is not held is said in the records: gaps, a log that began later, windows asked for
+//! anew; and what is asked for no longer ends.
+
+#[path = "support/drive.rs"]
+#[expect(dead_code, reason = "the laws also ask how far it read")]
+mod drive;
+
+use callpulse::config;
+use callpulse::config::settings::Settings;
+use callpulse::decode::format::Format;
+use callpulse::kpi::record::KpiRecord;
+use callpulse::stream::calls::{Calls, CallsSettings};
+use callpulse::stream::kpis::{Kpis, KpisSettings};
+use callpulse::stream::stage::{OutRecord, Output, Stage as _};
+use callpulse::time::{EventTime, Span};
+use drive::{Driven, Log, input};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Monday, 2026-03-02T08:00:00Z.
+const EIGHT: i64 = 1_772_438_400_000;
+const MINUTE: i64 = 60_000;
+
+fn settings(windows: &str) -> Settings {
+    let text = format!("[windows]\n{windows}\n[queues.sales]\n");
+    config::read(&text, &BTreeMap::new()).expect("settings").settings
+}
+
+fn calls(settings: &Settings) -> Calls {
+    Calls::new(CallsSettings {
+        plan: Arc::new(settings.plan.clone()),
+        formats: [(Arc::from("events"), Format::Json)].into_iter().collect(),
+        sources: vec![("events".to_string(), 1)],
+        allowed_disorder: Span::from_secs(2),
+        commit_every: Duration::from_millis(100),
+        generation: 1,
+        partials: "partials".into(),
+        partials_partitions: 1,
+        rejects: "rejects".into(),
+        calls: "calls".into(),
+    })
+}
+
+fn kpis(settings: &Settings) -> Kpis {
+    Kpis::new(KpisSettings {
+        kpi: Arc::new(settings.kpi.clone()),
+        commit_every: Duration::from_millis(20),
+        emit_every: Duration::from_millis(250),
+        generation: 1,
+        late_horizon: settings.plan.late_horizon,
+        allowed_skew: settings.plan.allowed_skew,
+        kpis: "kpis".into(),
+        intervals: "intervals".into(),
+        partials_partitions: 1,
+        max_entities: Arc::new(|_| 1_000),
+    })
+}
+
+/// A call that waits a minute and is answered.
+fn call(id: &str, minute: i64) -> [(i64, Vec<u8>); 2] {
+    let at = [EIGHT + minute * MINUTE, EIGHT + (minute + 1) * MINUTE];
+    let queued = format!(r#"{{"type":"call.queued","time":{},"call_id":"{id}","queue":"sales"}}"#, at[0]);
+    let answered = format!(r#"{{"type":"call.answered","time":{},"call_id":"{id}","agent":"ana"}}"#, at[1]);
+    [(at[0], queued.into_bytes()), (at[1], answered.into_bytes())]
+}
+
+/// The centre: both stages with one partition each, and what subscribers have.
+struct Centre {
+    calls: Driven<Calls>,
+    kpis: Driven<Kpis>,
+    events: Log,
+    partials: Log,
+    /// The board, by key; and the archive.
+    board: BTreeMap<String, KpiRecord>,
+    archive: BTreeMap<String, KpiRecord>,
+    ended: Vec<String>,
+}
+
+impl Centre {
+    fn new(settings: &Settings) -> Centre {
+        Centre {
+            calls: Driven::new(calls(settings), vec![input("events", 0)]),
+            kpis: Driven::new(kpis(settings), vec![input("partials", 0)]),
+            events: Log::new(),
+            partials: Log::new(),
+            board: BTreeMap::new(),
+            archive: BTreeMap::new(),
+            ended: Vec::new(),
+        }
+    }
+
+    /// Hears of calls, and has read all there is at an instant.
+    fn hear(&mut self, told: impl IntoIterator<Item = [(i64, Vec<u8>); 2]>, minute: i64) {
+        self.events.extend(told.into_iter().flatten());
+        let at = EIGHT + minute * MINUTE;
+        self.calls.read(&input("events", 0), &self.events, usize::MAX / 2);
+        self.calls.reach_end(&input("events", 0), at);
+        self.calls.wait(2);
+        for record in self.calls.commit(at) {
+            if matches!(&record.to, Output::Topic { topic, .. } if topic.as_ref() == "partials") {
+                self.partials.push((at, record.value.expect("a batch")));
+            }
+        }
+        self.kpis.read(&input("partials", 0), &self.partials, usize::MAX / 2);
+        for _ in 0..2 {
+            self.kpis.wait(20);
+            let out = self.kpis.commit(at);
+            self.take(out);
+        }
+    }
+
+    fn take(&mut self, out: Vec<OutRecord>) {
+        for OutRecord { to, key, value, .. } in out {
+            let Output::Topic { topic, .. } = to else { continue };
+            let key = String::from_utf8(key.expect("a key")).expect("text");
+            let topic = if topic.as_ref() == "kpis" { &mut self.board } else { &mut self.archive };
+            match value {
+                Some(_) if key.starts_with("progress|") => {}
+                Some(value) => {
+                    topic.insert(key, serde_json::from_slice(&value).expect("a record"));
+                }
+                None => {
+                    topic.remove(&key);
+                    self.ended.push(key);
+                }
+            }
+        }
+    }
+
+    /// Restarts with other settings.
+    fn restart(&mut self, settings: &Settings) {
+        self.kpis.restart(kpis(settings), false);
+    }
+
+    #[track_caller]
+    fn queue(&self, window: &str) -> &KpiRecord {
+        self.board.get(&format!("default|queue|sales|{window}")).expect("on the board")
+    }
+
+    /// Whether a window says `gap`, and the minute it says it is covered from.
+    #[track_caller]
+    fn covered(&self, window: &str) -> (bool, Option<i64>) {
+        of(self.queue(window))
+    }
+
+    #[track_caller]
+    fn archived(&self, window: &str, minute: i64) -> &KpiRecord {
+        let start = EventTime(EIGHT + minute * MINUTE);
+        self.archive.get(&format!("default|queue|sales|{window}|{start}")).expect("in the archive")
+    }
+}
+
+fn of(record: &KpiRecord) -> (bool, Option<i64>) {
+    let from = record.covered_from.as_deref().map(|from| EventTime::parse(from).expect("a time").0);
+    (record.gap, from.map(|from| (from - EIGHT) / MINUTE))
+}
+
+fn offered(record: &KpiRecord) -> serde_json::Value {
+    serde_json::to_value(record.counts.get("offered")).expect("a count")
+}
+
+#[test]
+fn lost_events_mark_every_window_over_them_and_no_other() {
+    let settings = settings("sliding = [\"5m\"]\nintervals = [\"15m\", \"1h\"]");
+    let mut centre = Centre::new(&settings);
+    // 08:00  :02       :20             :31   :50
+    //  a────────┤ read  ├ lost ─────────┤ b
+    centre.hear([call("a", 0)], 2);
+    assert_eq!(centre.covered("total"), (false, None));
+    centre.hear([], 20);
+    centre.calls.stage.gap(&input("events", 0));
+    centre.hear([call("b", 31)], 33);
+    for window in ["5m", "per_15m", "per_1h", "total", "now"] {
+        assert!(centre.covered(window).0, "{window}");
+    }
+    centre.hear([], 65);
+    assert_eq!(of(centre.archived("per_15m", 0)), (false, None));
+    assert_eq!(of(centre.archived("per_15m", 15)), (true, None));
+    assert_eq!(of(centre.archived("per_15m", 30)), (true, None));
+    assert_eq!(of(centre.archived("per_15m", 45)), (false, None));
+    assert_eq!(of(centre.archived("per_1h", 0)), (true, None));
+    assert_eq!(centre.covered("5m"), (false, None));
+    assert_eq!(centre.covered("total"), (true, None));
+    // The state topic knows, too.
+    centre.restart(&settings);
+    centre.hear([call("c", 66)], 70);
+    assert_eq!(centre.covered("total"), (true, None));
+    assert_eq!(offered(centre.queue("total")), 3);
+}
+
+#[test]
+fn numbers_of_a_log_that_began_later_say_since_when() {
+    let mut centre = Centre::new(&settings("sliding = [\"30m\"]\nintervals = [\"15m\", \"1h\"]"));
+    centre.calls.stage.gap(&input("events", 0));
+    centre.hear([call("a", 20)], 22);
+    for window in ["30m", "per_15m", "per_1h", "total"] {
+        assert_eq!(centre.covered(window), (false, Some(20)), "{window}");
+    }
+    centre.hear([], 55);
+    assert_eq!(centre.covered("30m"), (false, None));
+    assert_eq!(of(centre.archived("per_15m", 15)), (false, Some(20)));
+    assert_eq!(of(centre.archived("per_15m", 30)), (false, None));
+}
+
+#[test]
+fn a_batch_that_is_gone_is_a_gap_until_the_next_one() {
+    let settings = settings("sliding = [\"5m\"]\nintervals = [\"15m\"]");
+    let mut centre = Centre::new(&settings);
+    centre.hear([call("a", 0)], 2);
+    centre.kpis.stage.gap(&input("partials", 0));
+    centre.hear([call("b", 10)], 12);
+    assert!(centre.covered("5m").0 && centre.covered("total").0);
+    centre.hear([], 40);
+    assert_eq!(of(centre.archived("per_15m", 0)), (true, None));
+    assert_eq!(of(centre.archived("per_15m", 15)), (false, None));
+    assert_eq!(centre.covered("5m"), (false, None));
+}
+
+#[test]
+fn windows_asked_for_anew_say_since_when_and_what_was_published_stands() {
+    let mut centre = Centre::new(&settings("sliding = [\"5m\"]\nintervals = [\"30m\"]"));
+    centre.hear([call("a", 0), call("b", 31)], 33);
+    assert_eq!(offered(centre.archived("per_30m", 0)), 1);
+    // State is written some seconds after it changed.
+    centre.hear([], 34);
+    centre.restart(&settings("sliding = [\"30m\"]\nintervals = [\"20m\", \"30m\", \"1w\"]"));
+    centre.hear([call("c", 36)], 38);
+    // The panes of five minutes are there; pieces of ten minutes, and of the week, begin anew.
+    assert_eq!(centre.covered("30m"), (false, Some(29)));
+    for window in ["per_20m", "per_30m", "per_1w"] {
+        assert_eq!(centre.covered(window), (false, Some(34)), "{window}");
+        assert_eq!(offered(centre.queue(window)), 1, "{window}");
+    }
+    assert_eq!(centre.covered("total"), (false, None));
+    assert_eq!(offered(centre.queue("total")), 3);
+    // A late call of an interval that was published whole does not make it a part of itself.
+    centre.hear([call("late", 3)], 39);
+    assert_eq!(offered(centre.archived("per_30m", 0)), 1);
+    assert_eq!(centre.ended, ["default|queue|sales|5m", "default|agent|ana|5m", "default|tenant|default|5m"]);
+    centre.hear([], 90);
+    assert_eq!(centre.covered("30m"), (false, None));
+    assert_eq!(of(centre.archived("per_20m", 40)), (false, None));
+    assert_eq!(of(centre.archived("per_30m", 30)), (false, Some(34)));
+}
