@@ -340,7 +340,7 @@ fn properties_may_be_written_with_or_without_quotes() {
 fn what_is_promised_and_not_used_yet_is_a_warning() {
     let loaded = read(
         r#"
-        sources = [{ topic = "acd.events", format = "json", silent_after = "5m", hours = "mo-fr 8-18" }]
+        sources = [{ topic = "acd.events", format = "json", hours = "mo-fr 8-18" }]
         topics = { subjects = "callpulse.subjects", alerts = "acd.alerts" }
         engine.subjects_workers = 1
         queues.sales.hours = "mo-fr 8-18"
@@ -351,8 +351,8 @@ fn what_is_promised_and_not_used_yet_is_a_warning() {
         "#,
     )
     .unwrap_or_else(|faults| panic!("{}", told(&faults)));
-    assert_eq!(loaded.warnings.len(), 9, "{:#?}", loaded.warnings);
-    assert_eq!(loaded.warnings[0], "`sources[0].silent_after` is understood but not used by this version");
+    assert_eq!(loaded.warnings.len(), 8, "{:#?}", loaded.warnings);
+    assert_eq!(loaded.warnings[0], "`sources[0].hours` is understood but not used by this version");
     assert!(loaded.warnings.iter().any(|warning| warning.starts_with("`privacy` ")));
     check("privacy.customer = 'has'", "privacy.customer: unknown `has`; did you mean `hash`?");
 }
@@ -922,4 +922,16 @@ proptest! {
     fn no_variable_makes_it_panic(name in "(ENGINE|QUEUES|KAFKA|windows|[A-Z_]{0,6})(__[a-zA-Z_.]{0,12}){0,3}", value in ".{0,20}") {
         let _ = config::read("", &env(&[(&format!("CALLPULSE_{name}"), &value)]));
     }
+}
+
+#[test]
+fn a_target_is_of_a_kpi_that_a_queue_has() {
+    check(
+        "queues.sales.targets.abandonment_rat = 0.05",
+        "queues.sales.targets.abandonment_rat: is no KPI of a queue that a target is kept for; did you mean \
+         `abandonment_rate`?",
+    );
+    let settings = settings("queues.sales.targets = { service_level = 0.9, abandonment_rate = 0.05 }");
+    assert_eq!(settings.kpi.queues["sales"].service_level.target, 0.9);
+    assert_eq!(settings.kpi.queues["sales"].targets["abandonment_rate"], 0.05);
 }

@@ -50,6 +50,7 @@ fn kpis(settings: &Settings) -> Kpis {
         generation: 1,
         late_horizon: settings.plan.late_horizon,
         allowed_skew: settings.plan.allowed_skew,
+        silent_after: Arc::from([]),
         kpis: "kpis".into(),
         intervals: "intervals".into(),
         partials_partitions: 1,

@@ -136,6 +136,11 @@ pub fn start(settings: &Settings, accept_gap: bool, status: &Arc<Status>, stop: 
         generation: settings.engine.generation,
         late_horizon: settings.plan.late_horizon,
         allowed_skew: settings.plan.allowed_skew,
+        silent_after: settings
+            .sources
+            .iter()
+            .filter_map(|source| Some((source.topic.clone(), source.silent_after?)))
+            .collect(),
         kpis: kpis_topic.clone(),
         intervals: intervals.clone(),
         partials_partitions: partitions,

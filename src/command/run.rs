@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::info;
+use tracing::{info, warn};
 use tracing_subscriber::filter::LevelFilter;
 
 pub fn run(asked: &Asked) -> Result<(), Failure> {
@@ -49,8 +49,18 @@ fn check_topics(settings: &Settings) -> Result<(), Failure> {
     // Counts are the cluster's own business, but that those of one entity agree: see the workers.
     specs.iter_mut().for_each(|spec| spec.partitions = None);
     let problems = topics::check(&connection, &specs).map_err(Failure::at_work)?;
+    let sources: Vec<&str> = settings.sources.iter().map(|source| source.topic.as_str()).collect();
     match problems.first() {
-        None => Ok(()),
+        None => {
+            for topic in topics::stamped_by_writers(&connection, &sources).map_err(Failure::at_work)? {
+                warn!(
+                    topic,
+                    "records carry their writers' clocks; message.timestamp.type=LogAppendTime is recommended for live \
+                     traffic"
+                );
+            }
+            Ok(())
+        }
         Some(first) => {
             let more = if 1 < problems.len() { format!(" (and {} more)", problems.len() - 1) } else { String::new() };
             Err(Failure::AtWork(format!("{first}{more}; `callpulse topics --create` makes what is missing")))

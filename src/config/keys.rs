@@ -86,7 +86,11 @@ const KAFKA: &[Key] = &[
 const SOURCE: &[Key] = &[
     required("topic", Shape::Name, "The topic's name."),
     key("format", Shape::Word(&FORMATS), "How its records are written; json unless said."),
-    promised("silent_after", between(Span(1), Span::from_hours(24 * 366))),
+    key(
+        "silent_after",
+        between(Span(1), Span::from_hours(24 * 366)),
+        "A topic without a record for so long is told as silent; never unless said.",
+    ),
     promised("hours", Shape::Anything),
 ];
 

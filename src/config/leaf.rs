@@ -5,6 +5,7 @@
 
 use super::nearest::{hint, nearest};
 use crate::calendar::Length;
+use crate::histogram::{NoEdge, check_edge};
 use crate::kpi::settings::{Also, Formula};
 use crate::time::{EventTime, Span};
 use jiff::civil::{Date, Weekday};
@@ -15,9 +16,6 @@ const SECOND_MS: i64 = 1000;
 const DAY_MS: i64 = 86_400_000;
 /// Up to here the histogram has an edge at each whole second, and a cell for exactly that second.
 const EXACT_UP_TO_MS: i64 = 600_000;
-/// The edges of the histogram: up to a wait, all multiples of a step.
-const EDGES: [(i64, i64); 4] =
-    [(EXACT_UP_TO_MS, SECOND_MS), (3_600_000, 5_000), (DAY_MS, 30_000), (31 * DAY_MS, 900_000)];
 
 /// The longest wait with an edge in the histogram.
 pub const LAST_EDGE: Span = Span(31 * DAY_MS);
@@ -78,21 +76,14 @@ pub fn duration_within(text: &str, min: Span, max: Span, whole_seconds: bool) ->
 /// A wait at which the histogram has an edge, so that what lies below it is known exactly.
 pub fn wait_edge(text: &str, min: Span) -> Result<Span, String> {
     let wait = duration_within(text, min, LAST_EDGE, false)?;
-    match nearest_edges(wait.0) {
-        None => Ok(wait),
-        Some((below, above)) => Err(format!(
+    match check_edge(wait.0) {
+        Ok(()) => Ok(wait),
+        Err(NoEdge { below, above }) => Err(format!(
             "waits are not kept apart at {text}; choose \"{}\" or \"{}\"",
             written(Span(below)),
             written(Span(above))
         )),
     }
-}
-
-/// The edges of the wait histogram on both sides of a wait of at most 31 days; none if it is an edge.
-pub fn nearest_edges(wait_ms: i64) -> Option<(i64, i64)> {
-    let (_, step) = EDGES.into_iter().find(|(up_to, _)| wait_ms <= *up_to)?;
-    let below = wait_ms - wait_ms.rem_euclid(step);
-    (below != wait_ms).then_some((below, below + step))
 }
 
 /// Whether the histogram tells "before this wait" from "at this wait".
@@ -224,17 +215,6 @@ mod tests {
         for text in ["", "s", "1.5h", "-5s", "5 s", "5m30s", "99999999999999999999d", "9223372036854775807d"] {
             assert!(duration(text).is_err(), "{text}");
         }
-    }
-
-    #[test]
-    fn the_edges_on_both_sides_hold_what_is_no_edge() {
-        assert_eq!(nearest_edges(20_000), None);
-        assert_eq!(nearest_edges(20_500), Some((20_000, 21_000)));
-        assert_eq!(nearest_edges(600_000), None);
-        assert_eq!(nearest_edges(601_000), Some((600_000, 605_000)));
-        assert_eq!(nearest_edges(3_610_000), Some((3_600_000, 3_630_000)));
-        assert_eq!(nearest_edges(DAY_MS + 60_000), Some((DAY_MS, DAY_MS + 900_000)));
-        assert_eq!(nearest_edges(31 * DAY_MS), None);
     }
 
     #[test]

@@ -3,11 +3,13 @@
 
 use super::fault::{Faults, item_of, key_of};
 use super::leaf;
+use super::nearest::hint;
 use super::settings::{Engine, Kafka, MaxEntities, Serve, Settings, Source, Topics};
 use super::shape;
 use crate::calendar::Zone;
 use crate::decode::format::Format;
 use crate::entity::Kind;
+use crate::kpi::catalogue::KPIS;
 use crate::kpi::settings::{Also, Formula, KpiSettings, QueueSettings, ServiceLevelSettings};
 use crate::life::plan::{Member, Plan, Team};
 use crate::time::{EventTime, Span};
@@ -65,7 +67,11 @@ fn sources(list: View, faults: &mut Faults) -> Vec<Source> {
                 format!("`{topic}` is read by `{}` already; remove one", item_of("sources", earlier)),
             );
         }
-        sources.push(Source { topic, format: Format::from_word(&word).unwrap_or(Format::Json) });
+        sources.push(Source {
+            topic,
+            format: Format::from_word(&word).unwrap_or(Format::Json),
+            silent_after: source.get("silent_after").duration(),
+        });
     }
     if list.is_empty_list() {
         faults.add("sources", "is empty; name a topic to read events from: [{ topic = \"acd.events\" }]");
@@ -201,11 +207,7 @@ fn kpi_settings(root: View, faults: &mut Faults) -> KpiSettings {
         let settings = QueueSettings {
             title: queue.get("title").some_text(),
             service_level: self::service_level(queue, &key_of("queues", name), Some(&service_level), faults),
-            targets: queue
-                .get("targets")
-                .entries()
-                .filter_map(|(kpi, wanted)| Some((kpi.to_owned(), shape::number(wanted.0?)?)))
-                .collect(),
+            targets: targets(queue.get("targets"), &key_of(&key_of("queues", name), "targets"), faults),
         };
         queues.insert(name.to_owned(), settings);
     }
@@ -220,6 +222,17 @@ fn kpi_settings(root: View, faults: &mut Faults) -> KpiSettings {
         queues,
         agents: agents.filter_map(|(name, agent)| Some((name.to_owned(), agent.get("title").some_text()?))).collect(),
     }
+}
+
+/// Wanted values by KPI, each of a KPI that a queue has.
+fn targets(table: View, place: &str, faults: &mut Faults) -> BTreeMap<String, f64> {
+    let of_queues = KPIS.iter().filter(|kpi| kpi.kinds.contains(&Kind::Queue));
+    let known: Vec<&str> = of_queues.map(|kpi| kpi.id).collect();
+    for (kpi, _) in table.entries().filter(|(kpi, _)| !known.contains(kpi)) {
+        faults
+            .add(key_of(place, kpi), format!("is no KPI of a queue that a target is kept for; {}", hint(kpi, &known)));
+    }
+    table.entries().filter_map(|(kpi, wanted)| Some((kpi.to_owned(), shape::number(wanted.0?)?))).collect()
 }
 
 /// Adds a window unless its length is there already: two names of one window would only cost.
@@ -272,7 +285,13 @@ fn service_level(
         also.items().filter_map(|(index, item)| Some((index, leaf::also(&item.text()).ok()?))).collect();
     let settings = ServiceLevelSettings {
         threshold_s: seconds("threshold").or(general.map(|g| g.threshold_s)).unwrap_or(1),
-        target: table.get("target").0.and_then(shape::number).or(general.map(|g| g.target)).unwrap_or(0.0),
+        target: table
+            .get("target")
+            .0
+            .or(table.get("targets").get("service_level").0)
+            .and_then(shape::number)
+            .or(general.map(|g| g.target))
+            .unwrap_or(0.0),
         formula: Formula::from_word(&table.get("formula").text())
             .or(general.map(|g| g.formula))
             .unwrap_or(Formula::ExcludeShortAbandons),

@@ -40,6 +40,8 @@ pub struct Kafka {
 pub struct Source {
     pub topic: String,
     pub format: Format,
+    /// Without a record for so long it is told as silent.
+    pub silent_after: Option<Span>,
 }
 
 /// The topics the program writes, as the settings name them: what a generation adds to the names of

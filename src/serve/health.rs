@@ -10,7 +10,7 @@ const BUCKETS_SECONDS: [f64; 16] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
 
 /// What each metric tells.
-const HELP: [(&str, &str); 19] = [
+const HELP: [(&str, &str); 20] = [
     ("callpulse_behind_records", "Records between what a worker read and the end of its inputs."),
     ("callpulse_behind_seconds", "How long ago event time is complete up to."),
     ("callpulse_board_records", "Records on the board that the endpoints show."),
@@ -26,6 +26,7 @@ const HELP: [(&str, &str); 19] = [
     ("callpulse_records_written_total", "Records written, state left out."),
     ("callpulse_rejects_total", "Records that could not be used, by reason."),
     ("callpulse_restore_seconds", "Time to read the state of an input back."),
+    ("callpulse_source_silent", "1 while a topic has had no record for its silent_after."),
     ("callpulse_state_entries_read_total", "Entries of state read back."),
     ("callpulse_state_entries_written_total", "Entries of state written."),
     ("callpulse_transaction_aborts_total", "Transactions aborted and tried again."),

@@ -45,6 +45,8 @@ pub struct KpisSettings {
     /// How long a fact may be late.
     pub late_horizon: Span,
     pub allowed_skew: Span,
+    /// Topics of events, and without a record for how long each is silent.
+    pub silent_after: Arc<[(String, Span)]>,
     pub kpis: Arc<str>,
     pub intervals: Arc<str>,
     pub partials_partitions: i32,
@@ -403,11 +405,21 @@ impl Board {
         let behind_ms = (clock.wall_ms - as_of.0).max(0);
         gauge!("callpulse_behind_seconds", "partition" => input.partition.to_string()).set(behind_ms as f64 / 1000.0);
         gauge!("callpulse_entities", "partition" => input.partition.to_string()).set(self.accounts.len() as f64);
+        let is_silent = |(topic, after): &&(String, Span)| {
+            let last = self.marks.log_time_of(topic);
+            last.is_none_or(|last| *after < EventTime(clock.wall_ms).since(last))
+        };
+        let silent: Vec<&str> =
+            settings.silent_after.iter().filter(is_silent).map(|(topic, _)| topic.as_str()).collect();
+        for (topic, _) in settings.silent_after.iter() {
+            let is_silent = silent.contains(&topic.as_str());
+            gauge!("callpulse_source_silent", "topic" => topic.clone()).set(f64::from(u8::from(is_silent)));
+        }
         let value = serde_json::json!({
             "schema": "callpulse.progress.v1",
             "as_of": as_of.to_string(),
             "behind_ms": behind_ms,
-            "silent": [],
+            "silent": silent,
         });
         out.push(OutRecord {
             to: Output::Topic { topic: settings.kpis.clone(), partition: Some(input.partition) },

@@ -50,6 +50,12 @@ impl Marks {
         self.marks.values().map(|mark| mark.log_time.unwrap_or(mark.complete).max(mark.complete)).max().map(EventTime)
     }
 
+    /// The log time of a topic, over its partitions; none until a record was read.
+    pub fn log_time_of(&self, topic: &str) -> Option<EventTime> {
+        let of_topic = self.marks.iter().filter(|((of, _), _)| of == topic);
+        of_topic.filter_map(|(_, mark)| mark.log_time).max().map(EventTime)
+    }
+
     fn smallest(&self, value: impl Fn(&Mark) -> Option<i64>) -> Option<i64> {
         let mut smallest = None;
         for source in &self.sources {

@@ -10,7 +10,8 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{
-    AdminClient, AdminOptions, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication, TopicResult,
+    AdminClient, AdminOptions, ConfigResource, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
+    TopicResult,
 };
 use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -84,6 +85,21 @@ pub fn check(connection: &Connection, specs: &[TopicSpec]) -> Result<Vec<Problem
         }
     }
     Ok(problems)
+}
+
+/// Of some topics those whose records carry the writer's clock. Broker time is what makes "late" and
+/// "in the future" one clock's business, so it is recommended for live traffic; history needs the other.
+pub fn stamped_by_writers(connection: &Connection, topics: &[&str]) -> Result<Vec<String>, TopicsError> {
+    let admin = admin(connection)?;
+    let resources: Vec<_> = topics.iter().map(|topic| ResourceSpecifier::Topic(topic)).collect();
+    let described =
+        wait_for(admin.describe_configs(&resources, &options())).map_err(|cause| unreachable(connection, cause))?;
+    let is_stamped = |described: &Result<ConfigResource, RDKafkaErrorCode>| {
+        let entry = described.as_ref().ok()?.get("message.timestamp.type")?;
+        Some(entry.value.as_deref() != Some("LogAppendTime"))
+    };
+    let stamped = topics.iter().zip(&described).filter(|(_, described)| is_stamped(described).unwrap_or(false));
+    Ok(stamped.map(|(topic, _)| (*topic).to_owned()).collect())
 }
 
 /// Only whether topics are there with as many partitions as given.

@@ -387,6 +387,7 @@ fn kpis_settings(settings: &Settings) -> KpisSettings {
         generation: 1,
         late_horizon: settings.plan.late_horizon,
         allowed_skew: settings.plan.allowed_skew,
+        silent_after: Arc::from([]),
         kpis: KPIS.into(),
         intervals: INTERVALS.into(),
         partials_partitions: TARGETS,
