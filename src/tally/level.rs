@@ -1,25 +1,74 @@
 //! A level: how many at once, as +1 and -1 per second, and its maximum at second boundaries.
 //!
 //! The level at a boundary is the sum of every change before it. What happens and is over within one
-//! second never shows. A late change moves all that follows, so maxima are taken when asked for.
+//! second never shows. A late change moves all that follows, so maxima are taken when asked for; hours and
+//! days remember what their changes come to, so that a question costs the same however much is kept.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+const HOUR: i64 = 3_600;
+const DAY: i64 = 86_400;
+
 /// Changes of a level by second, and what the seconds before them came to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Level {
     /// The sum of the changes that are no longer kept.
     base: i64,
     /// The highest level among them.
     base_max: i64,
     changes: BTreeMap<i64, i64>,
+    /// What the changes of each hour since 1970 come to, and of each day.
+    hours: BTreeMap<i64, Block>,
+    days: BTreeMap<i64, Block>,
     /// The highest level within stretches that are forgotten in part: start and end, whole seconds.
     peaks: Peaks,
 }
 
 /// Highest levels by stretch.
 pub type Peaks = BTreeMap<(i64, i64), i64>;
+
+/// What some changes come to, one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Run {
+    sum: i64,
+    /// The highest sum after any of them; none of no change.
+    peak: Option<i64>,
+}
+
+/// The changes of an hour or a day; the peak is worked out when it is asked for.
+#[derive(Clone, Debug, Default)]
+struct Block {
+    sum: i64,
+    peak: Cell<Option<Option<i64>>>,
+}
+
+impl Run {
+    const EMPTY: Run = Run { sum: 0, peak: None };
+
+    fn then(self, next: Run) -> Run {
+        let after = next.peak.map(|peak| self.sum + peak);
+        Run { sum: self.sum + next.sum, peak: self.peak.max(after) }
+    }
+
+    fn of(amount: i64) -> Run {
+        Run { sum: amount, peak: Some(amount) }
+    }
+}
+
+impl Block {
+    fn run(&self, work_out: impl FnOnce() -> Run) -> Run {
+        let peak = self.peak.get().unwrap_or_else(|| work_out().peak);
+        self.peak.set(Some(peak));
+        Run { sum: self.sum, peak }
+    }
+
+    fn add(&mut self, amount: i64) {
+        self.sum += amount;
+        self.peak.set(None);
+    }
+}
 
 impl Level {
     pub fn add(&mut self, second: i64, amount: i64) {
@@ -28,42 +77,67 @@ impl Level {
         if *change == 0 {
             self.changes.remove(&second);
         }
+        self.hours.entry(second.div_euclid(HOUR)).or_default().add(amount);
+        self.days.entry(second.div_euclid(DAY)).or_default().add(amount);
     }
 
     /// The level after every change known.
     pub fn now(&self) -> i64 {
-        self.base + self.changes.values().sum::<i64>()
+        self.base + self.days.values().map(|day| day.sum).sum::<i64>()
     }
 
     /// The highest level at the boundaries in `seconds`: at `start` what was before it counts, and what
     /// changes in the last second shows only at its end, which is outside.
     pub fn max_in(&self, seconds: Range<i64>) -> i64 {
-        match self.peaks.get(&(seconds.start, seconds.end)) {
-            Some(peak) => self.max_of_kept(seconds).max(*peak),
-            None => self.max_of_kept(seconds),
-        }
-    }
-
-    fn max_of_kept(&self, seconds: Range<i64>) -> i64 {
-        let mut level = self.base + self.changes.range(..seconds.start).map(|change| change.1).sum::<i64>();
-        let mut max = level;
-        for (second, change) in self.changes.range(seconds.start..) {
-            if seconds.end <= second + 1 {
-                break;
-            }
-            level += change;
-            max = max.max(level);
-        }
-        max
+        let before = self.base + self.run(i64::MIN..seconds.start).sum;
+        let within = self.run(seconds.start..seconds.end - 1).peak.unwrap_or(0);
+        let max = before + within.max(0);
+        self.peaks.get(&(seconds.start, seconds.end)).map_or(max, |peak| max.max(*peak))
     }
 
     /// The highest level ever.
     pub fn max(&self) -> i64 {
-        let mut level = self.base;
-        self.changes.values().fold(self.base_max, |max, change| {
-            level += change;
-            max.max(level)
-        })
+        let kept = self.run(i64::MIN..i64::MAX).peak;
+        kept.map_or(self.base_max, |peak| self.base_max.max(self.base + peak))
+    }
+
+    /// What the changes of some seconds come to: of whole days, of whole hours before and after them, and
+    /// one by one at both ends.
+    fn run(&self, seconds: Range<i64>) -> Run {
+        let days = whole(&seconds, DAY);
+        if days.is_empty() {
+            return self.run_by_hours(seconds);
+        }
+        let within = self
+            .days
+            .range(days.clone())
+            .map(|(day, block)| block.run(|| self.run_by_hours(day * DAY..(day + 1) * DAY)));
+        let within = within.fold(Run::EMPTY, Run::then);
+        let before = self.run_by_hours(seconds.start..days.start.saturating_mul(DAY));
+        let after = self.run_by_hours(days.end.saturating_mul(DAY)..seconds.end);
+        before.then(within).then(after)
+    }
+
+    fn run_by_hours(&self, seconds: Range<i64>) -> Run {
+        let hours = whole(&seconds, HOUR);
+        if hours.is_empty() {
+            return self.run_by_seconds(seconds);
+        }
+        let within = self
+            .hours
+            .range(hours.clone())
+            .map(|(hour, block)| block.run(|| self.run_by_seconds(hour * HOUR..(hour + 1) * HOUR)));
+        let within = within.fold(Run::EMPTY, Run::then);
+        let before = self.run_by_seconds(seconds.start..hours.start.saturating_mul(HOUR));
+        let after = self.run_by_seconds(hours.end.saturating_mul(HOUR)..seconds.end);
+        before.then(within).then(after)
+    }
+
+    fn run_by_seconds(&self, seconds: Range<i64>) -> Run {
+        if seconds.is_empty() {
+            return Run::EMPTY;
+        }
+        self.changes.range(seconds).map(|(_, amount)| Run::of(*amount)).fold(Run::EMPTY, Run::then)
     }
 
     /// Keeps single changes from `second` on only, and of each stretch that begins before it and ends
@@ -75,10 +149,16 @@ impl Level {
             let known = self.peaks.entry((stretch.start, stretch.end)).or_insert(peak);
             *known = peak.max(*known);
         }
+        let forgotten = self.run(i64::MIN..second);
+        if let Some(peak) = forgotten.peak {
+            self.base_max = self.base_max.max(self.base + peak);
+        }
+        self.base += forgotten.sum;
         let kept = self.changes.split_off(&second);
-        for change in std::mem::replace(&mut self.changes, kept).into_values() {
-            self.base += change;
-            self.base_max = self.base_max.max(self.base);
+        self.changes.clear();
+        (self.hours, self.days) = (BTreeMap::new(), BTreeMap::new());
+        for (second, amount) in kept {
+            self.add(second, amount);
         }
     }
 
@@ -98,9 +178,26 @@ impl Level {
     }
 }
 
+/// What hours and days come to follows from the changes.
+impl PartialEq for Level {
+    fn eq(&self, other: &Level) -> bool {
+        let Level { base, base_max, changes, peaks, hours: _, days: _ } = self;
+        (base, base_max, changes, peaks) == (&other.base, &other.base_max, &other.changes, &other.peaks)
+    }
+}
+
+impl Eq for Level {}
+
+/// The whole pieces of a length within a stretch of seconds, counted since 1970.
+fn whole(seconds: &Range<i64>, length: i64) -> Range<i64> {
+    let start = seconds.start.div_euclid(length) + i64::from(seconds.start.rem_euclid(length) != 0);
+    start..seconds.end.div_euclid(length)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn takes_the_maximum_at_second_boundaries() {
@@ -122,5 +219,38 @@ mod tests {
         assert_eq!((level.max_in(0..5), level.max_in(0..9)), (3, 3));
         level.add(6, 5);
         assert_eq!((level.max_in(0..5), level.max_in(0..9)), (3, 5));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn a_maximum_is_the_highest_level_of_a_walk_over_every_change(
+            changes in proptest::collection::vec((-200_000..400_000_i64, -3..4_i64), 0..60),
+            start in -200_000..400_000_i64,
+            length in 1..300_000_i64,
+            forgotten in -200_000..400_000_i64,
+        ) {
+            let mut level = Level::default();
+            for (second, amount) in &changes {
+                level.add(*second, *amount);
+                // What was worked out before a change does not outlive it.
+                level.max_in(start..start + length);
+            }
+            let at = |boundary: i64| changes.iter().filter(|(second, _)| *second < boundary).map(|(_, amount)| amount).sum::<i64>();
+            let walk = |from: i64, to: i64| {
+                let shown = changes.iter().map(|(second, _)| second + 1).filter(|boundary| from < *boundary && *boundary < to);
+                shown.chain([from]).map(at).max().expect("the first boundary")
+            };
+            prop_assert_eq!(level.max_in(start..start + length), walk(start, start + length));
+            prop_assert_eq!(level.max(), walk(i64::MIN + 1, i64::MAX).max(0));
+            prop_assert_eq!(level.now(), at(i64::MAX));
+            let max = level.max();
+            level.forget_before(forgotten, &[start..start + length]);
+            prop_assert_eq!((level.max(), level.now()), (max, at(i64::MAX)));
+            if start < forgotten && forgotten < start + length || forgotten <= start {
+                prop_assert_eq!(level.max_in(start..start + length), walk(start, start + length));
+            }
+        }
     }
 }
