@@ -191,16 +191,38 @@ fn january_gives_the_published_table() {
 #[test]
 fn the_order_of_files_and_lines_told_twice_change_nothing() {
     let Some(shared) = shared() else { return };
-    let (january, february) = (month(&shared, "january"), month(&shared, "february"));
+    let months = ["january", "february", "march", "april", "september"].map(|name| month(&shared, name));
     let json = |records: Vec<KpiRecord>| -> Vec<String> {
         records.iter().map(|record| serde_json::to_string(record).expect("JSON")).collect()
     };
     let windows = ["total", "now", "30m", "per_1d"];
-    let in_order = json(replay(january.lines().chain(february.lines()), &windows));
-    let doubled = february.lines().rev().chain(january.lines()).flat_map(|line| [line, line]);
-    let other_way = json(replay(doubled, &windows));
-    assert!(in_order.len() == other_way.len() && 500 < in_order.len());
+    let in_order = json(replay(months.iter().flat_map(|month| month.lines()), &windows));
+    let backwards = months.iter().rev().flat_map(|month| month.lines().rev());
+    let other_way = json(replay(backwards.flat_map(|line| [line, line]), &windows));
+    assert!(in_order.len() == other_way.len() && 1_500 < in_order.len());
     for (one, other) in in_order.iter().zip(&other_way) {
         assert_eq!(one, other);
+    }
+}
+
+#[test]
+fn every_month_adds_up() {
+    let Some(shared) = shared() else { return };
+    // Offered, answered, abandoned; the last are the rows of the table with a time in queue that end with HANG.
+    let figures = [
+        ("january", [30_161, 27_060, 3_101]),
+        ("february", [31_125, 27_162, 3_963]),
+        ("march", [36_451, 27_847, 8_604]),
+        ("april", [29_277, 23_583, 5_694]),
+        ("september", [29_633, 27_062, 2_571]),
+    ];
+    for (name, figures) in figures {
+        let lines = month(&shared, name);
+        let records = replay(lines.lines(), &["total"]);
+        let tenant = records.iter().find(|record| record.entity.kind == "tenant").expect("the tenant");
+        let counts = ["offered", "answered", "abandoned"]
+            .map(|count| serde_json::to_value(tenant.counts.get(count)).expect("a count").as_i64().expect("a number"));
+        assert_eq!(counts, figures, "{name}");
+        assert_eq!(figures[0], figures[1] + figures[2], "{name}");
     }
 }

@@ -1,12 +1,12 @@
 //! The board: the latest KPI record of every key, as it was published.
 //!
 //! Written by one subscriber, read by every request. A record is kept as the bytes that came, so that
-//! what goes out over HTTP is what stands in the topic, together with its samples for Prometheus
-//! (`series`). Nothing else of it is kept.
+//! what goes out over HTTP is what stands in the topic. Its samples for Prometheus (`series`) are taken
+//! when somebody asks for them: between two scrapes a busy key is published many times.
 
 use crate::entity::{Encoded, Entity, Kind};
 use crate::event::Channel;
-use crate::kpi::record::{KpiRecord, SCHEMA};
+use crate::kpi::record::{EntityPart, KpiRecord, SCHEMA, WindowPart};
 use crate::serve::series::{Sample, Shapes};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -46,8 +46,19 @@ pub struct Entry {
     pub partition: i32,
     /// The record as published.
     pub json: Box<[u8]>,
-    /// Empty for what Prometheus does not show: an agent within a queue, an entity of one channel.
-    pub samples: Box<[Sample]>,
+    /// None until they are asked for; empty for what Prometheus does not show: an agent within a queue,
+    /// an entity of one channel.
+    samples: Option<Box<[Sample]>>,
+}
+
+/// What of a record says where it belongs.
+#[derive(Deserialize)]
+struct Head {
+    schema: String,
+    tenant: String,
+    entity: EntityPart,
+    window: WindowPart,
+    version: u64,
 }
 
 /// How far the engine is in one partition, as it says once a second.
@@ -117,30 +128,23 @@ impl Board {
             self.write(|contents| contents.records.remove(key));
             return Ok(Change::Removed);
         };
-        let record: KpiRecord = read(key, value)?;
-        let (kind, channel) = check(key, &record)?;
+        let head: Head = read(key, value)?;
+        let (kind, channel) = check(key, &head)?;
         Ok(self.write(|contents| {
-            if contents.records.get(key).is_some_and(|have| record.version <= have.version) {
+            if contents.records.get(key).is_some_and(|have| head.version <= have.version) {
                 return Change::NotNewer;
             }
-            let is_shown = match kind {
-                Kind::Queue | Kind::Agent | Kind::Team => channel.is_none(),
-                // The label `tenant` alone tells tenants apart.
-                Kind::Tenant => channel.is_none() && record.entity.id == record.tenant,
-                Kind::QueueAgent => false,
-            };
-            let samples = if is_shown { contents.shapes.samples(kind, &record) } else { Box::default() };
             let entry = Entry {
-                tenant: record.tenant.into(),
+                tenant: head.tenant.into(),
                 kind,
-                id: record.entity.id.into(),
-                title: record.entity.title.map(Box::from),
+                id: head.entity.id.into(),
+                title: head.entity.title.map(Box::from),
                 channel,
-                window: record.window.name.into(),
-                version: record.version,
+                window: head.window.name.into(),
+                version: head.version,
                 partition,
                 json: value.into(),
-                samples,
+                samples: None,
             };
             contents.records.insert(key.into(), entry);
             Change::Stored
@@ -169,6 +173,26 @@ impl Board {
     /// Whether the board shows what the topic held at the start.
     pub fn is_caught_up(&self) -> bool {
         self.caught_up.load(Ordering::Acquire)
+    }
+
+    /// Takes the samples of what came since they were asked for last, of some partitions.
+    pub fn take_samples(&self, of: impl Fn(i32) -> bool) {
+        self.write(|Contents { records, shapes, .. }| {
+            for entry in records.values_mut().filter(|entry| of(entry.partition) && entry.samples.is_none()) {
+                let is_shown = match entry.kind {
+                    Kind::Queue | Kind::Agent | Kind::Team => entry.channel.is_none(),
+                    // The label `tenant` alone tells tenants apart.
+                    Kind::Tenant => entry.channel.is_none() && entry.id == entry.tenant,
+                    Kind::QueueAgent => false,
+                };
+                let record = is_shown.then(|| serde_json::from_slice::<KpiRecord>(&entry.json));
+                let record = record.transpose().unwrap_or_else(|cause| {
+                    tracing::warn!(tenant = %entry.tenant, id = %entry.id, window = %entry.window, %cause, "not shown");
+                    None
+                });
+                entry.samples = Some(record.map(|record| shapes.samples(entry.kind, &record)).unwrap_or_default());
+            }
+        });
     }
 
     /// The board as it is. The writer waits until the guard is dropped.
@@ -239,6 +263,11 @@ impl Entry {
         self.title.as_deref().unwrap_or(&self.id)
     }
 
+    /// Empty until they are taken.
+    pub fn samples(&self) -> &[Sample] {
+        self.samples.as_deref().unwrap_or_default()
+    }
+
     /// Whether both are windows of one entity.
     pub fn is_of_same_entity(&self, other: &Entry) -> bool {
         (&self.tenant, self.kind, &self.id, self.channel) == (&other.tenant, other.kind, &other.id, other.channel)
@@ -283,7 +312,7 @@ fn read<'a, T: Deserialize<'a>>(key: &str, value: &'a [u8]) -> Result<T, Unreada
 
 /// Kind and channel of a record that belongs under this key. That no two keys hold one entity's
 /// window is what keeps series apart.
-fn check(key: &str, record: &KpiRecord) -> Result<(Kind, Option<Channel>), Unreadable> {
+fn check(key: &str, record: &Head) -> Result<(Kind, Option<Channel>), Unreadable> {
     let unknown = |what: String| Unreadable::Unknown { key: key.to_owned(), what };
     if record.schema != SCHEMA {
         return Err(unknown(format!("schema {}", record.schema)));

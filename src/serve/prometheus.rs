@@ -26,12 +26,13 @@ pub type Help = dyn Fn(&str) -> Option<&'static str> + Send + Sync;
 
 /// All series of the entities owned.
 pub fn render(board: &Board, owned: &Owned, help: &Help) -> String {
+    board.take_samples(|partition| owned.holds(partition));
     let contents = board.read();
     let shapes = &contents.shapes;
     let mut pages = Pages::new(shapes);
     let mut of_entity: Option<Labels<'_>> = None;
     let mut with_window = String::new();
-    for entry in contents.records.values().filter(|entry| owned.holds(entry.partition) && !entry.samples.is_empty()) {
+    for entry in contents.records.values().filter(|entry| owned.holds(entry.partition) && !entry.samples().is_empty()) {
         let labels = match of_entity.take() {
             Some(mut labels) if labels.newest.is_of_same_entity(entry) => {
                 if labels.newest.version < entry.version {
@@ -49,7 +50,7 @@ pub fn render(board: &Board, owned: &Owned, help: &Help) -> String {
         with_window.push_str(",window=\"");
         escape_label(&entry.window, &mut with_window);
         with_window.push('"');
-        for sample in &entry.samples {
+        for sample in entry.samples() {
             pages.series(sample, &labels.text, &with_window);
         }
         of_entity = Some(labels);

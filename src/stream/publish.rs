@@ -22,6 +22,10 @@ use std::time::{Duration, Instant};
 
 /// `total` and open intervals are published no more often.
 const SLOW_EVERY: Duration = Duration::from_secs(15);
+/// While event time is further behind the clock than this, nobody acts on windows as they were.
+const BEHIND: Span = Span::from_secs(60);
+/// Then the board is published no more often.
+const BEHIND_EVERY: Duration = Duration::from_secs(5);
 /// What only grows with time is published this often.
 const GROW_EVERY: Duration = Duration::from_secs(5);
 /// Stands for the batch where nothing changed but how long calls have waited.
@@ -50,6 +54,8 @@ pub struct Publisher {
     duties: BTreeSet<(EventTime, Duty, Entity, usize, Interval)>,
     /// Intervals to publish now, with the batch that made them so.
     ready: BTreeMap<(Entity, usize, Interval), i64>,
+    /// The board rests until then.
+    rests_until: Option<Instant>,
 }
 
 /// One round of publishing.
@@ -204,7 +210,7 @@ impl Publisher {
     pub fn due(&self) -> Option<Instant> {
         let ready = (!self.ready.is_empty()).then(Instant::now);
         let queued = [&self.quick, &self.slow].into_iter().filter_map(|queue| queue.first().map(|(due, _)| *due));
-        queued.chain(ready).min()
+        queued.min().map(|due| self.rests_until.map_or(due, |until| due.max(until))).into_iter().chain(ready).min()
     }
 
     /// Whether no interval waits to be published.
@@ -219,6 +225,16 @@ impl Publisher {
 
     /// The records that are due.
     pub fn collect(&mut self, accounts: &mut BTreeMap<Entity, Account>, turn: Turn<'_>, out: &mut Vec<OutRecord>) {
+        let Turn { as_of, clock, .. } = turn;
+        let is_behind = BEHIND < EventTime(clock.wall_ms).since(as_of);
+        if self.rests_until.is_none_or(|until| until <= clock.now || !is_behind) {
+            self.rests_until = is_behind.then(|| clock.now + BEHIND_EVERY);
+            self.collect_board(accounts, turn, out);
+        }
+        self.collect_archive(accounts, turn, out);
+    }
+
+    fn collect_board(&mut self, accounts: &mut BTreeMap<Entity, Account>, turn: Turn<'_>, out: &mut Vec<OutRecord>) {
         let Turn { settings, shape, as_of, clock, .. } = turn;
         while self.quick.first().is_some_and(|(due, _)| *due <= clock.now) {
             let Some((due, entity)) = self.quick.pop_first() else { break };
@@ -251,6 +267,10 @@ impl Publisher {
                 out.extend(board_record(account, turn, Window::Interval(place, interval)));
             }
         }
+    }
+
+    fn collect_archive(&mut self, accounts: &BTreeMap<Entity, Account>, turn: Turn<'_>, out: &mut Vec<OutRecord>) {
+        let Turn { settings, shape, .. } = turn;
         let mut archived = 0;
         while archived < ARCHIVED_MAX
             && let Some(((entity, place, interval), _)) = self.ready.pop_first()
