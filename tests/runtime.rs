@@ -4,8 +4,12 @@
 //! what the outputs of a key grew by adds up to the records written, and that each stands on the one
 //! before.
 
+#[path = "kafka/deployment.rs"]
+mod deployment;
 #[path = "kafka/exactly_once.rs"]
 mod exactly_once;
+#[path = "kafka/gap.rs"]
+mod gap;
 mod support;
 
 use std::collections::BTreeMap;
@@ -26,7 +30,7 @@ use rdkafka::message::Message as _;
 use rdkafka::producer::Producer as _;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use support::counting::{PARTITIONS, PATIENCE, Seen, Topics, send};
-use support::kafka::{self, Broker};
+use support::kafka::{self, Broker, forget};
 
 #[test]
 fn counts_each_record_once_and_goes_on_after_a_stop() {
@@ -194,7 +198,7 @@ fn refuses_a_gap_and_goes_on_when_told_to() {
         send(&producer, &input, Some(1), "x", &round.to_string());
     }
     producer.flush(PATIENCE).expect("records written");
-    forget(&topics.connection, &input, 1, 7);
+    forget(&topics.connection, &input, 1, Offset::Offset(7));
 
     let fault = topics.spawn("a").worker.join().expect_err("a gap is refused");
     assert!(matches!(fault, WorkerError::Gap { wanted: 1, low: 7, .. }), "{fault}");
@@ -208,15 +212,6 @@ fn refuses_a_gap_and_goes_on_when_told_to() {
     running.stop();
     reader.read_out();
     assert_eq!(reader.total, BTreeMap::from([("x".to_owned(), 4)]));
-}
-
-/// Deletes the records of a partition before `offset`.
-fn forget(connection: &Connection, topic: &str, partition: i32, offset: i64) {
-    let mut places = TopicPartitionList::new();
-    places.add_partition_offset(topic, partition, Offset::Offset(offset)).unwrap();
-    let admin: rdkafka::admin::AdminClient<_> = connection.plain().create().expect("an admin");
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    runtime.block_on(admin.delete_records(&places, &Default::default())).expect("records deleted");
 }
 
 #[test]

@@ -99,14 +99,15 @@ struct Partition {
     forgotten: Vec<Box<str>>,
     /// When restarts are to be looked at again, for those that can be forgotten.
     restarts_due: Option<EventTime>,
-    /// Records were lost that nobody had read; the next commit tells.
+    /// Records were lost that nobody had read. Told once it is known how far, and kept until then.
     gap: Option<Gap>,
 }
 
 /// Records that are gone from a partition before they were read.
 struct Gap {
     /// Complete up to here when they were lost; none if nothing had been read.
-    from: Option<EventTime>,
+    mark: Option<EventTime>,
+    log_time: Option<EventTime>,
     /// The timestamp of the first record that is there.
     to: Option<EventTime>,
 }
@@ -354,15 +355,16 @@ impl Calls {
         marks
     }
 
-    /// What was lost before this commit. It moves the committed offset beyond it, so it is told now, even
-    /// if nothing was read since.
-    fn lost(&mut self, clock: Clock) -> Vec<wire::Lost> {
-        let gaps = self.inputs.values_mut().filter_map(|partition| partition.gap.take());
-        let lost = gaps.map(|Gap { from, to }| {
-            let to = to.unwrap_or(EventTime(clock.wall_ms));
-            Lost { from: from.map(|from| from.min(to)), to }
+    /// What was lost, where the next record there is was read, or there is none.
+    fn lost(&mut self) -> Vec<wire::Lost> {
+        let lost = self.inputs.values_mut().filter_map(|partition| {
+            let to = partition.gap.as_ref()?.to.or(partition.at_end)?;
+            let Gap { mark, log_time, .. } = partition.gap.take()?;
+            // Where history is loaded after the clock was taken for complete, the mark says nothing of it.
+            let from = mark.filter(|mark| *mark <= to).or(log_time.map(|log_time| log_time.min(to)));
+            Some(coverage::to_wire(&Lost { from, to }))
         });
-        lost.map(|lost| coverage::to_wire(&lost)).collect()
+        lost.collect()
     }
 
     fn collect_state(&mut self, out: &mut Vec<OutRecord>) {
@@ -416,6 +418,10 @@ impl Calls {
                 latest_event: partition.latest_event.map(|time| time.0),
                 mark: partition.mark.map(|time| time.0),
                 restarts: restarts.collect(),
+                gap: partition.gap.as_ref().map(|gap| wire::GapState {
+                    mark: gap.mark.map(|mark| mark.0),
+                    log_time: gap.log_time.map(|log_time| log_time.0),
+                }),
             };
             out.push(state(SOURCE_KEY, Some(value.encode_to_vec())));
         }
@@ -457,6 +463,11 @@ impl Stage for Calls {
             partition.log_time = state.log_time.map(EventTime);
             partition.latest_event = state.latest_event.map(EventTime);
             partition.mark = state.mark.map(EventTime);
+            partition.gap = state.gap.map(|gap| Gap {
+                mark: gap.mark.map(EventTime),
+                log_time: gap.log_time.map(EventTime),
+                to: None,
+            });
             partition.restarts.clear();
             for restart in state.restarts {
                 let restarts = partition.restarts.entry(restart.tenant).or_default();
@@ -517,7 +528,7 @@ impl Stage for Calls {
     fn gap(&mut self, input: &Input) {
         self.pending.get_or_insert_with(Instant::now);
         let partition = self.inputs.get_mut(input).expect("an assigned input");
-        partition.gap = Some(Gap { from: partition.mark, to: None });
+        partition.gap = Some(Gap { mark: partition.mark, log_time: partition.log_time, to: None });
     }
 
     fn due(&self) -> Option<Instant> {
@@ -529,8 +540,9 @@ impl Stage for Calls {
     }
 
     fn collect(&mut self, clock: Clock, out: &mut Vec<OutRecord>) {
+        // Before the marks, which take what was read to its end.
+        let lost = self.lost();
         let (marks, partitions) = (self.marks(clock), self.settings.partials_partitions);
-        let lost = self.lost(clock);
         let sources: Vec<wire::Source> = self
             .settings
             .sources

@@ -11,6 +11,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use callpulse::stream::client::Connection;
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::{Offset, TopicPartitionList};
 
 /// A broker of our own. Its runner ends it when the pipe to us closes, however we end.
 pub struct Broker {
@@ -35,6 +37,15 @@ pub fn shared() -> Connection {
 pub fn unique(name: &str) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     format!("{name}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Deletes the records of a partition before `offset`, as retention does.
+pub fn forget(connection: &Connection, topic: &str, partition: i32, offset: Offset) {
+    let mut places = TopicPartitionList::new();
+    places.add_partition_offset(topic, partition, offset).expect("a place");
+    let admin: AdminClient<_> = connection.plain().create().expect("an admin");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(admin.delete_records(&places, &AdminOptions::default())).expect("records deleted");
 }
 
 impl Broker {
