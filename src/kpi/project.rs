@@ -9,7 +9,6 @@ use crate::calendar::{Interval, Length};
 use crate::entity::{Entity, Kind};
 use crate::fact::{Distribution, Measure};
 use crate::tally::intervals::Kept;
-use crate::tally::sums::Summed;
 use crate::tally::tally::Tally;
 use crate::time::{EventTime, Span};
 use std::borrow::Cow;
