@@ -93,7 +93,7 @@ fn fold(lines: &[Vec<u8>]) -> Replay {
 
 /// How many records, and how many bytes they are.
 fn show(tallies: &Tallies<'_>) -> (usize, usize) {
-    let length = |record: KpiRecord| serde_json::to_vec(&record).expect("JSON").len();
+    let length = |record: KpiRecord| record.to_json().len();
     tallies.records(&Filter::default()).map(length).fold((0, 0), |(records, bytes), more| (records + 1, bytes + more))
 }
 

@@ -68,7 +68,7 @@ measures! {
     /// From the call's arrival to its first answer.
     WaitSinceArrival,
     Talk, Hold, Wrapup, TalkNotInbound, HoldNotInbound, WrapupNotInbound,
-    /// Levels: what is going on, as +1 and -1.
+    /// Levels: what is going on, as +1 and -1. From here on all are levels.
     Ringing, Talking, OnHold, InWrapup,
     /// Level of calls in a queue or connected.
     Concurrent,
@@ -87,6 +87,17 @@ pub enum Distribution {
     CallTime,
     /// Talk, hold and wrap-up of one connection; inbound.
     HandleTime,
+}
+
+impl Distribution {
+    pub const ALL: [Distribution; 6] = [
+        Distribution::WaitAnswered,
+        Distribution::WaitAbandoned,
+        Distribution::WaitFlowedOut,
+        Distribution::WaitCallback,
+        Distribution::CallTime,
+        Distribution::HandleTime,
+    ];
 }
 
 /// The number of measures.
@@ -126,18 +137,23 @@ impl Key {
         known.then_some(Key(code))
     }
 
+    /// Whether it is a measure of what is going on.
+    pub fn is_level(self) -> bool {
+        Key::measure(Measure::Ringing) <= self && self <= Key::measure(Measure::Concurrent)
+    }
+
     /// The index of a measure; none for a cell.
     pub const fn index(self) -> Option<usize> {
         if self.0 < 0x1_0000 { Some(self.0 as usize) } else { None }
     }
 
-    /// The cell of the distribution the key belongs to.
-    pub const fn to_cell(self) -> Cell {
-        Cell((self.0 & 0xffff) as u16)
+    /// The distribution of a cell, by its place in [`Distribution::ALL`], and the cell. Of a cell only.
+    pub const fn to_cell(self) -> (usize, Cell) {
+        ((self.0 >> 16) as usize - 1, Cell((self.0 & 0xffff) as u16))
     }
 
     /// The keys of a distribution: from the first, up to and without the second.
-    pub const fn range(distribution: Distribution) -> (Key, Key) {
+    const fn range(distribution: Distribution) -> (Key, Key) {
         (Key((distribution as u32 + 1) << 16), Key((distribution as u32 + 2) << 16))
     }
 }
@@ -170,6 +186,9 @@ impl Facts {
     pub fn add(&mut self, key: Key, amount: i64) {
         if amount == 0 {
             return;
+        }
+        if self.0.last().is_none_or(|last| last.0 < key) {
+            return self.0.push((key, amount));
         }
         match self.0.binary_search_by_key(&key, |entry| entry.0) {
             Ok(at) => {

@@ -9,7 +9,6 @@ use crate::calendar::{Interval, Length};
 use crate::entity::{Entity, Kind};
 use crate::fact::{Distribution, Measure};
 use crate::tally::intervals::Kept;
-use crate::tally::sums::Summed;
 use crate::tally::tally::Tally;
 use crate::time::{EventTime, Span};
 use std::borrow::Cow;
@@ -234,7 +233,7 @@ impl<'a> Projection<'a> {
     }
 
     fn kpis(&self, view: &View<'_>) -> Fields<Kpi> {
-        let mut kpis = Fields::default();
+        let mut kpis = Fields::with_capacity(KPIS.len() + view.service_level.also.len());
         for definition in KPIS {
             if !definition.kinds.contains(&view.kind) || !definition.stands_in(view.window) {
                 continue;
@@ -312,7 +311,7 @@ impl Waiting for WaitingAt<'_> {
 }
 
 fn counts(counted: &[Counted], view: &View<'_>) -> Fields<Count> {
-    let mut fields = Fields::default();
+    let mut fields = Fields::with_capacity(counted.len());
     for Counted { name, kinds, what, .. } in counted {
         if !kinds.contains(&view.kind) {
             continue;
@@ -331,7 +330,7 @@ fn counts(counted: &[Counted], view: &View<'_>) -> Fields<Count> {
 }
 
 fn sums(view: &View<'_>) -> Fields<i64> {
-    let mut fields = Fields::default();
+    let mut fields = Fields::with_capacity(SUMS.len());
     for Counted { name, kinds, what, .. } in SUMS {
         if let (true, What::Measure(measure)) = (kinds.contains(&view.kind), what) {
             fields.push(*name, view.get(*measure));

@@ -160,7 +160,20 @@ impl<T> Default for Fields<T> {
     }
 }
 
+impl KpiRecord {
+    /// The record as it goes out.
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut json = Vec::with_capacity(3_072);
+        serde_json::to_writer(&mut json, self).expect("a record of texts and numbers is JSON");
+        json
+    }
+}
+
 impl<T> Fields<T> {
+    pub fn with_capacity(fields: usize) -> Self {
+        Fields(Vec::with_capacity(fields))
+    }
+
     pub fn get(&self, name: &str) -> Option<&T> {
         self.0.iter().find(|(have, _)| have == name).map(|(_, value)| value)
     }

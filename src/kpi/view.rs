@@ -5,7 +5,7 @@ use super::settings::ServiceLevelSettings;
 use crate::entity::Kind;
 use crate::fact::{Distribution, Measure};
 use crate::histogram::Cell;
-use crate::tally::sums::Summed;
+use crate::tally::sums::Sums;
 use crate::time::EventTime;
 use std::borrow::Cow;
 
@@ -43,7 +43,7 @@ pub struct View<'a> {
     /// The highest number of calls at once; none where it is not kept.
     pub concurrent_max: Option<i64>,
     pub concurrent_now: i64,
-    sums: &'a dyn Summed,
+    sums: &'a Sums,
     /// Waits of all that left, shortest first.
     waits: Vec<(Cell, i64)>,
 }
@@ -59,11 +59,11 @@ impl<'a> View<'a> {
         as_of: EventTime,
         service_level: &'a ServiceLevelSettings,
         waiting: &'a dyn Waiting,
-        sums: &'a dyn Summed,
+        sums: &'a Sums,
     ) -> View<'a> {
         let mut waits: Vec<(Cell, i64)> = Vec::new();
         if kind.has_visits() {
-            waits.extend(WAITS.iter().flat_map(|of| sums.cells(*of)).map(|(key, count)| (key.to_cell(), *count)));
+            waits.extend(WAITS.iter().flat_map(|of| sums.cells(*of)));
             waits.sort_by_key(|cell| cell.0);
         }
         View { kind, window, as_of, service_level, waiting, concurrent_max: None, concurrent_now: 0, sums, waits }
@@ -81,8 +81,7 @@ impl<'a> View<'a> {
     /// How many of a distribution are within a threshold.
     pub fn within(&self, distribution: Distribution, threshold_s: i64, inclusive: bool) -> i64 {
         let Some(last) = Cell::last_within(threshold_s * 1000, inclusive) else { return 0 };
-        let cells = self.sums.cells(distribution).iter();
-        cells.take_while(|(key, _)| key.to_cell() <= last).map(|(_, count)| count).sum()
+        self.sums.cells(distribution).take_while(|(cell, _)| *cell <= last).map(|(_, count)| count).sum()
     }
 
     /// Abandons within the short-abandon limit, always inclusive.
@@ -92,12 +91,12 @@ impl<'a> View<'a> {
 
     /// A percentile of the waits of all that left.
     pub fn wait_percentile(&self, percent: i64) -> Kpi {
-        percentile(self.waits.iter().copied(), percent)
+        percentile(|| self.waits.iter().copied(), percent)
     }
 
     /// A percentile of one distribution.
     pub fn percentile(&self, distribution: Distribution, percent: i64) -> Kpi {
-        percentile(self.sums.cells(distribution).iter().map(|(key, count)| (key.to_cell(), *count)), percent)
+        percentile(|| self.sums.cells(distribution), percent)
     }
 
     /// The upper edge of the highest cell of the waits of all that left.
@@ -107,11 +106,11 @@ impl<'a> View<'a> {
 }
 
 /// Nearest rank: the upper edge of the cell that holds it. No value if there is nothing.
-fn percentile(cells: impl Iterator<Item = (Cell, i64)> + Clone, percent: i64) -> Kpi {
-    let count: i64 = cells.clone().map(|(_, count)| count).sum();
+fn percentile<I: Iterator<Item = (Cell, i64)>>(cells: impl Fn() -> I, percent: i64) -> Kpi {
+    let count: i64 = cells().map(|(_, count)| count).sum();
     let rank = (count * percent + 99) / 100;
     let mut seen = 0;
-    let found = cells.map(|(cell, count)| {
+    let found = cells().map(|(cell, count)| {
         seen += count;
         (cell, seen)
     });

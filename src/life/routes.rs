@@ -6,7 +6,7 @@ use crate::entity::{Entity, Kind};
 use crate::event::Channel;
 use crate::fact::{Family, Key};
 use crate::time::EventTime;
-use hashbrown::HashMap;
+use hashbrown::{Equivalent, HashMap};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntityId(pub u32);
 
-/// Takes facts, each for one entity.
+/// Takes facts, each time for one entity.
 pub trait Ledger {
-    /// A fact of the pane `second`, counted in whole seconds.
-    fn fact(&mut self, to: Account<'_>, family: Family, second: i64, key: Key, amount: i64);
+    /// Facts of the pane `second`, counted in whole seconds. A key may occur more than once.
+    fn facts(&mut self, to: Account<'_>, family: Family, second: i64, facts: &[(Key, i64)]);
 
     /// Calls that wait since an instant.
     fn waiting(&mut self, to: Account<'_>, since: EventTime, amount: i64);
@@ -38,17 +38,23 @@ pub struct Routes {
     entities: Vec<Entity>,
     index: HashMap<Entity, EntityId>,
     tenants: HashMap<String, Tenant>,
+    /// Those of the call under way come first; the others lend it their memory.
+    runs: Vec<Run>,
 }
 
 #[derive(Default)]
 struct Tenant {
     own: HashMap<Option<Channel>, Ids>,
-    queues: HashMap<(Box<str>, Channel), QueueRoute>,
+    queues: HashMap<(Box<str>, Channel), Arc<QueueRoute>>,
     agents: HashMap<(Box<str>, Channel), Ids>,
     pairs: HashMap<(Box<str>, Box<str>, Channel), Ids>,
 }
 
-#[derive(Clone, Default)]
+/// A name within a tenant, asked for.
+#[derive(Hash)]
+struct Asked<'n>(&'n str, Channel);
+
+#[derive(Default)]
 struct QueueRoute {
     own: Ids,
     /// Every team of the queue.
@@ -57,19 +63,52 @@ struct QueueRoute {
     teams_by_queue: Ids,
 }
 
-/// The routes of one call: its tenant and channel, and the names met last.
+/// Facts of one entity, family and second, until another second comes.
+struct Run {
+    id: EntityId,
+    family: Family,
+    second: i64,
+    facts: Vec<(Key, i64)>,
+}
+
+/// The routes of one call: its tenant and channel, and the names met last. Its facts come to the ledger
+/// together, those of one entity and second at once.
 pub struct CallRoutes<'r, 'a> {
     routes: &'r mut Routes,
     tenant: &'a str,
     channel: Channel,
     tenant_ids: Ids,
-    queue: Option<(&'a str, QueueRoute)>,
-    agent: Option<(&'a str, Ids)>,
+    queue: Option<(&'a str, Arc<QueueRoute>)>,
+    part: Option<(AgentPart<'a>, PartIds)>,
+    /// How many runs are this call's.
+    open: usize,
+    waiting: SmallVec<[(EntityId, EventTime, i64); 4]>,
+}
+
+/// What an agent's entities depend on.
+#[derive(Clone, Copy)]
+struct AgentPart<'a> {
+    agent: &'a str,
+    queue: Option<&'a str>,
+    since: EventTime,
+}
+
+#[derive(Default)]
+struct PartIds {
+    own: Ids,
+    pair: Ids,
+    teams: Ids,
+}
+
+impl Equivalent<(Box<str>, Channel)> for Asked<'_> {
+    fn equivalent(&self, (name, channel): &(Box<str>, Channel)) -> bool {
+        self.0 == &**name && self.1 == *channel
+    }
 }
 
 impl Routes {
     pub fn new(plan: Arc<Plan>) -> Routes {
-        Routes { plan, entities: Vec::new(), index: HashMap::new(), tenants: HashMap::new() }
+        Routes { plan, entities: Vec::new(), index: HashMap::new(), tenants: HashMap::new(), runs: Vec::new() }
     }
 
     pub fn entity(&self, id: EntityId) -> &Entity {
@@ -98,7 +137,16 @@ impl Routes {
 
     pub fn call<'r, 'a>(&'r mut self, tenant: &'a str, channel: Channel) -> CallRoutes<'r, 'a> {
         let tenant_ids = self.tenant(tenant, channel);
-        CallRoutes { routes: self, tenant, channel, tenant_ids, queue: None, agent: None }
+        CallRoutes {
+            routes: self,
+            tenant,
+            channel,
+            tenant_ids,
+            queue: None,
+            part: None,
+            open: 0,
+            waiting: SmallVec::new(),
+        }
     }
 
     fn tenant(&mut self, tenant: &str, channel: Channel) -> Ids {
@@ -119,9 +167,9 @@ impl Routes {
         std::iter::once(entity).chain(with_channel).map(|entity| self.id(entity)).collect()
     }
 
-    fn queue(&mut self, tenant: &str, queue: &str, channel: Channel) -> QueueRoute {
-        let key = (Box::from(queue), channel);
-        if let Some(route) = self.tenants.get(tenant).and_then(|known| known.queues.get(&key)) {
+    fn queue(&mut self, tenant: &str, queue: &str, channel: Channel) -> Arc<QueueRoute> {
+        let known = self.tenants.get(tenant).and_then(|known| known.queues.get(&Asked(queue, channel)));
+        if let Some(route) = known {
             return route.clone();
         }
         let mut route = QueueRoute { own: self.ids(tenant, Kind::Queue, queue, channel), ..QueueRoute::default() };
@@ -133,17 +181,18 @@ impl Routes {
                 route.teams_by_queue.extend_from_slice(&ids);
             }
         }
-        self.tenants.entry_ref(tenant).or_default().queues.insert(key, route.clone());
+        let route = Arc::new(route);
+        self.tenants.entry_ref(tenant).or_default().queues.insert((queue.into(), channel), route.clone());
         route
     }
 
     fn agent(&mut self, tenant: &str, agent: &str, channel: Channel) -> Ids {
-        let key = (Box::from(agent), channel);
-        if let Some(ids) = self.tenants.get(tenant).and_then(|known| known.agents.get(&key)) {
+        let known = self.tenants.get(tenant).and_then(|known| known.agents.get(&Asked(agent, channel)));
+        if let Some(ids) = known {
             return ids.clone();
         }
         let ids = self.ids(tenant, Kind::Agent, agent, channel);
-        self.tenants.entry_ref(tenant).or_default().agents.insert(key, ids.clone());
+        self.tenants.entry_ref(tenant).or_default().agents.insert((agent.into(), channel), ids.clone());
         ids
     }
 
@@ -156,76 +205,148 @@ impl Routes {
         self.tenants.entry_ref(tenant).or_default().pairs.insert(key, ids.clone());
         ids
     }
+
+    fn part(&mut self, tenant: &str, AgentPart { agent, queue, since }: AgentPart<'_>, channel: Channel) -> PartIds {
+        let own = self.agent(tenant, agent, channel);
+        let pair = queue.filter(|_| self.plan.queue_agent).map(|queue| self.pair(tenant, queue, agent, channel));
+        let mut teams = Ids::new();
+        if !self.plan.teams.is_empty() {
+            let plan = self.plan.clone();
+            for team in plan.teams.iter().filter(|team| team.has_member(agent, since)) {
+                teams.extend_from_slice(&self.ids(tenant, Kind::Team, &team.name, channel));
+            }
+        }
+        PartIds { own, pair: pair.unwrap_or_default(), teams }
+    }
 }
 
 impl<'a> CallRoutes<'_, 'a> {
-    /// Hands a booking to the ledger, once for each of its entities.
+    /// Books for each of the booking's entities. The ledger has it when the call is finished.
     pub fn book(&mut self, booking: Booking<'a>, ledger: &mut impl Ledger) {
         let mut ids: SmallVec<[EntityId; 8]> = SmallVec::new();
         if booking.to.has(To::TENANT) {
-            ids.extend_from_slice(&self.tenant_ids);
+            ids.extend(self.tenant_ids.iter().copied());
         }
         if let Some(queue) = booking.queue {
             let route = self.queue_route(queue);
             if booking.to.has(To::QUEUE) {
-                ids.extend_from_slice(&route.own);
+                ids.extend(route.own.iter().copied());
             }
             if booking.to.has(To::TEAM_OF_QUEUE) {
-                ids.extend_from_slice(&route.teams);
+                ids.extend(route.teams.iter().copied());
             }
             if booking.to.has(To::TEAM_OF_AGENT) {
-                ids.extend_from_slice(&route.teams_by_queue);
+                ids.extend(route.teams_by_queue.iter().copied());
             }
         }
+        let mut agents_alone = 0;
         if let Some(agent) = booking.agent {
-            self.agent_ids(agent, &booking, &mut ids);
+            let part = self.agent_part(AgentPart { agent, queue: booking.queue, since: booking.since });
+            if booking.to.has(To::TEAM_OF_AGENT) {
+                ids.extend(part.teams.iter().copied());
+            }
+            if booking.to.has(To::AGENT) {
+                ids.extend(part.pair.iter().copied());
+                ids.extend(part.own.iter().copied());
+                agents_alone = part.own.len();
+            }
         }
+        let second = booking.at.second().0;
+        match booking.what {
+            What::Waiting => self.wait(&ids, booking.at, booking.amount),
+            What::EntryFact(key) => self.fact(&ids, Family::Entry, second, (key, booking.amount), ledger),
+            What::Fact(key) => {
+                self.fact(&ids, Family::Event, second, (key, booking.amount), ledger);
+                if let Some(entry) = booking.entry {
+                    // By entry, agents alone are not booked: their intervals have one family.
+                    let ids = &ids[..ids.len() - agents_alone];
+                    self.fact(ids, Family::Entry, entry.second().0, (key, booking.amount), ledger);
+                }
+            }
+        }
+    }
+
+    /// Hands the ledger what it does not have yet.
+    pub fn finish(self, ledger: &mut impl Ledger) {
+        let entities = &self.routes.entities;
+        for run in &mut self.routes.runs[..self.open] {
+            run.hand_over(entities, ledger);
+        }
+        for (id, since, amount) in self.waiting.into_iter().filter(|(.., amount)| *amount != 0) {
+            ledger.waiting(Account { id, entity: &entities[id.0 as usize] }, since, amount);
+        }
+    }
+
+    fn fact(&mut self, ids: &[EntityId], family: Family, second: i64, fact: (Key, i64), ledger: &mut impl Ledger) {
+        let Routes { runs, entities, .. } = &mut *self.routes;
         for id in ids {
-            enter(Account { id, entity: self.routes.entity(id) }, &booking, ledger);
+            let of_call = &mut runs[..self.open];
+            match of_call.iter_mut().find(|run| run.id == *id && run.family == family) {
+                Some(run) => {
+                    if run.second != second {
+                        run.hand_over(entities, ledger);
+                        run.second = second;
+                    }
+                    run.facts.push(fact);
+                }
+                None => {
+                    if self.open == runs.len() {
+                        runs.push(Run { id: *id, family, second, facts: Vec::new() });
+                    }
+                    let run = &mut runs[self.open];
+                    (run.id, run.family, run.second) = (*id, family, second);
+                    run.facts.push(fact);
+                    self.open += 1;
+                }
+            }
+        }
+    }
+
+    fn wait(&mut self, ids: &[EntityId], since: EventTime, amount: i64) {
+        for id in ids {
+            match self.waiting.iter_mut().find(|(known, at, _)| known == id && *at == since) {
+                Some((.., sum)) => *sum += amount,
+                None => self.waiting.push((*id, since, amount)),
+            }
         }
     }
 
     fn queue_route(&mut self, queue: &'a str) -> &QueueRoute {
-        if self.queue.as_ref().is_none_or(|(known, _)| *known != queue) {
+        if self.queue.as_ref().is_none_or(|(known, _)| !is_same(known, queue)) {
             self.queue = None;
         }
         let (routes, tenant, channel) = (&mut *self.routes, self.tenant, self.channel);
         &self.queue.get_or_insert_with(|| (queue, routes.queue(tenant, queue, channel))).1
     }
 
-    fn agent_ids(&mut self, agent: &'a str, booking: &Booking<'a>, ids: &mut SmallVec<[EntityId; 8]>) {
+    fn agent_part(&mut self, asked: AgentPart<'a>) -> &PartIds {
+        if self.part.as_ref().is_none_or(|(known, _)| !known.is(asked)) {
+            self.part = None;
+        }
         let (routes, tenant, channel) = (&mut *self.routes, self.tenant, self.channel);
-        if booking.to.has(To::AGENT) {
-            if self.agent.as_ref().is_none_or(|(known, _)| *known != agent) {
-                self.agent = None;
-            }
-            let (_, own) = self.agent.get_or_insert_with(|| (agent, routes.agent(tenant, agent, channel)));
-            ids.extend_from_slice(own);
-            if let Some(queue) = booking.queue.filter(|_| routes.plan.queue_agent) {
-                ids.extend_from_slice(&routes.pair(tenant, queue, agent, channel));
-            }
-        }
-        if booking.to.has(To::TEAM_OF_AGENT) && !routes.plan.teams.is_empty() {
-            let plan = routes.plan.clone();
-            for team in plan.teams.iter().filter(|team| team.has_member(agent, booking.since)) {
-                ids.extend_from_slice(&routes.ids(tenant, Kind::Team, &team.name, channel));
-            }
-        }
+        &self.part.get_or_insert_with(|| (asked, routes.part(tenant, asked, channel))).1
     }
 }
 
-/// By entry, agents alone are not booked: their intervals have one family.
-fn enter(to: Account<'_>, booking: &Booking<'_>, ledger: &mut impl Ledger) {
-    let second = booking.at.second().0;
-    let entry = booking.entry.filter(|_| to.entity.kind != Kind::Agent);
-    match booking.what {
-        What::Waiting => ledger.waiting(to, booking.at, booking.amount),
-        What::EntryFact(key) => ledger.fact(to, Family::Entry, second, key, booking.amount),
-        What::Fact(key) => {
-            ledger.fact(to, Family::Event, second, key, booking.amount);
-            if let Some(entry) = entry {
-                ledger.fact(to, Family::Entry, entry.second().0, key, booking.amount);
-            }
-        }
+impl AgentPart<'_> {
+    fn is(&self, other: AgentPart<'_>) -> bool {
+        let has_same_queue = match (self.queue, other.queue) {
+            (Some(mine), Some(theirs)) => is_same(mine, theirs),
+            (mine, theirs) => mine == theirs,
+        };
+        self.since == other.since && has_same_queue && is_same(self.agent, other.agent)
+    }
+}
+
+/// Mostly it is the very same place in the call's log, which saves reading the names.
+fn is_same(a: &str, b: &str) -> bool {
+    std::ptr::eq(a, b) || a == b
+}
+
+impl Run {
+    fn hand_over(&mut self, entities: &[Entity], ledger: &mut impl Ledger) {
+        let to = Account { id: self.id, entity: &entities[self.id.0 as usize] };
+        ledger.facts(to, self.family, self.second, &self.facts);
+        self.facts.clear();
     }
 }

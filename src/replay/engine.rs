@@ -116,18 +116,20 @@ impl Replay {
             let entity = Entity { tenant, kind: Kind::Queue, id: queue.as_str().into(), channel: None };
             tallies.account(routes.id(entity.clone()), &entity);
         }
-        let mut bookings = Vec::new();
-        for (key, log) in &self.calls {
+        // The order changes nothing; by tenant and time what is added to is at hand.
+        let calls = self.calls.iter().filter_map(|(key, log)| {
             let (tenant, call_id) = key.split_once('\0').expect("a call's key holds its tenant");
-            let Some(first) = log.iter().next() else { continue };
+            let first = log.iter().next()?;
+            Some((tenant, first.time, first.channel, call_id, log))
+        });
+        let mut calls: Vec<_> = calls.collect();
+        calls.sort_unstable_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+        for (tenant, _, channel, call_id, log) in calls {
             let restarts = self.restarts.get(tenant).map_or(&[][..], Vec::as_slice);
             let terms = Terms { plan: &self.plan, call_id, restarts, judged: as_of };
-            bookings.clear();
-            settle(terms, log, |booking| bookings.push(booking));
-            let mut call = routes.call(tenant, first.channel);
-            for booking in &bookings {
-                call.book(*booking, &mut tallies);
-            }
+            let mut call = routes.call(tenant, channel);
+            settle(terms, log, |booking| call.book(booking, &mut tallies));
+            call.finish(&mut tallies);
         }
         tallies
     }
@@ -138,27 +140,43 @@ pub struct Tallies<'s> {
     settings: &'s KpiSettings,
     shape: Shape,
     as_of: EventTime,
-    accounts: Vec<Option<(Entity, Tally)>>,
-    finders: HashMap<Arc<str>, Finder>,
+    accounts: Vec<Option<Known>>,
+    finders: Vec<Finder>,
+    /// Each tenant's place in `finders`.
+    by_tenant: HashMap<Arc<str>, usize>,
+}
+
+struct Known {
+    entity: Entity,
+    tally: Tally,
+    /// The place of its tenant's finder.
+    finder: usize,
 }
 
 impl<'s> Tallies<'s> {
     fn new(settings: &'s KpiSettings, as_of: EventTime) -> Tallies<'s> {
-        Tallies { settings, shape: settings.shape(), as_of, accounts: Vec::new(), finders: HashMap::new() }
+        Tallies {
+            settings,
+            shape: settings.shape(),
+            as_of,
+            accounts: Vec::new(),
+            finders: Vec::new(),
+            by_tenant: HashMap::new(),
+        }
     }
 
     /// Every record of the kept entities and windows, in the order of entities: `now`, sliding windows,
     /// `total`, and every interval that holds facts.
     pub fn records(&self, filter: &Filter) -> impl Iterator<Item = KpiRecord> {
-        let mut accounts: Vec<&(Entity, Tally)> =
-            self.accounts.iter().flatten().filter(|(entity, _)| filter.keeps_entity(entity)).collect();
-        accounts.sort_by(|a, b| a.0.cmp(&b.0));
-        accounts.into_iter().flat_map(move |(entity, tally)| {
+        let mut accounts: Vec<&Known> =
+            self.accounts.iter().flatten().filter(|account| filter.keeps_entity(&account.entity)).collect();
+        accounts.sort_by(|a, b| a.entity.cmp(&b.entity));
+        accounts.into_iter().flat_map(move |Known { entity, tally, .. }| {
             let (settings, kept, as_of) = (self.settings, &self.shape.intervals, self.as_of);
             let projection = Projection { settings, kept, entity, tally, as_of };
             let windows = self.windows(entity, tally).into_iter();
-            let kept = windows.filter(|window| filter.keeps_window(window.name(settings)));
-            kept.filter_map(move |window| projection.record(window, Edition::default())).collect::<Vec<_>>()
+            let kept = windows.filter(move |window| filter.keeps_window(window.name(settings)));
+            kept.filter_map(move |window| projection.record(window, Edition::default()))
         })
     }
 
@@ -179,25 +197,25 @@ impl<'s> Tallies<'s> {
         if self.accounts.len() <= index {
             self.accounts.resize_with(index + 1, || None);
         }
-        let (_, tally) = self.accounts[index].get_or_insert_with(|| {
+        let (settings, shape, as_of, finders) = (self.settings, &self.shape, self.as_of, &mut self.finders);
+        let account = self.accounts[index].get_or_insert_with(|| {
             let mut tally = Tally::default();
             // The windows end where they will be shown, so that only what they hold is kept.
-            tally.panes.slide(&self.shape.windows, self.as_of.second().0 + 1);
-            (entity.clone(), tally)
+            tally.panes.slide(&shape.windows, as_of.second().0 + 1);
+            let finder = *self.by_tenant.entry_ref(&entity.tenant).or_insert_with(|| {
+                finders.push(Finder::new(settings.zone(&entity.tenant).clone()));
+                finders.len() - 1
+            });
+            Known { entity: entity.clone(), tally, finder }
         });
-        let settings = self.settings;
-        let finder = self
-            .finders
-            .entry_ref(&entity.tenant)
-            .or_insert_with(|| Finder::new(settings.zone(&entity.tenant).clone()));
-        (tally, finder, &self.shape)
+        (&mut account.tally, &mut finders[account.finder], shape)
     }
 }
 
 impl Ledger for Tallies<'_> {
-    fn fact(&mut self, to: Account<'_>, family: Family, second: i64, key: Key, amount: i64) {
+    fn facts(&mut self, to: Account<'_>, family: Family, second: i64, facts: &[(Key, i64)]) {
         let (tally, finder, shape) = self.account(to.id, to.entity);
-        tally.add(shape, finder, to.entity.kind, Booked { family, second, key, amount });
+        tally.add(shape, finder, to.entity.kind, Booked { family, second, facts });
     }
 
     fn waiting(&mut self, to: Account<'_>, since: EventTime, amount: i64) {

@@ -23,7 +23,7 @@ pub fn write(form: Form, records: impl Iterator<Item = KpiRecord>, out: &mut imp
 
 fn write_json(records: impl Iterator<Item = KpiRecord>, out: &mut impl Write) -> io::Result<()> {
     for record in records {
-        serde_json::to_writer(&mut *out, &record)?;
+        out.write_all(&record.to_json())?;
         out.write_all(b"\n")?;
     }
     Ok(())

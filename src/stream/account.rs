@@ -97,11 +97,10 @@ impl Account {
             return;
         }
         let second = row.at;
-        for (key, amount) in facts_of(row) {
-            self.tally.add(shape, finder, self.entity.kind, Booked { family, second, key, amount });
-            if key == Key::measure(Measure::Concurrent) {
-                self.unkept.hours.insert(second.div_euclid(3_600));
-            }
+        let facts: Vec<(Key, i64)> = facts_of(row).collect();
+        self.tally.add(shape, finder, self.entity.kind, Booked { family, second, facts: &facts });
+        if facts.iter().any(|(key, _)| *key == Key::measure(Measure::Concurrent)) {
+            self.unkept.hours.insert(second.div_euclid(3_600));
         }
         if family == Family::Event {
             self.unkept.minutes.insert(second.div_euclid(60));

@@ -73,8 +73,8 @@ impl Rows {
 }
 
 impl Ledger for Rows {
-    fn fact(&mut self, to: Account<'_>, family: Family, second: i64, key: Key, amount: i64) {
-        self.add(to.id, family, second, key, amount);
+    fn facts(&mut self, to: Account<'_>, family: Family, second: i64, facts: &[(Key, i64)]) {
+        self.rows.entry((to.id, family, second)).or_default().add_all(facts, 1);
     }
 
     fn waiting(&mut self, to: Account<'_>, since: EventTime, amount: i64) {

@@ -670,10 +670,12 @@ fn book<'l>(
         return settle(log, &mut |_| {});
     };
     let mut call = routes.call(tenant, first.channel);
-    settle(log, &mut |mut booking| {
+    let settled = settle(log, &mut |mut booking| {
         booking.amount *= sign;
         call.book(booking, rows);
-    })
+    });
+    call.finish(rows);
+    settled
 }
 
 /// Takes back what a call's old log amounted to: as it was booked, if by another plan or other rules.

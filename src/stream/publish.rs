@@ -322,7 +322,7 @@ fn out_record(topic: &Arc<str>, partition: i32, key: String, record: &KpiRecord)
     OutRecord {
         to: Output::Topic { topic: topic.clone(), partition: Some(partition) },
         key: Some(key.into_bytes()),
-        value: Some(serde_json::to_vec(record).expect("a record of texts and numbers is JSON")),
+        value: Some(record.to_json()),
         headers,
         timestamp: None,
     }

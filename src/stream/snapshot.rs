@@ -149,7 +149,7 @@ fn part_state(account: &Account, part: Part) -> wire::PartState {
         Part::Piece(place, start) => {
             let piece = account.tally.intervals.piece(place, start).cloned().unwrap_or_default();
             let families = [(Family::Event, piece.event), (Family::Entry, piece.entry)];
-            families.iter().map(|(family, facts)| row(0, *family, start.0, facts)).collect()
+            families.iter().map(|(family, sums)| row(0, *family, start.0, &sums.to_facts())).collect()
         }
         Part::Hour(hour) => {
             let key = Key::measure(Measure::Concurrent);
@@ -167,9 +167,7 @@ fn load_part(account: &mut Account, shape: &Shape, part: Part, state: &wire::Par
         let facts: Vec<(Key, i64)> = facts_of(row).collect();
         match part {
             Part::Minute(_) => {
-                for (key, amount) in facts {
-                    account.tally.panes.add(&shape.windows, row.at, key, amount);
-                }
+                account.tally.panes.add(&shape.windows, row.at, &facts);
             }
             Part::Piece(place, start) => {
                 let family = family(row.family).unwrap_or(Family::Event);

@@ -4,16 +4,17 @@
 //! Weeks and months are kept beside. A late fact changes the interval it belongs to, which is then
 //! `corrected` if it was final before.
 
+use super::sums::Sums;
 use crate::calendar::{Interval, Length, Zone};
-use crate::fact::{Facts, Family, Key};
+use crate::fact::{Family, Key};
 use crate::time::EventTime;
 use std::collections::BTreeMap;
 
 /// One interval's facts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Piece {
-    pub event: Facts,
-    pub entry: Facts,
+    pub event: Sums,
+    pub entry: Sums,
 }
 
 /// The pieces of one length, by their start.
@@ -98,8 +99,8 @@ impl Finder {
 }
 
 impl Intervals {
-    /// Adds a fact of a second to the piece of every kept length that holds it.
-    pub fn add(&mut self, kept: &Kept, finder: &mut Finder, family: Family, second: i64, key: Key, amount: i64) {
+    /// Adds facts of a second to the piece of every kept length that holds it.
+    pub fn add(&mut self, kept: &Kept, finder: &mut Finder, family: Family, second: i64, facts: &[(Key, i64)]) {
         self.long.resize_with(kept.long.len(), Pieces::new);
         let at = EventTime(second * 1000);
         let base = std::iter::once(&mut self.base).take(usize::from(kept.base.is_some()));
@@ -108,11 +109,11 @@ impl Intervals {
             let start = finder.find(length, at).start;
             let piece = pieces.entry(start).or_default();
             match family {
-                Family::Event => piece.event.add(key, amount),
-                Family::Entry => piece.entry.add(key, amount),
+                Family::Event => piece.event.add_all(facts, 1),
+                Family::Entry => piece.entry.add_all(facts, 1),
                 Family::Waiting => unreachable!("who is waiting is not booked in an interval"),
             }
-            if *piece == Piece::default() {
+            if piece.event.is_empty() && piece.entry.is_empty() {
                 pieces.remove(&start);
             }
         }
@@ -128,8 +129,8 @@ impl Intervals {
                 let mut pieces = self.base.range(interval.start..interval.end).map(|(_, piece)| piece);
                 let mut sum = pieces.next().cloned().unwrap_or_default();
                 for piece in pieces {
-                    sum.event.add_all(piece.event.as_slice(), 1);
-                    sum.entry.add_all(piece.entry.as_slice(), 1);
+                    sum.event.add_sums(&piece.event);
+                    sum.entry.add_sums(&piece.entry);
                 }
                 sum
             }

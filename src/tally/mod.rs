@@ -1,6 +1,8 @@
 //! Tallies: facts added up per entity, in panes, sliding windows, calendar intervals and levels.
 //! Pure: no clock, no Kafka, cannot fail.
 
+pub mod cells;
+
 pub mod sums;
 
 pub mod panes;

@@ -30,9 +30,9 @@ pub struct Panes {
 }
 
 impl Panes {
-    /// Adds a fact. `lengths` are the windows' lengths in seconds, the same in every call. Answers
-    /// whether a window holds it now.
-    pub fn add(&mut self, lengths: &[i64], second: i64, key: Key, amount: i64) -> bool {
+    /// Adds facts of a second. `lengths` are the windows' lengths in seconds, the same in every call.
+    /// Answers whether a window holds them now.
+    pub fn add(&mut self, lengths: &[i64], second: i64, facts: &[(Key, i64)]) -> bool {
         let longest = lengths.iter().copied().max().unwrap_or(0);
         if self.end.is_some_and(|end| second < end - longest) {
             return false;
@@ -47,7 +47,7 @@ impl Panes {
         if self.panes.get(at).is_none_or(|pane| pane.second != second) {
             self.panes.insert(at, Pane { second, facts: Facts::default() });
         }
-        self.panes[at].facts.add(key, amount);
+        self.panes[at].facts.add_all(facts, 1);
         if self.panes[at].facts.is_empty() {
             self.panes.remove(at);
         }
@@ -55,7 +55,7 @@ impl Panes {
         let mut is_held = false;
         for (window, length) in self.windows.iter_mut().zip(lengths) {
             if end - length <= second {
-                window.add(key, amount);
+                window.add_all(facts, 1);
                 is_held = true;
             }
         }

@@ -1,33 +1,22 @@
-//! Sums: what a projection reads, whether it is kept densely (running windows, totals) or sparsely
-//! (panes, intervals).
+//! Sums: facts added up for a projection. What is asked for all the time stands in its place: the
+//! measures.
 
+use super::cells::Cells;
 use crate::fact::{Distribution, Facts, Key, MEASURES, Measure};
+use crate::histogram::Cell;
 
-/// A sum of facts that can be asked.
-pub trait Summed {
-    fn get(&self, measure: Measure) -> i64;
-
-    /// The cells of a distribution that hold something, shortest first.
-    fn cells(&self, distribution: Distribution) -> &[(Key, i64)];
-}
-
-/// A dense sum: measures in place, cells sparse.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A sum of facts. Equal if they hold the same.
+#[derive(Clone, Debug, Default)]
 pub struct Sums {
-    measures: Box<[i64; MEASURES]>,
-    cells: Facts,
-}
-
-impl Default for Sums {
-    fn default() -> Self {
-        Sums { measures: Box::new([0; MEASURES]), cells: Facts::default() }
-    }
+    /// None until the first: agents have no facts by entry.
+    measures: Option<Box<[i64; MEASURES]>>,
+    cells: Cells,
 }
 
 impl Sums {
     pub fn add(&mut self, key: Key, amount: i64) {
         match key.index() {
-            Some(index) => self.measures[index] += amount,
+            Some(index) => self.measures.get_or_insert_with(|| Box::new([0; MEASURES]))[index] += amount,
             None => self.cells.add(key, amount),
         }
     }
@@ -39,33 +28,41 @@ impl Sums {
         }
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.cells.is_empty() && self.measures.iter().all(|amount| *amount == 0)
+    /// Adds another sum.
+    pub fn add_sums(&mut self, other: &Sums) {
+        if let Some(more) = &other.measures {
+            let measures = self.measures.get_or_insert_with(|| Box::new([0; MEASURES]));
+            measures.iter_mut().zip(more.iter()).for_each(|(sum, more)| *sum += more);
+        }
+        for (key, amount) in other.cells.iter() {
+            self.cells.add(key, amount);
+        }
     }
 
-    /// The same sum, kept sparsely.
+    pub fn is_empty(&self) -> bool {
+        self.cells.is_empty() && self.measures.iter().flat_map(|all| all.iter()).all(|amount| *amount == 0)
+    }
+
+    pub fn get(&self, measure: Measure) -> i64 {
+        self.measures.as_ref().map_or(0, |all| all[measure as usize])
+    }
+
+    /// The cells of a distribution that hold something, shortest first.
+    pub fn cells(&self, distribution: Distribution) -> impl Iterator<Item = (Cell, i64)> {
+        self.cells.of(distribution)
+    }
+
+    /// The same sum as facts.
     pub fn to_facts(&self) -> Facts {
         let measures = Measure::ALL.iter().map(|measure| (Key::measure(*measure), self.get(*measure)));
-        measures.chain(self.cells.as_slice().iter().copied()).collect()
+        measures.chain(self.cells.iter()).collect()
     }
 }
 
-impl Summed for Sums {
-    fn get(&self, measure: Measure) -> i64 {
-        self.measures[measure as usize]
-    }
-
-    fn cells(&self, distribution: Distribution) -> &[(Key, i64)] {
-        self.cells.distribution(distribution)
+impl PartialEq for Sums {
+    fn eq(&self, other: &Sums) -> bool {
+        Measure::ALL.iter().all(|measure| self.get(*measure) == other.get(*measure)) && self.cells == other.cells
     }
 }
 
-impl Summed for Facts {
-    fn get(&self, measure: Measure) -> i64 {
-        Facts::get(self, measure)
-    }
-
-    fn cells(&self, distribution: Distribution) -> &[(Key, i64)] {
-        self.distribution(distribution)
-    }
-}
+impl Eq for Sums {}

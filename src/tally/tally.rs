@@ -7,6 +7,7 @@ use super::sums::Sums;
 use crate::entity::Kind;
 use crate::fact::{Family, Key, Measure};
 use crate::time::EventTime;
+use smallvec::SmallVec;
 use std::collections::BTreeMap;
 
 /// What is kept for every entity alike.
@@ -29,41 +30,32 @@ pub struct Tally {
     waiting: BTreeMap<EventTime, i64>,
 }
 
-/// What adding a fact changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Changed {
-    /// A sliding window holds the fact now.
-    pub windows: bool,
-    /// Where the fact was booked in intervals.
-    pub intervals: Option<EventTime>,
-}
-
 impl Tally {
-    /// Adds a fact of a second.
+    /// Adds facts of a second.
     pub fn add(
         &mut self,
         shape: &Shape,
         finder: &mut Finder,
         kind: Kind,
-        Booked { family, second, key, amount }: Booked,
-    ) -> Changed {
+        Booked { family, second, facts }: Booked<'_>,
+    ) {
         if family == Family::Entry {
-            self.intervals.add(&shape.intervals, finder, family, second, key, amount);
-            return Changed { windows: false, intervals: Some(EventTime(second * 1000)) };
+            return self.intervals.add(&shape.intervals, finder, family, second, facts);
         }
-        self.total.add(key, amount);
-        if key == Key::measure(Measure::Concurrent) {
-            if kind.has_visits() {
-                self.concurrent.add(second, amount);
+        self.total.add_all(facts, 1);
+        // Levels have no meaning as a sum over a window: they are kept in the total alone.
+        let mut counted: SmallVec<[(Key, i64); 24]> = SmallVec::new();
+        for fact in facts {
+            if !fact.0.is_level() {
+                counted.push(*fact);
+            } else if fact.0 == Key::measure(Measure::Concurrent) && kind.has_visits() {
+                self.concurrent.add(second, fact.1);
             }
-            return Changed { windows: true, intervals: Some(EventTime(second * 1000)) };
         }
-        if is_level(key) {
-            return Changed { windows: false, intervals: None };
+        if !counted.is_empty() {
+            self.intervals.add(&shape.intervals, finder, family, second, &counted);
+            self.panes.add(&shape.windows, second, &counted);
         }
-        self.intervals.add(&shape.intervals, finder, family, second, key, amount);
-        let windows = self.panes.add(&shape.windows, second, key, amount);
-        Changed { windows, intervals: Some(EventTime(second * 1000)) }
     }
 
     /// Adds calls that wait since an instant.
@@ -111,16 +103,10 @@ impl Tally {
     }
 }
 
-/// A fact and where it is booked.
+/// Facts and where they are booked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Booked {
+pub struct Booked<'f> {
     pub family: Family,
     pub second: i64,
-    pub key: Key,
-    pub amount: i64,
-}
-
-/// Levels have no meaning as a sum over a window: they are kept in the total alone.
-fn is_level(key: Key) -> bool {
-    [Measure::Ringing, Measure::Talking, Measure::OnHold, Measure::InWrapup].map(Key::measure).contains(&key)
+    pub facts: &'f [(Key, i64)],
 }

@@ -104,6 +104,7 @@ impl Book {
         let Some(first) = log.iter().next() else { return };
         let mut call = routes.call(tenant, first.channel);
         settle(log, &mut |booking| call.book(Booking { amount: booking.amount * sign, ..booking }, self));
+        call.finish(self);
     }
 
     fn add(&mut self, place: (String, Family, i64, Option<Key>), amount: i64) {
@@ -116,8 +117,10 @@ impl Book {
 }
 
 impl Ledger for Book {
-    fn fact(&mut self, to: Account<'_>, family: Family, second: i64, key: Key, amount: i64) {
-        self.add((to.entity.to_string(), family, second, Some(key)), amount);
+    fn facts(&mut self, to: Account<'_>, family: Family, second: i64, facts: &[(Key, i64)]) {
+        for (key, amount) in facts {
+            self.add((to.entity.to_string(), family, second, Some(*key)), *amount);
+        }
     }
 
     fn waiting(&mut self, to: Account<'_>, since: EventTime, amount: i64) {

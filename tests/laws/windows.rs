@@ -61,7 +61,7 @@ proptest! {
             match act {
                 Act::Fact { back, what, amount } => {
                     told.push((end - 1 - back, key(what), amount));
-                    let is_held = panes.add(&lengths, end - 1 - back, key(what), amount);
+                    let is_held = panes.add(&lengths, end - 1 - back, &[(key(what), amount)]);
                     prop_assert!(is_held || before == sums(&panes, lengths.len()));
                 }
                 Act::Slide(seconds) => {
