@@ -191,7 +191,7 @@ impl Calls {
         match &event.what {
             What::Call(call) => self.take_call(input, record.offset, &event, call),
             What::SourceRestarted => {
-                self.take_restart(input, &event);
+                self.take_restart(input, record.offset, &event);
                 Ok(())
             }
             _ => {
@@ -270,7 +270,7 @@ impl Calls {
     }
 
     /// Ends what calls of the source have open, in this partition.
-    fn take_restart(&mut self, input: &Input, event: &Event<'_>) {
+    fn take_restart(&mut self, input: &Input, offset: i64, event: &Event<'_>) {
         let source = event.source.as_deref().filter(|source| *source != input.topic.as_ref()).unwrap_or_default();
         let restart = Restart { at: event.time, source: source.to_string() };
         let partition = self.inputs.get_mut(input).expect("records come for assigned inputs only");
@@ -294,6 +294,7 @@ impl Calls {
             unbook(&mut self.routes, &mut self.rows, tenant, terms, call, &log);
             let terms = Terms { restarts: &new, ..terms };
             let settled = book(&mut self.routes, &mut self.rows, tenant, &log, |log, sink| settle(terms, log, sink), 1);
+            call.offset = offset;
             call.judged = settled.has_lost.then_some(judged);
             note(&mut partition.agenda, &mut partition.changed, call, key, settled, horizon);
         }
@@ -301,7 +302,7 @@ impl Calls {
     }
 
     /// Ends as lost what log time says is lost, and forgets what no event can reach any more.
-    fn look_at_agenda(&mut self, input: &Input) {
+    fn look_at_agenda(&mut self, input: &Input, offset: i64) {
         let partition = self.inputs.get_mut(input).expect("an assigned input");
         let Some(log_time) = partition.log_time else { return };
         let horizon = keep_for(&self.settings.plan);
@@ -312,22 +313,29 @@ impl Calls {
             let (tenant, call_id) = split(&key);
             let restarts = partition.restarts.get(tenant).map_or(&[][..], Vec::as_slice);
             let terms = Terms { plan: &self.settings.plan, call_id, restarts, judged: log_time };
-            let last = settle(terms, &call.log, |_| {});
-            if last.next_loss.is_none() && last.last.plus(horizon) <= log_time {
-                partition.calls.remove(&key);
-                partition.changed.remove(&key);
-                partition.forgotten.push(key);
-                continue;
-            }
-            if last.has_lost {
+            let before = Terms { judged: call.judged.unwrap_or(EventTime(i64::MIN)), ..terms };
+            let is_due = settle(before, &call.log, |_| {}).next_loss.is_some_and(|loss| loss <= log_time);
+            let settled = settle(terms, &call.log, |_| {});
+            if is_due {
                 let log = call.log.clone();
                 unbook(&mut self.routes, &mut self.rows, tenant, terms, call, &log);
-                let settled =
-                    book(&mut self.routes, &mut self.rows, tenant, &log, |log, sink| settle(terms, log, sink), 1);
+                book(&mut self.routes, &mut self.rows, tenant, &log, |log, sink| settle(terms, log, sink), 1);
+                call.offset = offset;
                 call.judged = Some(log_time);
-                note(&mut partition.agenda, &mut partition.changed, call, &key, settled, horizon);
+                partition.changed.insert(key.clone());
+            }
+            if settled.next_loss.is_none() && settled.last.plus(horizon) <= log_time {
+                // Log time may run on so far that a call is forgotten in the commit that changes it.
+                if partition.changed.remove(&key) {
+                    let terms = Terms { judged: call.judged.unwrap_or(EventTime(i64::MIN)), ..terms };
+                    let version = (self.settings.generation << 40) + call.offset as u64;
+                    let record = call_record::record(terms, tenant, &call.log, version, &self.settings.calls);
+                    self.outgoing.extend(record);
+                }
+                partition.calls.remove(&key);
+                partition.forgotten.push(key);
             } else {
-                schedule(&mut partition.agenda, call, &key, last, horizon);
+                schedule(&mut partition.agenda, call, &key, settled, horizon);
             }
         }
         partition.forget_restarts(log_time, horizon);
@@ -399,7 +407,8 @@ impl Calls {
                 let version = (self.settings.generation << 40) + call.offset as u64;
                 out.extend(call_record::record(terms, tenant, &call.log, version, &self.settings.calls));
             }
-            for key in partition.forgotten.drain(..) {
+            // An id that was used again since it was forgotten is written above.
+            for key in partition.forgotten.drain(..).filter(|key| !partition.calls.contains_key(key)) {
                 out.push(state(key.as_bytes(), None));
             }
             // State without a committed offset is a fault: before the first record there is neither.
@@ -506,7 +515,7 @@ impl Stage for Calls {
         if let Err(reject) = self.take(input, record) {
             self.reject(input, record, &reject);
         }
-        self.look_at_agenda(input);
+        self.look_at_agenda(input, record.offset);
     }
 
     fn set_aside(&mut self, input: &Input, record: Record<'_>) {
