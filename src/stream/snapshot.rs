@@ -97,7 +97,8 @@ fn load_core(account: &mut Account, settings: &KpiSettings, state: &wire::Accoun
     }
     let stretches = state.peak_start.iter().copied().zip(state.peak_end.iter().copied());
     let peaks = stretches.zip(state.peak.iter().copied()).collect();
-    account.tally.concurrent.restore_forgotten(state.level_base, state.level_max, peaks);
+    let forgotten = state.forgotten.map(|at| EventTime(at).second().0);
+    account.tally.concurrent.restore_forgotten(forgotten, state.level_base, state.level_max, peaks);
     for (since, count) in state.waiting_since.iter().zip(&state.waiting_count) {
         account.tally.add_waiting(EventTime(*since), *count);
     }
