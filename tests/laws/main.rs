@@ -7,10 +7,13 @@ mod drive;
 #[path = "../support/histories.rs"]
 mod histories;
 
+mod cuts;
 mod order;
+mod published;
 mod shares;
 mod stages;
 mod windows;
+mod world;
 
 /// So many generated cases, or as many as PROPTEST_CASES says. What fails is shrunk and shown; it belongs
 /// into a test of its own, so no file remembers it.

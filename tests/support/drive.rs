@@ -4,22 +4,26 @@
 //! once, with the positions it read to. What was not committed when a stage is dropped never was.
 
 use callpulse::stream::stage::{Clock, Input, OutRecord, Output, Record, Stage};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// One partition of a topic: timestamps and values.
 pub type Log = Vec<(i64, Vec<u8>)>;
 
+/// One entry of the state topic.
+type Entry = (Vec<u8>, Option<Vec<u8>>);
+
 /// A stage and the part of the world it sees.
 pub struct Driven<S: Stage> {
-    pub stage: S,
+    stage: S,
     inputs: Vec<Input>,
     /// The next offset to read, by input.
     position: BTreeMap<Input, i64>,
     committed: BTreeMap<Input, i64>,
     /// Every state entry ever committed, in order.
-    state: Vec<(Input, Vec<u8>, Option<Vec<u8>>)>,
+    state: BTreeMap<Input, Vec<Rc<Entry>>>,
     /// How far the test's clock is ahead of the machine's.
     ahead: Duration,
 }
@@ -30,14 +34,8 @@ pub fn input(topic: &str, partition: i32) -> Input {
 
 impl<S: Stage> Driven<S> {
     pub fn new(stage: S, inputs: Vec<Input>) -> Driven<S> {
-        let mut driven = Driven {
-            stage,
-            inputs,
-            position: BTreeMap::new(),
-            committed: BTreeMap::new(),
-            state: Vec::new(),
-            ahead: Duration::ZERO,
-        };
+        let (position, committed, state) = Default::default();
+        let mut driven = Driven { stage, inputs, position, committed, state, ahead: Duration::ZERO };
         driven.assign(false);
         driven
     }
@@ -51,16 +49,15 @@ impl<S: Stage> Driven<S> {
         Clock { wall_ms, now: Instant::now() + self.ahead }
     }
 
-    /// Reads at most so many records. Whether there were any.
-    pub fn read(&mut self, input: &Input, log: &Log, records: usize) -> bool {
+    /// Reads at most so many records.
+    pub fn read(&mut self, input: &Input, log: &Log, records: usize) {
         let from = self.position[input] as usize;
-        let until = log.len().min(from + records);
+        let until = log.len().min(from.saturating_add(records));
         for (offset, (timestamp, value)) in log[from..until].iter().enumerate() {
             let offset = (from + offset) as i64;
             self.stage.apply(input, Record { offset, timestamp: Some(*timestamp), key: None, value: Some(value) });
         }
         self.position.insert(input.clone(), until as i64);
-        from < until
     }
 
     /// The largest timestamp read so far.
@@ -90,7 +87,8 @@ impl<S: Stage> Driven<S> {
         let (state, topics): (Vec<_>, Vec<_>) = out.into_iter().partition(|out| matches!(out.to, Output::State(_)));
         for entry in state {
             let Output::State(input) = entry.to else { continue };
-            self.state.push((input, entry.key.expect("a state entry has a key"), entry.value));
+            let key = entry.key.expect("a state entry has a key");
+            self.state.entry(input).or_default().push(Rc::new((key, entry.value)));
         }
         topics
     }
@@ -103,20 +101,51 @@ impl<S: Stage> Driven<S> {
         self.assign(is_compacted);
     }
 
+    /// What would become of it if it were restarted now.
+    pub fn restarted(&self, stage: S, is_compacted: bool) -> Driven<S> {
+        let mut other = Driven {
+            stage,
+            inputs: self.inputs.clone(),
+            position: BTreeMap::new(),
+            committed: self.committed.clone(),
+            state: self.state.clone(),
+            ahead: Duration::ZERO,
+        };
+        other.assign(is_compacted);
+        other
+    }
+
+    /// The newest entry of each key that is not deleted.
+    pub fn state(&self, input: &Input) -> BTreeMap<&[u8], &[u8]> {
+        let entries = self.state.get(input).into_iter().flatten();
+        let newest: BTreeMap<&[u8], Option<&[u8]>> =
+            entries.map(|entry| (entry.0.as_slice(), entry.1.as_deref())).collect();
+        newest.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
+    }
+
     fn assign(&mut self, is_compacted: bool) {
-        for input in self.inputs.clone() {
-            self.stage.open(&input);
-            let entries = self.state.iter().enumerate().filter(|(_, (of, ..))| *of == input);
-            for (place, (_, key, value)) in entries {
-                let is_old = self.state[place + 1..].iter().any(|(of, other, _)| of == &input && other == key);
-                if !(is_compacted && (is_old || value.is_none())) {
-                    self.stage.load(&input, key, value.as_deref());
-                }
+        for input in &self.inputs {
+            self.stage.open(input);
+            let mut entries: Vec<&Entry> = self.state.get(input).into_iter().flatten().map(Rc::as_ref).collect();
+            if is_compacted {
+                entries = newest_of_each(&entries);
             }
-            let committed = self.committed.get(&input).copied();
-            let from = self.stage.resume(&input, committed);
+            for (key, value) in entries {
+                self.stage.load(input, key, value.as_deref());
+            }
+            let committed = self.committed.get(input).copied();
+            let from = self.stage.resume(input, committed);
             assert!(from.unwrap_or(0) <= committed.unwrap_or(0), "it reads on after what was committed");
-            self.position.insert(input, from.unwrap_or(0));
+            self.position.insert(input.clone(), from.unwrap_or(0));
         }
     }
+}
+
+/// The newest entry of each key, without deletions, each where it stood.
+fn newest_of_each<'e>(entries: &[&'e Entry]) -> Vec<&'e Entry> {
+    let mut seen = HashSet::new();
+    let mut newest: Vec<&Entry> = entries.iter().rev().filter(|entry| seen.insert(&entry.0)).copied().collect();
+    newest.retain(|entry| entry.1.is_some());
+    newest.reverse();
+    newest
 }

@@ -103,8 +103,17 @@ impl std::fmt::Debug for Told {
 
 /// A history of some calls, in the order of time.
 pub fn history(reach: Reach) -> BoxedStrategy<Vec<Told>> {
+    history_of(reach, 1..6)
+}
+
+/// A history of one to three calls, for what is done with it many times over.
+pub fn few_calls(reach: Reach) -> BoxedStrategy<Vec<Told>> {
+    history_of(reach, 1..4)
+}
+
+fn history_of(reach: Reach, calls: std::ops::Range<usize>) -> BoxedStrategy<Vec<Told>> {
     let restarts = proptest::collection::vec((0..2_400_i64, 0..TENANTS.len()), 0..2);
-    (select(&BEGINNINGS[..]), proptest::collection::vec(script(reach), 1..6), restarts)
+    (select(&BEGINNINGS[..]), proptest::collection::vec(script(reach), calls), restarts)
         .prop_map(move |(beginning, scripts, restarts)| {
             let base = callpulse::time::EventTime::parse(beginning).expect("a time").0;
             let mut told: Vec<Told> = scripts.iter().flat_map(|script| told(script, base)).collect();

@@ -1,0 +1,244 @@
+//! Restored and continued is never stopped, at every cut: after each commit of a stage it is restored
+//! once, and goes on from there.
+
+use crate::cases;
+use crate::drive::Log;
+use crate::histories::{MINUTES_MS, Reach, Told, few_calls};
+use crate::published::{Published, Truth, Versions};
+use crate::world::{Act, CALLS, PARTIALS, SETTINGS, Worker, World};
+use crate::world::{any_settings, calls_worker, check_reject, end_of, kpis_worker, later, source_logs, world};
+use callpulse::stream::batch::{entity, wire};
+use callpulse::stream::calls::Calls;
+use callpulse::stream::stage::{Input, OutRecord, Output};
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
+use prost::Message;
+use std::collections::{BTreeMap, BTreeSet};
+
+proptest! {
+    #![proptest_config(cases(1000))]
+
+    #[test]
+    fn calls_restored_after_any_commit_send_the_same_and_keep_the_same(
+        told in few_calls(Reach::Days),
+        settings in any_settings(),
+        sources in 1..4_usize,
+        acts in steps(),
+        is_compacted in any::<bool>(),
+        later in later(),
+    ) {
+        let end = end_of(&told, later);
+        let sources = source_logs(&told, sources, end);
+        let mut worker = calls_worker(&SETTINGS[settings], &sources, |_| true);
+        let (mut sent, mut cuts) = (Sent::default(), Vec::new());
+        for (place, act) in acts.iter().enumerate() {
+            sent.take(worker.act(act))?;
+            if matches!(act, Act::Commit) {
+                cuts.push((&acts[place + 1..], worker.restarted(is_compacted), sent.clone()));
+            }
+        }
+        sent.take(worker.finish(end, 1))?;
+        let kept = kept(&worker);
+        for (acts, mut worker, mut other) in cuts {
+            for act in acts {
+                other.take(worker.act(act))?;
+            }
+            other.take(worker.finish(end, 1))?;
+            let (to_go, kept_now) = (acts.len(), self::kept(&worker));
+            prop_assert_eq!(apart(&sent.facts, &other.facts), [], "facts, restored with {} acts to go", to_go);
+            prop_assert_eq!(apart(&sent.marks, &other.marks), [], "marks, restored with {} acts to go", to_go);
+            prop_assert_eq!(apart(&sent.calls, &other.calls), [], "calls, restored with {} acts to go", to_go);
+            prop_assert_eq!(apart(&kept, &kept_now), [], "state, restored with {} acts to go", to_go);
+        }
+    }
+
+    #[test]
+    fn kpis_restored_after_any_commit_end_where_replay_ends(
+        told in few_calls(Reach::Minutes),
+        world in world(false),
+        acts in steps(),
+        is_compacted in any::<bool>(),
+    ) {
+        let end = end_of(&told, MINUTES_MS + 120_000);
+        let mut truth = Truth::new(world.settings(), &told, end);
+        for published in every_cut(&told, &world, &acts, is_compacted, end)? {
+            truth.is_archived(&published)?;
+            truth.is_on_board(&published)?;
+        }
+    }
+
+    #[test]
+    fn kpis_of_days_restored_after_any_commit_end_in_the_same_intervals(
+        told in few_calls(Reach::Days),
+        world in world(false),
+        acts in steps(),
+        is_compacted in any::<bool>(),
+        later in later(),
+    ) {
+        let end = end_of(&told, later);
+        let mut truth = Truth::new(world.settings(), &told, end);
+        for published in every_cut(&told, &world, &acts, is_compacted, end)? {
+            truth.is_archived(&published)?;
+        }
+    }
+}
+
+#[test]
+fn an_id_used_again_in_the_commit_that_forgets_its_call_is_kept() {
+    let line = |kind: &str, at: i64| {
+        format!(
+            r#"{{"type":"{kind}","time":{at},"call_id":"c0","queue":"sales","agent":"ana","reason":"abandoned","state":"paused"}}"#
+        )
+    };
+    let log_of = |lines: &[(&str, i64)]| vec![lines.iter().map(|(kind, at)| (*at, line(kind, *at).into())).collect()];
+    let (start, later) = (1_772_438_400_000, 1_772_438_400_000 + 30 * 3_600_000);
+    let sources: Vec<Log> = log_of(&[
+        ("call.queued", start),
+        ("call.left_queue", start + 1_000),
+        // The next record of its partition, whoever's it is, finds the call forgotten.
+        ("agent.state", later),
+        ("call.queued", later),
+        ("call.answered", later + 5_000),
+    ]);
+    let mut sent = Sent::default();
+    let mut never_stopped = calls_worker(&SETTINGS[0], &sources, |_| true);
+    sent.take(never_stopped.finish(later + 60_000, 1)).expect("good records");
+    let mut other = Sent::default();
+    let mut worker = calls_worker(&SETTINGS[0], &sources, |_| true);
+    for act in [Act::Read { input: 0, records: 2 }, Act::Commit, Act::Read { input: 0, records: 2 }, Act::Commit] {
+        other.take(worker.act(&act)).expect("good records");
+    }
+    let mut worker = worker.restarted(true);
+    other.take(worker.finish(later + 60_000, 1)).expect("good records");
+    assert_eq!(apart(&sent.facts, &other.facts), []);
+}
+
+/// Reads a little, mostly commits, and sometimes lets time pass.
+fn steps() -> impl Strategy<Value = Vec<Act>> {
+    let wait = prop_oneof![2 => Just(0_u64), 1 => Just(1), 2 => Just(6), 1 => Just(20)];
+    let step = (0..6_usize, 1..5_usize, wait, prop::bool::weighted(0.8)).prop_map(|(input, records, wait, commits)| {
+        let mut step = vec![Act::Read { input, records }, Act::Wait(wait)];
+        step.extend(commits.then_some(Act::Commit));
+        step
+    });
+    proptest::collection::vec(step, 0..16).prop_map(|steps| steps.concat())
+}
+
+/// What the stage *kpis* publishes when it is never stopped, and when it is restored after each of its
+/// commits.
+fn every_cut(
+    told: &[Told],
+    world: &World,
+    acts: &[Act],
+    is_compacted: bool,
+    end: i64,
+) -> Result<Vec<Published>, TestCaseError> {
+    let partials = world.partials(told, end)?;
+    let mut worker = kpis_worker(world.settings(), &partials, end);
+    let (mut published, mut versions, mut cuts) = (Published::default(), Versions::default(), Vec::new());
+    for (place, act) in acts.iter().enumerate() {
+        published.take(worker.act(act), &mut versions)?;
+        if matches!(act, Act::Commit) {
+            cuts.push((&acts[place + 1..], worker.restarted(is_compacted), published.clone()));
+        }
+    }
+    cuts.push((&[], worker, published));
+    let finished = cuts.into_iter().rev().map(|(acts, mut worker, mut published)| {
+        for act in acts {
+            published.take(worker.act(act), &mut versions)?;
+        }
+        published.take(worker.finish(end, 3), &mut versions)?;
+        Ok(published)
+    });
+    finished.collect()
+}
+
+/// What the stage *calls* sent, added up: how it was cut into batches does not matter.
+#[derive(Clone, Default)]
+struct Sent {
+    facts: Facts,
+    /// Each source partition's mark and log time.
+    marks: BTreeMap<(String, i32), (i64, Option<i64>)>,
+    /// The newest record of each call, with its version.
+    calls: BTreeMap<String, (u64, String)>,
+}
+
+/// Entity, family, instant and key.
+type Facts = BTreeMap<(String, u32, i64, u32), i64>;
+
+impl Sent {
+    fn take(&mut self, out: Vec<OutRecord>) -> Result<(), TestCaseError> {
+        for record in out {
+            check_reject(&record)?;
+            let Output::Topic { topic, .. } = &record.to else { continue };
+            let value = record.value.as_deref().expect("nothing is deleted");
+            match topic.as_ref() {
+                PARTIALS => self.take_batch(&wire::Batch::decode(value).expect("a batch")),
+                CALLS => {
+                    let key = record.key.as_deref().expect("a call has a key");
+                    let (key, text) = (String::from_utf8_lossy(key), String::from_utf8_lossy(value).into_owned());
+                    let call: serde_json::Value = serde_json::from_slice(value).expect("a call");
+                    let version = call["version"].as_u64().expect("a version");
+                    if let Some(before) = self.calls.insert(key.to_string(), (version, text.clone())) {
+                        let is_newer = before.0 < version || before == (version, text);
+                        prop_assert!(is_newer, "{key} does not grow: {before:?}, then {call}");
+                    }
+                }
+                other => prop_assert!(false, "a record for {other}"),
+            }
+        }
+        Ok(())
+    }
+
+    fn take_batch(&mut self, batch: &wire::Batch) {
+        add(&mut self.facts, &batch.entities, &batch.rows);
+        for mark in &batch.marks {
+            self.marks.insert((mark.topic.clone(), mark.partition), (mark.complete, mark.log_time));
+        }
+    }
+}
+
+fn add(facts: &mut Facts, entities: &[wire::EntityName], rows: &[wire::Row]) {
+    for row in rows {
+        let entity = entity(&entities[row.entity as usize]).expect("an entity").to_string();
+        for (key, amount) in row.keys.iter().zip(&row.amounts) {
+            let place = (entity.clone(), row.family, row.at, *key);
+            *facts.entry(place).or_default() += amount;
+        }
+    }
+    facts.retain(|_, amount| *amount != 0);
+}
+
+/// What the stage *calls* has in its state topic: of each call its log, when it was judged and what it
+/// booked; of each partition everything.
+fn kept(worker: &Worker<'_, Calls>) -> BTreeMap<(Input, Vec<u8>), Kept> {
+    let entries = worker.state().map(|(input, key, value)| {
+        // No call has such a key.
+        let kept = if key == b"\0" {
+            Kept::Source(wire::SourceState::decode(value).expect("a source's state"))
+        } else {
+            let state = wire::CallState::decode(value).expect("a call's state");
+            let mut facts = Facts::new();
+            add(&mut facts, &state.entities, &state.rows);
+            Kept::Call { log: state.log, judged: state.judged, facts }
+        };
+        ((input.clone(), key.to_vec()), kept)
+    });
+    entries.collect()
+}
+
+#[derive(Debug, PartialEq)]
+enum Kept {
+    Source(wire::SourceState),
+    Call { log: Vec<u8>, judged: Option<i64>, facts: Facts },
+}
+
+/// Where two maps are not equal, with what either has there.
+fn apart<'m, K: Ord, V: PartialEq>(
+    one: &'m BTreeMap<K, V>,
+    other: &'m BTreeMap<K, V>,
+) -> Vec<(&'m K, Option<&'m V>, Option<&'m V>)> {
+    let keys: BTreeSet<&K> = one.keys().chain(other.keys()).collect();
+    let both = keys.into_iter().map(|key| (key, one.get(key), other.get(key)));
+    both.filter(|(_, one, other)| one != other).collect()
+}

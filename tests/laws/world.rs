@@ -1,0 +1,302 @@
+//! A world around the stages: where calls go, who writes, how everybody proceeds.
+
+use crate::centre::{TOPIC, ZONES, few_windows, settings};
+use crate::drive::{Driven, Log, input};
+use crate::histories::Told;
+use callpulse::config::settings::Settings;
+use callpulse::decode::format::Format;
+use callpulse::stream::calls::{Calls, CallsSettings};
+use callpulse::stream::kpis::{Kpis, KpisSettings};
+use callpulse::stream::stage::{Input, OutRecord, Output, Stage};
+use callpulse::time::Span;
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+/// Few windows in every zone, then all windows in every zone: those cost five times as much.
+pub static SETTINGS: LazyLock<Vec<Settings>> = LazyLock::new(|| {
+    let few = ZONES.iter().map(|zone| few_windows(zone));
+    few.chain(ZONES.iter().map(|zone| settings(zone))).collect()
+});
+
+pub const PARTIALS: &str = "callpulse.partials";
+pub const REJECTS: &str = "acd.rejects";
+pub const CALLS: &str = "acd.calls";
+pub const KPIS: &str = "acd.kpis";
+pub const INTERVALS: &str = "acd.kpis.intervals";
+/// Partitions of the partials.
+pub const TARGETS: i32 = 2;
+
+/// What a worker does next.
+#[derive(Clone, Debug)]
+pub enum Act {
+    /// Reads some records of one input.
+    Read {
+        input: usize,
+        records: usize,
+    },
+    /// Reads one input to its end.
+    ReachEnd {
+        input: usize,
+    },
+    Commit,
+    /// Time passes.
+    Wait(u64),
+    /// The stage is dropped and restored.
+    Restart {
+        is_compacted: bool,
+    },
+}
+
+pub fn acts(has_restarts: bool) -> impl Strategy<Value = Vec<Act>> {
+    let restart = if has_restarts { 2 } else { 0 };
+    let act = prop_oneof![
+        6 => (0..6_usize, 1..12_usize).prop_map(|(input, records)| Act::Read { input, records }),
+        1 => (0..6_usize).prop_map(|input| Act::ReachEnd { input }),
+        4 => Just(Act::Commit),
+        2 => prop_oneof![Just(1_u64), Just(6), Just(20)].prop_map(Act::Wait),
+        restart => any::<bool>().prop_map(|is_compacted| Act::Restart { is_compacted }),
+    ];
+    proptest::collection::vec(act, 0..40)
+}
+
+/// What happens around the stages.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// By place in [`SETTINGS`].
+    pub settings: usize,
+    pub sources: usize,
+    pub writers: usize,
+    pub writing: Vec<Vec<Act>>,
+    /// Which writer's batches come next.
+    pub order: Vec<usize>,
+    pub counting: Vec<Act>,
+}
+
+/// A place in [`SETTINGS`].
+pub fn any_settings() -> impl Strategy<Value = usize> {
+    prop_oneof![5 => 0..ZONES.len(), 1 => ZONES.len()..2 * ZONES.len()]
+}
+
+pub fn world(has_restarts: bool) -> impl Strategy<Value = World> {
+    let writing = proptest::collection::vec(acts(has_restarts), 3);
+    let order = proptest::collection::vec(0..3_usize, 0..60);
+    (any_settings(), 1..4_usize, 1..4_usize, writing, order, acts(has_restarts)).prop_map(
+        |(settings, sources, writers, writing, order, counting)| World {
+            settings,
+            sources,
+            writers: writers.min(sources),
+            writing,
+            order,
+            counting,
+        },
+    )
+}
+
+impl World {
+    pub fn settings(&self) -> &'static Settings {
+        &SETTINGS[self.settings]
+    }
+
+    /// The partials all writers send.
+    pub fn partials(&self, told: &[Told], end: i64) -> Result<Vec<Log>, TestCaseError> {
+        let sources = source_logs(told, self.sources, end);
+        let written: Vec<_> =
+            (0..self.writers).map(|writer| self.write(&sources, writer, end)).collect::<Result<_, _>>()?;
+        Ok(interleave(&written, &self.order))
+    }
+
+    /// What one writer sends to each partition of the partials.
+    fn write(&self, sources: &[Log], writer: usize, end: i64) -> Result<Vec<Vec<Vec<u8>>>, TestCaseError> {
+        let mut worker = calls_worker(self.settings(), sources, |source| source % self.writers == writer);
+        let mut sent = vec![Vec::new(); TARGETS as usize];
+        let mut send = |out: Vec<OutRecord>| {
+            for record in out {
+                check_reject(&record)?;
+                if let Output::Topic { topic, partition: Some(partition) } = record.to
+                    && topic.as_ref() == PARTIALS
+                {
+                    sent[partition as usize].push(record.value.expect("a batch"));
+                }
+            }
+            Ok::<(), TestCaseError>(())
+        };
+        for act in &self.writing[writer] {
+            send(worker.act(act))?;
+        }
+        send(worker.finish(end, 1))?;
+        Ok(sent)
+    }
+}
+
+/// No generated event is unusable.
+pub fn check_reject(record: &OutRecord) -> Result<(), TestCaseError> {
+    let is_reject = matches!(&record.to, Output::Topic { topic, .. } if topic.as_ref() == REJECTS);
+    let text = || String::from_utf8_lossy(record.value.as_deref().unwrap_or_default()).into_owned();
+    prop_assert!(!is_reject, "rejected: {} {:?}", text(), record.headers);
+    Ok(())
+}
+
+/// When everything is over: so long after the first event, or a while after the last to arrive.
+pub fn end_of(told: &[Told], later: i64) -> i64 {
+    let first = told.iter().map(|told| told.time).min().unwrap_or(0);
+    let last = told.iter().map(Told::arrives).max().unwrap_or(0);
+    (first + later).max(last + 1_000)
+}
+
+/// From two minutes to fourteen hours, or days: then what no late event can reach is forgotten.
+pub fn later() -> impl Strategy<Value = i64> {
+    prop_oneof![4 => 120_000..50_000_000_i64, 1 => 250_000_000..500_000_000_i64]
+}
+
+/// The events by partition, in the order of their arrival, and a last one for each partition that says
+/// how late it is.
+pub fn source_logs(told: &[Told], sources: usize, end: i64) -> Vec<Log> {
+    let mut arriving: Vec<(i64, usize, &Told)> = Vec::new();
+    for (place, told) in told.iter().enumerate() {
+        arriving.push((told.arrives(), place, told));
+        if told.is_repeated {
+            arriving.push((told.arrives() + 7_000, place, told));
+        }
+    }
+    arriving.sort_by_key(|(at, place, _)| (*at, *place));
+    let mut logs = vec![Log::new(); sources];
+    for (at, _, told) in arriving {
+        let record = (at.min(end), told.line.clone().into_bytes());
+        match told.call.as_str() {
+            "" => logs.iter_mut().for_each(|log| log.push(record.clone())),
+            call => logs[(call.len() + usize::from(call.as_bytes()[1])) % sources].push(record),
+        }
+    }
+    let last = format!(r#"{{"type":"agent.state","time":{end},"agent":"ana","state":"paused"}}"#);
+    logs.iter_mut().for_each(|log| log.push((end, last.clone().into_bytes())));
+    logs
+}
+
+/// Each partition of the partials: every writer's batches in its own order.
+fn interleave(written: &[Vec<Vec<Vec<u8>>>], order: &[usize]) -> Vec<Log> {
+    let merged = |target: usize| {
+        let mut next = vec![0; written.len()];
+        let mut log = Log::new();
+        let forced = (0..written.len()).flat_map(|writer| written[writer][target].iter().map(move |_| writer));
+        for writer in order.iter().map(|writer| writer % written.len()).chain(forced.collect::<Vec<_>>()) {
+            if let Some(batch) = written[writer][target].get(next[writer]) {
+                log.push((0, batch.clone()));
+                next[writer] += 1;
+            }
+        }
+        log
+    };
+    (0..TARGETS as usize).map(merged).collect()
+}
+
+/// A stage with its inputs, doing what it is told.
+pub struct Worker<'w, S: Stage> {
+    driven: Driven<S>,
+    make: Arc<dyn Fn() -> S + 'w>,
+    inputs: Vec<(Input, &'w Log)>,
+    /// The clock; it never shows less than what was read.
+    wall: i64,
+}
+
+/// A worker of the stage *calls* with those of the sources.
+pub fn calls_worker<'w>(
+    settings: &'w Settings,
+    sources: &'w [Log],
+    is_own: impl Fn(usize) -> bool,
+) -> Worker<'w, Calls> {
+    let own = (0..sources.len()).filter(|source| is_own(*source));
+    let inputs = own.map(|source| (input(TOPIC, source as i32), &sources[source])).collect();
+    Worker::new(inputs, 0, move || Calls::new(calls_settings(settings, sources.len())))
+}
+
+/// A worker of the stage *kpis*, whose clock shows when everything is over.
+pub fn kpis_worker<'w>(settings: &'w Settings, partials: &'w [Log], end: i64) -> Worker<'w, Kpis> {
+    let inputs = partials.iter().enumerate().map(|(partition, log)| (input(PARTIALS, partition as i32), log));
+    Worker::new(inputs.collect(), end, move || Kpis::new(kpis_settings(settings)))
+}
+
+impl<'w, S: Stage> Worker<'w, S> {
+    fn new(inputs: Vec<(Input, &'w Log)>, wall: i64, make: impl Fn() -> S + 'w) -> Worker<'w, S> {
+        let driven = Driven::new(make(), inputs.iter().map(|(input, _)| input.clone()).collect());
+        Worker { driven, make: Arc::new(make), inputs, wall }
+    }
+
+    /// Does it; answers what a commit sent to topics.
+    pub fn act(&mut self, act: &Act) -> Vec<OutRecord> {
+        match act {
+            Act::Read { input, records } => self.read(input % self.inputs.len(), *records),
+            Act::ReachEnd { input } => self.reach_end(input % self.inputs.len()),
+            Act::Commit => return self.driven.commit(self.wall),
+            Act::Wait(seconds) => self.driven.wait(*seconds),
+            Act::Restart { is_compacted } => self.driven.restart((self.make)(), *is_compacted),
+        }
+        Vec::new()
+    }
+
+    /// Reads everything and commits so many times, until nothing is held back any more.
+    pub fn finish(&mut self, end: i64, commits: usize) -> Vec<OutRecord> {
+        self.wall = end;
+        (0..self.inputs.len()).for_each(|place| self.reach_end(place));
+        let commit = |_| {
+            self.driven.wait(20);
+            self.driven.commit(end)
+        };
+        (0..commits).flat_map(commit).collect()
+    }
+
+    /// What would become of it if it were restarted now.
+    pub fn restarted(&self, is_compacted: bool) -> Worker<'w, S> {
+        let driven = self.driven.restarted((self.make)(), is_compacted);
+        Worker { driven, make: self.make.clone(), inputs: self.inputs.clone(), wall: self.wall }
+    }
+
+    /// Every entry of the state topic, with the input it belongs to.
+    pub fn state(&self) -> impl Iterator<Item = (&Input, &[u8], &[u8])> {
+        let inputs = self.inputs.iter();
+        inputs.flat_map(|(input, _)| self.driven.state(input).into_iter().map(move |(key, value)| (input, key, value)))
+    }
+
+    fn read(&mut self, place: usize, records: usize) {
+        let (input, log) = &self.inputs[place];
+        self.driven.read(input, log, records);
+        self.wall = self.wall.max(self.driven.latest(input, log));
+    }
+
+    fn reach_end(&mut self, place: usize) {
+        self.read(place, usize::MAX);
+        self.driven.reach_end(&self.inputs[place].0, self.wall);
+    }
+}
+
+fn calls_settings(settings: &Settings, sources: usize) -> CallsSettings {
+    CallsSettings {
+        plan: Arc::new(settings.plan.clone()),
+        formats: [(Arc::from(TOPIC), Format::Json)].into_iter().collect(),
+        sources: vec![(TOPIC.to_string(), sources as i32)],
+        allowed_disorder: Span::from_secs(2),
+        commit_every: Duration::from_millis(100),
+        generation: 1,
+        partials: PARTIALS.into(),
+        partials_partitions: TARGETS,
+        rejects: REJECTS.into(),
+        calls: CALLS.into(),
+    }
+}
+
+fn kpis_settings(settings: &Settings) -> KpisSettings {
+    KpisSettings {
+        kpi: Arc::new(settings.kpi.clone()),
+        commit_every: Duration::from_millis(20),
+        emit_every: Duration::from_millis(250),
+        generation: 1,
+        late_horizon: settings.plan.late_horizon,
+        allowed_skew: settings.plan.allowed_skew,
+        silent_after: Arc::from([]),
+        kpis: KPIS.into(),
+        intervals: INTERVALS.into(),
+        partials_partitions: TARGETS,
+        max_entities: Arc::new(|_| 10_000),
+    }
+}
