@@ -31,6 +31,8 @@ pub struct Account<'e> {
 }
 
 type Ids = SmallVec<[EntityId; 2]>;
+/// Who waits, since when, and how many.
+type Waiting = SmallVec<[(EntityId, EventTime, i64); 4]>;
 
 /// Entities by name. Grows with the names seen; one belongs to one worker.
 pub struct Routes {
@@ -82,7 +84,7 @@ pub struct CallRoutes<'r, 'a> {
     part: Option<(AgentPart<'a>, PartIds)>,
     /// How many runs are this call's.
     open: usize,
-    waiting: SmallVec<[(EntityId, EventTime, i64); 4]>,
+    waiting: Waiting,
 }
 
 /// What an agent's entities depend on.
@@ -223,44 +225,47 @@ impl Routes {
 impl<'a> CallRoutes<'_, 'a> {
     /// Books for each of the booking's entities. The ledger has it when the call is finished.
     pub fn book(&mut self, booking: Booking<'a>, ledger: &mut impl Ledger) {
-        let mut ids: SmallVec<[EntityId; 8]> = SmallVec::new();
-        if booking.to.has(To::TENANT) {
-            ids.extend(self.tenant_ids.iter().copied());
-        }
         if let Some(queue) = booking.queue {
-            let route = self.queue_route(queue);
-            if booking.to.has(To::QUEUE) {
-                ids.extend(route.own.iter().copied());
-            }
-            if booking.to.has(To::TEAM_OF_QUEUE) {
-                ids.extend(route.teams.iter().copied());
-            }
-            if booking.to.has(To::TEAM_OF_AGENT) {
-                ids.extend(route.teams_by_queue.iter().copied());
-            }
+            self.find_queue(queue);
         }
-        let mut agents_alone = 0;
         if let Some(agent) = booking.agent {
-            let part = self.agent_part(AgentPart { agent, queue: booking.queue, since: booking.since });
-            if booking.to.has(To::TEAM_OF_AGENT) {
-                ids.extend(part.teams.iter().copied());
-            }
-            if booking.to.has(To::AGENT) {
-                ids.extend(part.pair.iter().copied());
-                ids.extend(part.own.iter().copied());
-                agents_alone = part.own.len();
-            }
+            self.find_part(AgentPart { agent, queue: booking.queue, since: booking.since });
         }
+        let queue = self.queue.as_ref().map(|(_, route)| route).filter(|_| booking.queue.is_some());
+        let part = self.part.as_ref().map(|(_, part)| part).filter(|_| booking.agent.is_some());
+        let lists = [
+            (To::TENANT, Some(&self.tenant_ids)),
+            (To::QUEUE, queue.map(|queue| &queue.own)),
+            (To::TEAM_OF_QUEUE, queue.map(|queue| &queue.teams)),
+            (To::TEAM_OF_AGENT, queue.map(|queue| &queue.teams_by_queue)),
+            (To::TEAM_OF_AGENT, part.map(|part| &part.teams)),
+            (To::AGENT, part.map(|part| &part.pair)),
+            (To::AGENT, part.map(|part| &part.own)),
+        ];
+        let agent_alone = lists.len() - 1;
+        let Routes { runs, entities, .. } = &mut *self.routes;
         let second = booking.at.second().0;
-        match booking.what {
-            What::Waiting => self.wait(&ids, booking.at, booking.amount),
-            What::EntryFact(key) => self.fact(&ids, Family::Entry, second, (key, booking.amount), ledger),
-            What::Fact(key) => {
-                self.fact(&ids, Family::Event, second, (key, booking.amount), ledger);
-                if let Some(entry) = booking.entry {
-                    // By entry, agents alone are not booked: their intervals have one family.
-                    let ids = &ids[..ids.len() - agents_alone];
-                    self.fact(ids, Family::Entry, entry.second().0, (key, booking.amount), ledger);
+        for (place, (to, ids)) in lists.into_iter().enumerate() {
+            let Some(ids) = ids.filter(|_| booking.to.has(to)) else { continue };
+            for id in ids {
+                let mut fact = |family, second, key| {
+                    let run = run(runs, &mut self.open, (*id, family, second));
+                    if run.second != second {
+                        run.hand_over(entities, ledger);
+                        run.second = second;
+                    }
+                    run.facts.push((key, booking.amount));
+                };
+                match booking.what {
+                    What::Waiting => wait(&mut self.waiting, *id, booking.at, booking.amount),
+                    What::EntryFact(key) => fact(Family::Entry, second, key),
+                    What::Fact(key) => {
+                        fact(Family::Event, second, key);
+                        // By entry, agents alone are not booked: their intervals have one family.
+                        if let Some(entry) = booking.entry.filter(|_| place != agent_alone) {
+                            fact(Family::Entry, entry.second().0, key);
+                        }
+                    }
                 }
             }
         }
@@ -277,54 +282,41 @@ impl<'a> CallRoutes<'_, 'a> {
         }
     }
 
-    fn fact(&mut self, ids: &[EntityId], family: Family, second: i64, fact: (Key, i64), ledger: &mut impl Ledger) {
-        let Routes { runs, entities, .. } = &mut *self.routes;
-        for id in ids {
-            let of_call = &mut runs[..self.open];
-            match of_call.iter_mut().find(|run| run.id == *id && run.family == family) {
-                Some(run) => {
-                    if run.second != second {
-                        run.hand_over(entities, ledger);
-                        run.second = second;
-                    }
-                    run.facts.push(fact);
-                }
-                None => {
-                    if self.open == runs.len() {
-                        runs.push(Run { id: *id, family, second, facts: Vec::new() });
-                    }
-                    let run = &mut runs[self.open];
-                    (run.id, run.family, run.second) = (*id, family, second);
-                    run.facts.push(fact);
-                    self.open += 1;
-                }
-            }
-        }
-    }
-
-    fn wait(&mut self, ids: &[EntityId], since: EventTime, amount: i64) {
-        for id in ids {
-            match self.waiting.iter_mut().find(|(known, at, _)| known == id && *at == since) {
-                Some((.., sum)) => *sum += amount,
-                None => self.waiting.push((*id, since, amount)),
-            }
-        }
-    }
-
-    fn queue_route(&mut self, queue: &'a str) -> &QueueRoute {
+    fn find_queue(&mut self, queue: &'a str) {
         if self.queue.as_ref().is_none_or(|(known, _)| !is_same(known, queue)) {
-            self.queue = None;
+            self.queue = Some((queue, self.routes.queue(self.tenant, queue, self.channel)));
         }
-        let (routes, tenant, channel) = (&mut *self.routes, self.tenant, self.channel);
-        &self.queue.get_or_insert_with(|| (queue, routes.queue(tenant, queue, channel))).1
     }
 
-    fn agent_part(&mut self, asked: AgentPart<'a>) -> &PartIds {
+    fn find_part(&mut self, asked: AgentPart<'a>) {
         if self.part.as_ref().is_none_or(|(known, _)| !known.is(asked)) {
-            self.part = None;
+            self.part = Some((asked, self.routes.part(self.tenant, asked, self.channel)));
         }
-        let (routes, tenant, channel) = (&mut *self.routes, self.tenant, self.channel);
-        &self.part.get_or_insert_with(|| (asked, routes.part(tenant, asked, channel))).1
+    }
+}
+
+/// The run of an entity and family among those of the call, the first `open`; a new one begins at `second`.
+fn run<'r>(runs: &'r mut Vec<Run>, open: &mut usize, (id, family, second): (EntityId, Family, i64)) -> &'r mut Run {
+    let known = runs[..*open].iter().position(|run| run.id == id && run.family == family);
+    let place = known.unwrap_or_else(|| {
+        *open += 1;
+        *open - 1
+    });
+    if place == runs.len() {
+        runs.push(Run { id, family, second, facts: Vec::new() });
+    }
+    let run = &mut runs[place];
+    if known.is_none() {
+        debug_assert!(run.facts.is_empty(), "the call before is finished");
+        (run.id, run.family, run.second) = (id, family, second);
+    }
+    run
+}
+
+fn wait(waiting: &mut Waiting, id: EntityId, since: EventTime, amount: i64) {
+    match waiting.iter_mut().find(|(known, at, _)| *known == id && *at == since) {
+        Some((.., sum)) => *sum += amount,
+        None => waiting.push((id, since, amount)),
     }
 }
 

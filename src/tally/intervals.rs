@@ -103,6 +103,7 @@ impl Intervals {
     pub fn add(&mut self, kept: &Kept, finder: &mut Finder, family: Family, second: i64, facts: &[(Key, i64)]) {
         self.long.resize_with(kept.long.len(), Pieces::new);
         let at = EventTime(second * 1000);
+        let may_cancel = facts.iter().any(|(_, amount)| *amount < 0);
         let base = std::iter::once(&mut self.base).take(usize::from(kept.base.is_some()));
         let all = base.chain(&mut self.long);
         for (length, pieces) in kept.lengths().zip(all) {
@@ -113,7 +114,7 @@ impl Intervals {
                 Family::Entry => piece.entry.add_all(facts, 1),
                 Family::Waiting => unreachable!("who is waiting is not booked in an interval"),
             }
-            if piece.event.is_empty() && piece.entry.is_empty() {
+            if may_cancel && piece.event.is_empty() && piece.entry.is_empty() {
                 pieces.remove(&start);
             }
         }
