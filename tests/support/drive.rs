@@ -17,7 +17,7 @@ type Entry = (Vec<u8>, Option<Vec<u8>>);
 
 /// A stage and the part of the world it sees.
 pub struct Driven<S: Stage> {
-    stage: S,
+    pub stage: S,
     inputs: Vec<Input>,
     /// The next offset to read, by input.
     position: BTreeMap<Input, i64>,
