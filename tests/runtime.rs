@@ -10,6 +10,8 @@ mod deployment;
 mod exactly_once;
 #[path = "kafka/gap.rs"]
 mod gap;
+#[path = "kafka/oracle.rs"]
+mod oracle;
 mod support;
 
 use std::collections::BTreeMap;

@@ -1,6 +1,10 @@
 //! A deployment of real processes over the tests' Kafka, and who reads what they publish.
 
-use crate::support::kafka;
+use crate::kafka::unique;
+use callpulse::decode::json;
+use callpulse::simulate::centre::Centre;
+use callpulse::simulate::settings::SimSettings;
+use callpulse::stream::client::Connection;
 use callpulse::stream::topics::{TopicSpec, create_missing};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -18,7 +22,10 @@ pub const PARTITIONS: i32 = 4;
 /// How long the engine may take to work off what it was given.
 pub const PATIENCE: Duration = Duration::from_secs(240);
 
-/// One deployment: its own topics, two instances.
+/// The names of instances, of which a test starts those it needs.
+pub const INSTANCES: [&str; 3] = ["a", "b", "c"];
+
+/// One deployment: its own topics, several instances.
 pub struct Deployment {
     pub brokers: String,
     prefix: String,
@@ -26,7 +33,27 @@ pub struct Deployment {
 }
 
 /// A running instance, killed when dropped.
-pub struct Instance(Child);
+pub struct Instance(pub Child);
+
+/// An event to send: the record's key, its timestamp and its value.
+pub struct Written {
+    pub key: String,
+    pub at: i64,
+    pub value: String,
+}
+
+/// The events of a simulated centre, also as a file for a replay.
+pub fn write_events(settings: SimSettings, file: &Path) -> Vec<Written> {
+    let written = |(at, event): (callpulse::time::EventTime, callpulse::event::Event<'_>)| Written {
+        key: event.call_id.as_deref().unwrap_or("agents").to_string(),
+        at: at.0,
+        value: json::encode(&event),
+    };
+    let events: Vec<Written> = Centre::new(settings).map(written).collect();
+    let lines: Vec<&str> = events.iter().map(|event| event.value.as_str()).collect();
+    fs::write(file, lines.join("\n")).expect("the events");
+    events
+}
 
 impl Drop for Instance {
     fn drop(&mut self) {
@@ -37,13 +64,12 @@ impl Drop for Instance {
 }
 
 impl Deployment {
-    pub fn new() -> Deployment {
-        let connection = kafka::shared();
-        let prefix = format!("{}.", kafka::unique("once"));
+    pub fn on(connection: &Connection) -> Deployment {
+        let prefix = format!("{}.", unique("deployment"));
         let dir = std::env::temp_dir().join(&prefix);
         fs::create_dir_all(&dir).expect("a directory");
         let deployment = Deployment { brokers: connection.brokers.clone(), prefix, dir };
-        for instance in ["a", "b"] {
+        for instance in INSTANCES {
             fs::write(deployment.config(instance), deployment.settings(instance)).expect("the settings");
         }
         // History: each record's timestamp is its event's time, and nothing of it expires.
@@ -52,7 +78,7 @@ impl Deployment {
             partitions: Some(PARTITIONS),
             config: BTreeMap::from([("retention.ms".to_string(), "-1".to_string())]),
         };
-        create_missing(&connection, &[events], 1).expect("the topic of events");
+        create_missing(connection, &[events], 1).expect("the topic of events");
         let made = deployment.callpulse("a", &["topics", "--create"]).output().expect("topics");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         deployment
@@ -96,7 +122,7 @@ impl Deployment {
 
     pub fn log(&self) -> String {
         let read = |instance| fs::read_to_string(self.dir.join(format!("{instance}.log"))).unwrap_or_default();
-        format!("a:\n{}\nb:\n{}", read("a"), read("b"))
+        INSTANCES.map(|instance| format!("{instance}:\n{}", read(instance))).join("\n")
     }
 
     /// What a replay of the events says, by entity, window and start.

@@ -2,7 +2,7 @@
 //! said in every record over their time.
 
 use crate::deployment::{Deployment, PARTITIONS, PATIENCE, Reader};
-use crate::support::kafka::{self, forget};
+use crate::kafka::{self, forget};
 use callpulse::stream::feed::Feed;
 use rdkafka::Offset;
 use serde_json::Value;
@@ -14,8 +14,8 @@ const MINUTE: i64 = 60_000;
 
 #[test]
 fn lost_events_are_refused_and_then_said() {
-    let deployment = Deployment::new();
     let connection = kafka::shared();
+    let deployment = Deployment::on(&connection);
     let events = deployment.topic("acd.events");
     let feed = Feed::open(&connection, &events).expect("a producer");
     // One call a minute in each of enough calls that every partition has some.
