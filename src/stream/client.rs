@@ -250,7 +250,10 @@ impl ClientContext for Context {
     fn stats_raw(&self, _: &[u8]) {}
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.note(error.rdkafka_error_code(), reason);
+        // The end of a partition is no error; it comes here only while a consumer closes.
+        if !matches!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::PartitionEOF)) {
+            self.note(error.rdkafka_error_code(), reason);
+        }
     }
 }
 
