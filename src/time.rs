@@ -21,8 +21,9 @@ pub struct Second(pub i64);
 const EARLIEST_INTEGER: i64 = 100_000_000_000;
 /// The first millisecond of the year 9999: the contract's times end before it.
 const LATEST: i64 = 253_370_764_800_000;
-/// The earliest time accepted as text, 0000-01-01: what RFC 3339 can write.
-const EARLIEST: i64 = -62_167_219_200_000;
+/// The earliest time accepted as text, 0002-01-02: a year before it, and the week that holds that, can be
+/// written as RFC 3339.
+const EARLIEST: i64 = -62_103_974_400_000;
 
 impl EventTime {
     /// The pane this instant falls into.

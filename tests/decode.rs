@@ -275,7 +275,9 @@ fn numbers_have_to_be_whole_where_a_whole_number_is_asked_for() {
     rejects(queued_with(r#""seq":"1""#), Reason::BadValue, r#"seq is "1""#);
     rejects(queued_with(r#""seq":9223372036854775808"#), Reason::BadValue, "64 bits");
     let answered = r#""type":"call.answered","agent":"ana","waited_ms":-1"#;
-    rejects(queued_with(answered), Reason::BadValue, "waited_ms is -1; give a whole number from 0");
+    rejects(queued_with(answered), Reason::BadValue, "waited_ms is -1; give milliseconds");
+    let instant = r#""type":"call.answered","agent":"ana","waited_ms":1772439360000"#;
+    rejects(queued_with(instant), Reason::BadValue, "at most 366 days");
 }
 
 #[test]

@@ -71,7 +71,7 @@ fn every_field_has_one_protobuf_type_whatever_the_event() {
     for used in COMMON.iter().chain(Type::ALL.iter().flat_map(|kind| kind.fields())) {
         let wire = match used.shape {
             Shape::Id | Shape::Text | Shape::Closed(_) | Shape::Open(_) => Wire::String,
-            Shape::Integer | Shape::Count | Shape::Time => Wire::Int64,
+            Shape::Integer | Shape::Count | Shape::Wait | Shape::Time => Wire::Int64,
             Shape::Number | Shape::Amount => Wire::Double,
             Shape::Flag => Wire::Bool,
             Shape::Score => Wire::Score,
@@ -190,6 +190,7 @@ fn in_words(shape: Shape) -> String {
         Shape::Text => "text".to_owned(),
         Shape::Integer => "whole number".to_owned(),
         Shape::Count => "whole number from 0".to_owned(),
+        Shape::Wait => "whole number, at most 366 days".to_owned(),
         Shape::Number => "number".to_owned(),
         Shape::Amount => "number from 0".to_owned(),
         Shape::Flag => "`true` or `false`".to_owned(),

@@ -82,7 +82,7 @@ pub fn run(asked: &Asked) -> Result<(), Failure> {
     }
     let read_in = progress.elapsed();
     progress.show(|_| format!("{} events read; settling the calls", thousands(summary.read)));
-    let as_of = asked.as_of.or(replay.latest()).unwrap_or(EventTime(0));
+    let as_of = asked.as_of.or(replay.latest()).unwrap_or(not_after);
     let tallies = replay.settle(&settings.kpi, as_of);
     progress.clear();
     rejects.close()?;

@@ -76,7 +76,7 @@ fn what<'a>(kind: Type, slots: &mut Slots<'a>) -> Result<What<'a>, Reject> {
         Type::CallRingEnded => {
             What::Call(CallEvent::RingEnded { reason: slots.closed(kind, Field::Reason, RingEndReason::from_word)? })
         }
-        Type::CallAnswered => What::Call(CallEvent::Answered { waited_ms: slots.count(Field::WaitedMs)? }),
+        Type::CallAnswered => What::Call(CallEvent::Answered { waited_ms: slots.wait(Field::WaitedMs)? }),
         Type::CallHeld => What::Call(CallEvent::Held),
         Type::CallResumed => What::Call(CallEvent::Resumed),
         Type::CallTransferred => What::Call(CallEvent::Transferred {
@@ -89,7 +89,7 @@ fn what<'a>(kind: Type, slots: &mut Slots<'a>) -> Result<What<'a>, Reject> {
         }),
         Type::CallLeftQueue => What::Call(CallEvent::LeftQueue {
             reason: slots.closed(kind, Field::Reason, LeaveReason::from_word)?,
-            waited_ms: slots.count(Field::WaitedMs)?,
+            waited_ms: slots.wait(Field::WaitedMs)?,
         }),
         Type::CallEnded => {
             What::Call(CallEvent::Ended { by: slots.open(kind, Field::By, EndedBy::from_word, EndedBy::Other)? })

@@ -4,7 +4,7 @@
 //! of an optional field too. What it cannot say (a score within its scale, an end after its start,
 //! a day that exists) only the decoder knows.
 
-use super::table::{COMMON, Shape, Type, Use};
+use super::table::{COMMON, Shape, Type, Use, WAIT_MAX_MS};
 use serde_json::{Map, Value, json};
 
 /// The schema of one event.
@@ -60,6 +60,7 @@ fn property(used: Use) -> Value {
         Shape::Text => json!({ "type": "string" }),
         Shape::Integer => json!({ "type": "integer", "minimum": i64::MIN, "maximum": i64::MAX }),
         Shape::Count => json!({ "type": "integer", "minimum": 0, "maximum": i64::MAX }),
+        Shape::Wait => json!({ "type": "integer", "minimum": 0, "maximum": WAIT_MAX_MS }),
         Shape::Number => json!({ "type": "number" }),
         Shape::Amount => json!({ "type": "number", "minimum": 0 }),
         Shape::Flag => json!({ "type": "boolean" }),

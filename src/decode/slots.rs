@@ -3,7 +3,7 @@
 //! A slot remembers the kind of what it holds, so that a value of the wrong kind is named as such
 //! and a field that its type does not have is never looked at.
 
-use super::table::{Field, Shape, Type};
+use super::table::{Field, Shape, Type, WAIT_MAX_MS};
 use crate::event::{Reason, Reject, Score, Text};
 use crate::time::EventTime;
 use std::fmt::Write;
@@ -106,6 +106,15 @@ impl<'a> Slots<'a> {
             Raw::Absent => Ok(None),
             Raw::Integer(value) if 0 <= value => Ok(Some(value)),
             raw => Err(bad(field, &raw, Shape::Count)),
+        }
+    }
+
+    /// A length of time in milliseconds, of at most a year.
+    pub(super) fn wait(&mut self, field: Field) -> Result<Option<i64>, Reject> {
+        match self.take(field) {
+            Raw::Absent => Ok(None),
+            Raw::Integer(value) if (0..=WAIT_MAX_MS).contains(&value) => Ok(Some(value)),
+            raw => Err(bad(field, &raw, Shape::Wait)),
         }
     }
 
@@ -250,6 +259,7 @@ fn bad_named(name: &str, raw: &Raw<'_>, shape: Shape) -> Reject {
         Shape::Text => "; give a text",
         Shape::Integer => "; give a whole number of 64 bits, without quotes, point or exponent",
         Shape::Count => "; give a whole number from 0, without quotes, point or exponent",
+        Shape::Wait => "; give milliseconds as a whole number, at most 366 days of them",
         Shape::Number => "; give a finite number, without quotes",
         Shape::Amount => "; give a finite number from 0, without quotes",
         Shape::Flag => "; give true or false, without quotes",

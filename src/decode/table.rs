@@ -8,6 +8,9 @@ use crate::event::{
     TransferKind, Via,
 };
 
+/// The longest wait a source may tell, 366 days: a larger number is no length of time but an instant.
+pub const WAIT_MAX_MS: i64 = 366 * 86_400_000;
+
 /// What the value of a field has to be.
 #[derive(Clone, Copy, Debug)]
 pub enum Shape {
@@ -19,6 +22,8 @@ pub enum Shape {
     Integer,
     /// A whole number that is not negative.
     Count,
+    /// Milliseconds, at most [`WAIT_MAX_MS`].
+    Wait,
     /// A finite number.
     Number,
     /// A finite number that is not negative.
@@ -211,7 +216,7 @@ const QUEUE: Use = needs(Field::Queue, Shape::Id);
 const AGENT: Use = needs(Field::Agent, Shape::Id);
 const CASE: Use = needs(Field::CaseId, Shape::Id);
 const DIALLED: Use = may(Field::Dialled, Shape::Text);
-const WAITED: Use = may(Field::WaitedMs, Shape::Count);
+const WAITED: Use = may(Field::WaitedMs, Shape::Wait);
 const WRAPUP: &[Use] = &[CALL, AGENT, may(Field::Code, Shape::Text), may(Field::Resolved, Shape::Flag)];
 const MONEY: [Use; 2] = [needs(Field::AmountMinor, Shape::Integer), needs(Field::Currency, Shape::Id)];
 const INTERVAL: [Use; 2] = [needs(Field::Start, Shape::Time), needs(Field::End, Shape::Time)];

@@ -106,7 +106,7 @@ impl<'a> Projection<'a> {
                 record.window.kind = Cow::Borrowed("interval");
                 record.window.start = Some(interval.start.to_string());
                 record.window.end = interval.end.to_string();
-                let is_open = self.as_of < interval.end;
+                let is_open = interval.start <= self.as_of && self.as_of < interval.end;
                 record.is_final = self.is_final(interval);
                 record.corrected = edition.corrected;
                 let kind = if is_open { WindowKind::OpenInterval } else { WindowKind::ClosedInterval };

@@ -3,6 +3,7 @@
 //! The fold speaks of a queue and an agent by the names in the call's log; `routes` turns a booking
 //! into entities.
 
+use crate::event::Channel;
 use crate::fact::Key;
 use crate::time::EventTime;
 
@@ -13,6 +14,8 @@ pub struct Booking<'a> {
     pub queue: Option<&'a str>,
     /// The agent, by its own name.
     pub agent: Option<&'a str>,
+    /// That of the life it belongs to: an id that is used again may come on another one.
+    pub channel: Channel,
     /// When it happened.
     pub at: EventTime,
     /// When its call entered the queue, if it is also booked there.

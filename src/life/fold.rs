@@ -16,6 +16,7 @@ use super::plan::Plan;
 use super::step::Step;
 use crate::event::{CallEvent, Channel, Direction, LeaveReason};
 use crate::time::{EventTime, Span};
+use hashbrown::HashSet;
 use smallvec::SmallVec;
 
 /// A visit open this long after its call's last event is lost.
@@ -111,11 +112,19 @@ pub struct Fold<'a, B: FnMut(Booking<'a>)> {
     life: Option<Life<'a>>,
     /// Lives of this call id that are over, oldest first.
     past: Vec<Life<'a>>,
+    /// The events of this life by what names them, where the log has one name twice.
+    told: Option<HashSet<(Option<&'a str>, &'a str, Option<i64>)>>,
 }
 
 impl<'a, B: FnMut(Booking<'a>)> Fold<'a, B> {
     pub fn new(plan: &'a Plan, call_id: &'a str, book: B) -> Self {
-        Fold { plan, call_id, book, life: None, past: Vec::new() }
+        Fold { plan, call_id, book, life: None, past: Vec::new(), told: None }
+    }
+
+    /// The log names an event twice, with two contents: within one life the smaller counts, which is the
+    /// one that stands first.
+    pub fn expect_doubles(&mut self) {
+        self.told = Some(HashSet::new());
     }
 
     /// Applies the next event. `judged` is the instant lost things are judged at, for a life that this
@@ -124,11 +133,22 @@ impl<'a, B: FnMut(Booking<'a>)> Fold<'a, B> {
         if self.begins_anew(moment) {
             self.finish(judged);
             self.past.extend(self.life.take());
+            self.told.iter_mut().for_each(HashSet::clear);
+        }
+        if let Some(told) = self.told.as_mut().filter(|_| moment.event_id.is_some() || moment.seq.is_some()) {
+            let name = match moment.event_id {
+                Some(event_id) => (Some(event_id), "", None),
+                None => (None, moment.source, moment.seq),
+            };
+            if !told.insert(name) {
+                return;
+            }
         }
         let life = self.life.get_or_insert_with(|| Life::new(moment));
         life.last = moment.time;
         life.customer = life.customer.or(moment.customer);
-        life.is_inbound &= moment.direction == Direction::Inbound && !matches!(moment.what, CallEvent::Dialled { .. });
+        let is_outward = matches!(moment.direction, Direction::Outbound | Direction::Internal);
+        life.is_inbound &= !is_outward && !matches!(moment.what, CallEvent::Dialled { .. });
         let mut step = Step { plan: self.plan, call_id: self.call_id, book: &mut self.book, life, at: moment.time };
         step.apply(moment);
         if life.nothing_is_open() {
@@ -144,7 +164,7 @@ impl<'a, B: FnMut(Booking<'a>)> Fold<'a, B> {
         }
         self.finish(at);
         let Some(life) = self.life.as_mut().filter(|life| life.is_under_way()) else { return };
-        Step { plan: self.plan, call_id: self.call_id, book: &mut self.book, life, at }.end(true);
+        Step { plan: self.plan, call_id: self.call_id, book: &mut self.book, life, at }.restart();
     }
 
     /// Ends as lost what is open too long at `judged`.
@@ -219,7 +239,7 @@ impl<'a> Life<'a> {
     /// Whether a restart of its source ends anything.
     fn is_under_way(&self) -> bool {
         let is_in_ivr = self.arrived.is_some() && self.visits.is_empty() && self.connections.is_empty();
-        self.ended.is_none() && (is_in_ivr || !self.nothing_is_open())
+        self.ended.is_none() && is_in_ivr || !self.rings.is_empty() || !self.nothing_is_open()
     }
 
     pub(super) fn open_visit(&self) -> Option<usize> {

@@ -8,6 +8,7 @@ use crate::event::{
     BlockReason, CallEvent, Channel, Direction, EndedBy, Event, LeaveReason, RingEndReason, Text, TransferKind, Via,
 };
 use crate::time::EventTime;
+use hashbrown::HashSet;
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
@@ -19,6 +20,8 @@ pub const EVENTS_MAX: u32 = 10_000;
 pub struct CallLog {
     bytes: Vec<u8>,
     events: u32,
+    /// One name of an event stands for two contents: of one life, or of two.
+    has_doubles: bool,
 }
 
 /// One event of the log.
@@ -43,11 +46,11 @@ pub struct Moment<'a> {
 pub enum Added {
     /// It is new, and stands after all others.
     Last,
-    /// It is new and stands before others, or took the place of a repeat with larger content.
+    /// It is new and stands before others, or took the place of one that stands after it.
     Within,
     /// It changes nothing.
     Repeat,
-    /// The call has [`EVENTS_MAX`] events already.
+    /// The call has [`EVENTS_MAX`] events already, all before it.
     TooMany,
 }
 
@@ -56,12 +59,15 @@ impl CallLog {
     pub fn from_bytes(bytes: &[u8]) -> Option<CallLog> {
         let mut reader = Reader(bytes);
         let mut events = 0;
+        let mut names = HashSet::new();
+        let mut has_doubles = false;
         while !reader.0.is_empty() {
             let entry = reader.bytes()?;
             read(entry)?;
             events += 1;
+            has_doubles |= Rank::of(entry).name().is_some_and(|name| !names.insert(name));
         }
-        Some(CallLog { bytes: bytes.to_vec(), events })
+        Some(CallLog { bytes: bytes.to_vec(), events, has_doubles })
     }
 
     pub fn as_bytes(&self) -> &[u8] {
@@ -77,6 +83,11 @@ impl CallLog {
         self.events == 0
     }
 
+    /// Whether it names an event twice, with two contents.
+    pub fn has_doubles(&self) -> bool {
+        self.has_doubles
+    }
+
     /// The events in order.
     pub fn iter(&self) -> impl Iterator<Item = Moment<'_>> {
         let mut reader = Reader(&self.bytes);
@@ -87,7 +98,8 @@ impl CallLog {
     pub fn add(&mut self, entry: &[u8]) -> Added {
         let new = Rank::of(entry);
         let mut reader = Reader(&self.bytes);
-        let (mut place, mut same) = (None, None);
+        let (mut place, mut same, mut last) = (None, None, 0);
+        let mut is_double = false;
         loop {
             let start = self.bytes.len() - reader.0.len();
             let Some(have) = reader.bytes() else { break };
@@ -99,22 +111,31 @@ impl CallLog {
             }
             if new.is_same(&old) {
                 same = Some((start, end, order));
+            } else if new.name().is_some() && new.name() == old.name() {
+                is_double = true;
             }
+            last = start;
         }
         let at_end = place.is_none();
         let mut place = place.unwrap_or(self.bytes.len());
         match same {
             Some((_, _, Ordering::Greater | Ordering::Equal)) => return Added::Repeat,
             Some((start, end, Ordering::Less)) => {
-                // The smaller content counts, and it stands no later than the larger.
+                // Of two that only their sources tell apart the smaller stays.
                 self.bytes.drain(start..end);
                 self.events -= 1;
                 debug_assert!(place <= start);
                 place = place.min(start);
             }
-            None if self.events == EVENTS_MAX => return Added::TooMany,
+            None if self.events == EVENTS_MAX && at_end => return Added::TooMany,
+            None if self.events == EVENTS_MAX => {
+                // The first ones count, in whatever order they come.
+                self.bytes.truncate(last);
+                self.events -= 1;
+            }
             None => {}
         }
+        self.has_doubles |= is_double;
         let mut framed = Vec::with_capacity(entry.len() + 2);
         write_varint(&mut framed, entry.len() as u64);
         framed.extend_from_slice(entry);
@@ -167,19 +188,27 @@ impl<'a> Rank<'a> {
         ))
     }
 
-    /// Whether both tell of the same event: by their id; without one by source and `seq`; without
-    /// either by being equal, whoever sent them.
-    fn is_same(&self, other: &Rank<'_>) -> bool {
-        match (self.event_id, other.event_id) {
-            (Some(mine), Some(theirs)) => mine == theirs,
-            (None, None) => match (self.seq, other.seq) {
-                (Some(mine), Some(theirs)) => mine == theirs && self.source == other.source,
-                (None, None) => self.content == other.content,
-                _ => false,
-            },
-            _ => false,
+    /// What names the event: its id, else source and `seq`; none if it has neither.
+    fn name(&self) -> Option<Name<'a>> {
+        match (self.event_id, self.seq) {
+            (Some(id), _) => Some(Name::Id(id)),
+            (None, Some(seq)) => Some(Name::Seq(self.source, seq)),
+            (None, None) => None,
         }
     }
+
+    /// Whether both are one event however far apart they are told: equal in everything, and where
+    /// neither has a name, but for who sent them.
+    fn is_same(&self, other: &Rank<'_>) -> bool {
+        self.content == other.content && (self.source == other.source || self.name().is_none())
+    }
+}
+
+/// What names an event within a life.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Name<'a> {
+    Id(&'a [u8]),
+    Seq(&'a [u8], i64),
 }
 
 const SEQ: u8 = 1;

@@ -2,6 +2,8 @@
 
 pub mod plan;
 
+pub mod call_key;
+
 pub mod log;
 
 pub mod booking;

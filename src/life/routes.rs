@@ -225,6 +225,11 @@ impl Routes {
 impl<'a> CallRoutes<'_, 'a> {
     /// Books for each of the booking's entities. The ledger has it when the call is finished.
     pub fn book(&mut self, booking: Booking<'a>, ledger: &mut impl Ledger) {
+        if booking.channel != self.channel {
+            self.channel = booking.channel;
+            self.tenant_ids = self.routes.tenant(self.tenant, booking.channel);
+            (self.queue, self.part) = (None, None);
+        }
         if let Some(queue) = booking.queue {
             self.find_queue(queue);
         }

@@ -72,6 +72,9 @@ pub fn lives<'a>(terms: Terms<'a>, log: &'a CallLog) -> Vec<Life<'a>> {
 /// Applies every event, and each restart after the events at or before its instant. `before` is told
 /// each event's place.
 fn run<'a, B: FnMut(Booking<'a>)>(fold: &mut Fold<'a, B>, terms: Terms<'a>, log: &'a CallLog, before: impl Fn(usize)) {
+    if log.has_doubles() {
+        fold.expect_doubles();
+    }
     let mut restarts = terms.restarts.iter().peekable();
     for (place, moment) in log.iter().enumerate() {
         while let Some(restart) = restarts.next_if(|restart| restart.at < moment.time) {

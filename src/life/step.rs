@@ -443,6 +443,16 @@ impl<'a, B: FnMut(Booking<'a>)> Step<'a, '_, B> {
         }
     }
 
+    /// Ends what is open because its source started anew: wrap-ups, too.
+    pub fn restart(&mut self) {
+        self.end(true);
+        for index in 0..self.life.connections.len() {
+            if self.life.connections[index].is_in_wrapup() {
+                self.end_wrapup(Some(self.life.connections[index].agent));
+            }
+        }
+    }
+
     fn start_wrapup(&mut self, agent: Option<&str>) {
         let Some(index) = self.latest_connection(agent) else { return };
         if self.life.connections[index].is_open() {
@@ -591,6 +601,7 @@ impl<'a, B: FnMut(Booking<'a>)> Step<'a, '_, B> {
 
     fn emit(&mut self, to: To, whose: Whose<'a>, at: EventTime, entry: Option<EventTime>, what: What, amount: i64) {
         let Whose { queue, agent, since, .. } = whose;
-        (self.book)(Booking { to, queue, agent, at, entry, since, what, amount });
+        let channel = self.life.channel;
+        (self.book)(Booking { to, queue, agent, channel, at, entry, since, what, amount });
     }
 }

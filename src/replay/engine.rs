@@ -11,6 +11,7 @@ use crate::fact::{Family, Key};
 use crate::kpi::project::{Edition, Projection, Window};
 use crate::kpi::record::KpiRecord;
 use crate::kpi::settings::KpiSettings;
+use crate::life::call_key;
 use crate::life::log::{Added, CallLog, encode};
 use crate::life::plan::Plan;
 use crate::life::routes::{Account, EntityId, Ledger, Routes};
@@ -36,7 +37,7 @@ pub enum Taken {
 /// The events of a replay.
 pub struct Replay {
     plan: Arc<Plan>,
-    /// By tenant and call id, with a zero byte between.
+    /// By tenant and call id, see `call_key`.
     calls: HashMap<Box<str>, CallLog>,
     restarts: BTreeMap<String, Vec<Restart>>,
     latest: Option<EventTime>,
@@ -83,14 +84,11 @@ impl Replay {
     }
 
     fn take_call(&mut self, event: &Event<'_>, call: &CallEvent<'_>, default_source: &str) -> Taken {
-        // Only the source's own order needs a name for a source that gave none.
-        let source = event.source.as_deref().unwrap_or(if event.seq.is_some() { default_source } else { "" });
+        let source = event.source.as_deref().unwrap_or(default_source);
         self.entry.clear();
         encode(event, call, source, &mut self.entry);
         self.key.clear();
-        self.key.push_str(&event.tenant);
-        self.key.push('\0');
-        self.key.push_str(event.call_id.as_deref().unwrap_or_default());
+        call_key::write(&event.tenant, event.call_id.as_deref().unwrap_or_default(), &mut self.key);
         let log = match self.calls.get_mut(self.key.as_str()) {
             Some(log) => log,
             None => self.calls.entry(self.key.as_str().into()).or_default(),
@@ -118,7 +116,7 @@ impl Replay {
         }
         // The order changes nothing; by tenant and time what is added to is at hand.
         let calls = self.calls.iter().filter_map(|(key, log)| {
-            let (tenant, call_id) = key.split_once('\0').expect("a call's key holds its tenant");
+            let (tenant, call_id) = call_key::split(key);
             let first = log.iter().next()?;
             Some((tenant, first.time, first.channel, call_id, log))
         });

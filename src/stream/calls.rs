@@ -10,6 +10,7 @@ use super::stage::{Clock, Input, OutRecord, Output, Record, Stage};
 use crate::decode::format::Format;
 use crate::event::{CallEvent, Decoded, Event, Reason, Reject, What};
 use crate::life::booking::Booking;
+use crate::life::call_key::{self, split};
 use crate::life::log::{Added, CallLog, EVENTS_MAX, encode};
 use crate::life::plan::Plan;
 use crate::life::routes::Routes;
@@ -213,14 +214,12 @@ impl Calls {
         self.entry.clear();
         encode(event, call_event, source, &mut self.entry);
         self.key.clear();
-        self.key.push_str(&event.tenant);
-        self.key.push('\0');
-        self.key.push_str(event.call_id.as_deref().unwrap_or_default());
+        call_key::write(&event.tenant, event.call_id.as_deref().unwrap_or_default(), &mut self.key);
 
         let partition = self.inputs.get_mut(input).expect("records come for assigned inputs only");
         let judged = partition.log_time.expect("a record was read");
         let restarts = partition.restarts.get(event.tenant.as_ref()).map_or(&[][..], Vec::as_slice);
-        let call_id = &self.key[event.tenant.len() + 1..];
+        let (_, call_id) = call_key::split(&self.key);
         let terms = Terms { plan: &self.settings.plan, call_id, restarts, judged };
         let call = match partition.calls.get_mut(self.key.as_str()) {
             Some(call) => call,
@@ -660,10 +659,6 @@ fn check_time(event: &Event<'_>, stamped: EventTime, log_time: EventTime, plan: 
 /// A call is kept this long after its last event, so that every event that is not late finds it.
 fn keep_for(plan: &Plan) -> Span {
     Span(plan.late_horizon.0 + plan.allowed_skew.0)
-}
-
-fn split(key: &str) -> (&str, &str) {
-    key.split_once('\0').expect("a call's key holds its tenant")
 }
 
 /// Books what a settlement says, `sign` times.

@@ -94,6 +94,11 @@ fn flag() -> impl Strategy<Value = Option<bool>> {
     optional(any::<bool>())
 }
 
+/// A wait that a source may tell, up to 366 days.
+fn wait() -> impl Strategy<Value = Option<i64>> {
+    optional(0..=366 * 86_400_000_i64)
+}
+
 fn count() -> impl Strategy<Value = Option<i64>> {
     optional(0..=i64::MAX)
 }
@@ -131,7 +136,7 @@ fn what(kind: Type) -> BoxedStrategy<What<'static>> {
         ),
         Type::CallRinging => call(Just(CallEvent::Ringing)),
         Type::CallRingEnded => call(select(RingEndReason::ALL).prop_map(|reason| CallEvent::RingEnded { reason })),
-        Type::CallAnswered => call(count().prop_map(|waited_ms| CallEvent::Answered { waited_ms })),
+        Type::CallAnswered => call(wait().prop_map(|waited_ms| CallEvent::Answered { waited_ms })),
         Type::CallHeld => call(Just(CallEvent::Held)),
         Type::CallResumed => call(Just(CallEvent::Resumed)),
         Type::CallTransferred => {
@@ -140,7 +145,7 @@ fn what(kind: Type) -> BoxedStrategy<What<'static>> {
             ))
         }
         Type::CallLeftQueue => call(
-            (select(LeaveReason::ALL), count())
+            (select(LeaveReason::ALL), wait())
                 .prop_map(|(reason, waited_ms)| CallEvent::LeftQueue { reason, waited_ms }),
         ),
         Type::CallEnded => call(optional(select(EndedBy::ALL)).prop_map(|by| CallEvent::Ended { by })),
