@@ -1,13 +1,17 @@
-//! Restored and continued is never stopped, at every cut: after each commit of a stage it is restored
-//! once, and goes on from there.
+//! Restored and continued is never stopped, at every cut: after each commit of a stage it is restored,
+//! goes on from there, and is restored once more before it ends.
 
 use crate::cases;
+use crate::centre::TOPIC;
 use crate::drive::Log;
 use crate::histories::{MINUTES_MS, Reach, Told, few_calls};
 use crate::published::{Published, Truth, Versions};
-use crate::world::{Act, CALLS, PARTIALS, SETTINGS, Worker, World};
+use crate::world::{Act, CALLS, PARTIALS, SETTINGS, TARGETS, Worker, World};
 use crate::world::{any_settings, calls_worker, check_reject, end_of, kpis_worker, later, source_logs, world};
-use callpulse::stream::batch::{entity, wire};
+use callpulse::entity::{Entity, Kind};
+use callpulse::event::DEFAULT_TENANT;
+use callpulse::fact::{Family, Key, Measure};
+use callpulse::stream::batch::{entity, name, partition_of, wire};
 use callpulse::stream::calls::Calls;
 use callpulse::stream::stage::{Input, OutRecord, Output};
 use proptest::prelude::*;
@@ -40,7 +44,7 @@ proptest! {
         sent.take(worker.finish(end, 1))?;
         let kept = kept(&worker);
         for (acts, mut worker, mut other) in cuts {
-            for act in acts {
+            for act in acts.iter().chain([&Act::Restart { is_compacted }]) {
                 other.take(worker.act(act))?;
             }
             other.take(worker.finish(end, 1))?;
@@ -113,6 +117,49 @@ fn an_id_used_again_in_the_commit_that_forgets_its_call_is_kept() {
     assert_eq!(apart(&sent.facts, &other.facts), []);
 }
 
+#[test]
+fn a_part_of_the_state_that_is_taken_back_after_a_restart_is_gone_after_the_next() {
+    let sales = Entity { tenant: DEFAULT_TENANT.into(), kind: Kind::Queue, id: "sales".into(), channel: None };
+    let offered = Key::measure(Measure::Offered).code();
+    let batch = |complete: i64, facts: &[(i64, i64)]| {
+        let rows = facts.iter().map(|(at, amount)| {
+            let family = Family::Event as u32;
+            wire::Row { entity: 0, family, at: *at, keys: vec![offered], amounts: vec![*amount] }
+        });
+        let mark = wire::Mark { topic: TOPIC.into(), partition: 0, complete: complete * 1_000, log_time: None };
+        let batch = wire::Batch {
+            sources: vec![wire::Source { topic: TOPIC.into(), partitions: 1 }],
+            marks: vec![mark],
+            entities: vec![name(&sales)],
+            rows: rows.collect(),
+            ..wire::Batch::default()
+        };
+        (0, batch.encode_to_vec())
+    };
+    let start = 1_772_438_400;
+    let log: Log = vec![
+        batch(start + 2, &[(start + 1, 1)]),
+        batch(start + 3, &[(start + 1, -1), (start + 4_000, 1)]),
+        batch(start + 8_000, &[]),
+    ];
+    let mut partials = vec![Log::new(); TARGETS as usize];
+    partials[partition_of(&sales, TARGETS) as usize] = log;
+    let end = (start + 8_000) * 1_000;
+    let (mut versions, mut acts) = (Versions::default(), Vec::new());
+    for _ in 0..2 {
+        let reads = (0..TARGETS as usize).map(|input| Act::Read { input, records: 1 });
+        acts.extend(reads.chain([Act::Wait(20), Act::Commit, Act::Restart { is_compacted: true }]));
+    }
+    for acts in [&acts[..], &[]] {
+        let mut worker = kpis_worker(&SETTINGS[0], &partials, end);
+        let mut published = Published::default();
+        for act in acts {
+            published.take(worker.act(act), &mut versions).expect("one content of each version");
+        }
+        published.take(worker.finish(end, 3), &mut versions).expect("one content of each version");
+    }
+}
+
 /// Reads a little, mostly commits, and sometimes lets time pass.
 fn steps() -> impl Strategy<Value = Vec<Act>> {
     let wait = prop_oneof![2 => Just(0_u64), 1 => Just(1), 2 => Just(6), 1 => Just(20)];
@@ -142,15 +189,16 @@ fn every_cut(
             cuts.push((&acts[place + 1..], worker.restarted(is_compacted), published.clone()));
         }
     }
-    cuts.push((&[], worker, published));
-    let finished = cuts.into_iter().rev().map(|(acts, mut worker, mut published)| {
-        for act in acts {
+    published.take(worker.finish(end, 3), &mut versions)?;
+    let mut finished = vec![published];
+    for (acts, mut worker, mut published) in cuts {
+        for act in acts.iter().chain([&Act::Restart { is_compacted }]) {
             published.take(worker.act(act), &mut versions)?;
         }
         published.take(worker.finish(end, 3), &mut versions)?;
-        Ok(published)
-    });
-    finished.collect()
+        finished.push(published);
+    }
+    Ok(finished)
 }
 
 /// What the stage *calls* sent, added up: how it was cut into batches does not matter.

@@ -1,8 +1,9 @@
 //! Order and repeats do not matter; what is taken back leaves nothing behind.
 
 use crate::cases;
-use crate::centre::{ZONES, latest, records, settings};
+use crate::centre::{ZONES, latest, records};
 use crate::histories::{Reach, Told, history};
+use crate::world::{SETTINGS, any_settings};
 use callpulse::config::settings::Settings;
 use callpulse::event::What;
 use callpulse::fact::{Family, Key};
@@ -14,22 +15,20 @@ use callpulse::time::EventTime;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock};
-
-static SETTINGS: LazyLock<Vec<Settings>> = LazyLock::new(|| ZONES.iter().map(|zone| settings(zone)).collect());
+use std::sync::Arc;
 
 proptest! {
     #![proptest_config(cases(1500))]
 
     #[test]
     fn any_order_and_repetition_of_the_events_gives_the_same_records(
-        zone in 0..ZONES.len(),
+        settings in any_settings(),
         told in history(Reach::Days),
         keys in proptest::collection::vec(any::<u32>(), 60),
         repeated in proptest::collection::vec(any::<Index>(), 0..6),
         later in prop_oneof![Just(0_i64), 0..5_000_i64, 0..50_000_000_i64],
     ) {
-        let settings = &SETTINGS[zone];
+        let settings = &SETTINGS[settings];
         let as_of = latest(&told) + later;
         let mut shuffled = told.clone();
         shuffled.extend(repeated.iter().map(|index| index.get(&told).clone()));
@@ -50,7 +49,7 @@ proptest! {
 
     #[test]
     fn what_each_event_adds_sums_up_to_what_the_call_amounts_to(told in history(Reach::Days)) {
-        let settings = &SETTINGS[0];
+        let settings = &SETTINGS[ZONES.len()];
         let mut logs: BTreeMap<(&str, &str), CallLog> = BTreeMap::new();
         let mut books: BTreeMap<(&str, &str), Book> = BTreeMap::new();
         let mut routes = Routes::new(Arc::new(settings.plan.clone()));

@@ -1,15 +1,12 @@
 //! Numbers add up: over what became of calls, over entities, and every share is one.
 
 use crate::cases;
-use crate::centre::{ZONES, latest, records, settings};
+use crate::centre::{ZONES, latest, records};
 use crate::histories::{Reach, history};
-use callpulse::config::settings::Settings;
+use crate::world::{SETTINGS, any_settings};
 use callpulse::kpi::record::{Count, Fields, Kpi};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
-
-static SETTINGS: LazyLock<Vec<Settings>> = LazyLock::new(|| ZONES.iter().map(|zone| settings(zone)).collect());
 
 /// Tenant, window and start of a record.
 type Window = (String, String, Option<String>);
@@ -19,12 +16,12 @@ proptest! {
 
     #[test]
     fn offered_is_answered_abandoned_flowed_out_and_waiting(
-        zone in 0..ZONES.len(),
+        settings in any_settings(),
         told in history(Reach::Days),
         later in prop_oneof![Just(0_i64), -4_000_000..5_000_i64, 0..50_000_000_i64],
     ) {
         let mut seen = 0;
-        for record in records(&SETTINGS[zone], &told, latest(&told) + later) {
+        for record in records(&SETTINGS[settings], &told, latest(&told) + later) {
             if let Some(waiting) = record.waiting {
                 prop_assert_eq!(count(&record.counts, "offered"), left(&record.counts) + waiting, "{:?}", record);
                 seen += 1;
@@ -41,11 +38,11 @@ proptest! {
 
     #[test]
     fn every_share_lies_between_nothing_and_all(
-        zone in 0..ZONES.len(),
+        settings in any_settings(),
         told in history(Reach::Days),
         later in prop_oneof![Just(0_i64), -4_000_000..5_000_i64, 0..50_000_000_i64],
     ) {
-        for record in records(&SETTINGS[zone], &told, latest(&told) + later) {
+        for record in records(&SETTINGS[settings], &told, latest(&told) + later) {
             let by_entry = record.by_entry.iter().flat_map(|by_entry| by_entry.kpis.iter());
             for (id, kpi) in record.kpis.iter().chain(by_entry) {
                 prop_assert!(is_right(kpi), "{id}: {kpi:?} in {record:?}");
@@ -67,7 +64,7 @@ proptest! {
         let visits = ["offered", "answered", "abandoned", "flowed_out", "callbacks_offered", "lost", "implied"];
         let waits = ["wait_answered", "wait_abandoned", "wait_flowed_out"];
         let works = ["handled", "held", "transferred_out", "solicitations", "ring_no_answer"];
-        for record in records(&SETTINGS[0], &told, latest(&told)) {
+        for record in records(&SETTINGS[ZONES.len()], &told, latest(&told)) {
             if record.entity.channel.is_some() || record.window.kind == "now" {
                 continue;
             }

@@ -202,7 +202,8 @@ fn step(reach: Reach, kind: &'static str, queue: usize, agent: usize) -> BoxedSt
     let queue = prop_oneof![5 => Just(Some(queue)), 1 => (0..QUEUES.len()).prop_map(Some), 1 => Just(None)];
     let agent = prop_oneof![6 => Just(agent), 1 => 0..AGENTS.len()];
     let waited = prop_oneof![3 => Just(None), 1 => (0..120_000_i64).prop_map(Some)];
-    let delay = prop_oneof![6 => Just(0), 1 => 0..3_000_i64, 1 => 0..60_000_i64];
+    let latest = if reach == Reach::Minutes { 60_000_i64 } else { 3 * 3_600_000 };
+    let delay = prop_oneof![6 => Just(0), 1 => 0..3_000_i64, 1 => 0..60_000_i64, 1 => 0..latest];
     (gap, queue, agent, 0..24_usize, waited, 0..12_u8, prop::bool::weighted(0.1), delay)
         .prop_map(move |(gap, queue, agent, detail, waited, mark, is_repeated, delay)| Step {
             kind,
