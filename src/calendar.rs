@@ -45,6 +45,13 @@ impl Length {
 }
 
 impl Interval {
+    pub const ALWAYS: Interval = Interval { start: EventTime(i64::MIN), end: EventTime(i64::MAX) };
+
+    /// What both hold.
+    pub fn and(self, other: Interval) -> Interval {
+        Interval { start: self.start.max(other.start), end: self.end.min(other.end) }
+    }
+
     pub fn holds(&self, at: EventTime) -> bool {
         self.start <= at && at < self.end
     }

@@ -182,6 +182,11 @@ impl Facts {
         self.0.binary_search_by_key(&key, |entry| entry.0).map_or(0, |at| self.0[at].1)
     }
 
+    /// Forgets them all, and keeps their memory.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
     /// Adds one fact.
     pub fn add(&mut self, key: Key, amount: i64) {
         if amount == 0 {

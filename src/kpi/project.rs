@@ -8,6 +8,7 @@ use super::view::{View, Waiting, WindowKind};
 use crate::calendar::{Interval, Length};
 use crate::entity::{Entity, Kind};
 use crate::fact::{Distribution, Measure};
+use crate::histogram::Cell;
 use crate::tally::intervals::Kept;
 use crate::tally::tally::Tally;
 use crate::time::{EventTime, Span};
@@ -39,7 +40,7 @@ pub struct Projection<'a> {
 pub struct Edition {
     pub version: u64,
     /// The highest values so far; none lets the record carry the present ones.
-    pub counters: Option<Counters>,
+    pub counters: Option<CounterValues>,
     pub corrected: bool,
     /// Input was lost within the window's reach.
     pub gap: bool,
@@ -50,12 +51,16 @@ pub struct Edition {
 /// Upper edges of the counters' wait buckets, seconds: the usual thresholds.
 pub const WAIT_BUCKETS_S: [i64; 13] = [5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200];
 
-/// The wait buckets of counters from their values: one for each edge, then `count` and `sum_ms`. None
-/// if there are more or fewer.
-pub fn wait_fields(values: &[i64]) -> Option<Fields<i64>> {
+/// The values of counters: those of calls, then of the wait buckets with their count and sum.
+pub type CounterValues = [i64; COUNTERS];
+pub const COUNTERS: usize = 4 + WAIT_BUCKETS_S.len() + 2;
+
+/// Counters with their names.
+fn named([offered, answered, answered_within_threshold, abandoned, waits @ ..]: CounterValues) -> Counters {
     let names = WAIT_BUCKETS_S.iter().map(|edge| Cow::Owned(edge.to_string()));
     let names = names.chain([Cow::Borrowed("count"), Cow::Borrowed("sum_ms")]);
-    (values.len() == WAIT_BUCKETS_S.len() + 2).then(|| Fields(names.zip(values.iter().copied()).collect()))
+    let wait_seconds = Fields(names.zip(waits).collect());
+    Counters { offered, answered, answered_within_threshold, abandoned, wait_seconds }
 }
 
 impl Window {
@@ -123,7 +128,7 @@ impl<'a> Projection<'a> {
                 self.fill(&mut record, &view);
                 if self.entity.kind.has_visits() {
                     record.waiting = Some(self.tally.waiting());
-                    record.counters = Some(edition.counters.unwrap_or_else(|| self.counters()));
+                    record.counters = Some(named(edition.counters.unwrap_or_else(|| self.counters())));
                 }
             }
             Window::Now => {
@@ -144,20 +149,29 @@ impl<'a> Projection<'a> {
     }
 
     /// The values monotone counters are made of, as they are now.
-    pub fn counters(&self) -> Counters {
-        let settings = self.service_level();
-        let waiting = WaitingAt { tally: self.tally, as_of: self.as_of };
-        let view = View::new(self.entity.kind, WindowKind::Total, self.as_of, settings, &waiting, &self.tally.total);
-        let within = |threshold_s, inclusive| view.within(Distribution::WaitAnswered, threshold_s, inclusive);
-        let mut waits: Vec<i64> = WAIT_BUCKETS_S.iter().map(|edge| within(*edge, true)).collect();
-        waits.extend([view.get(Measure::Answered), view.get(Measure::WaitAnswered)]);
-        Counters {
-            offered: view.get(Measure::Offered),
-            answered: view.get(Measure::Answered),
-            answered_within_threshold: within(settings.threshold_s, settings.met_at_threshold),
-            abandoned: view.get(Measure::Abandoned),
-            wait_seconds: wait_fields(&waits).expect("as many values as names"),
-        }
+    pub fn counters(&self) -> CounterValues {
+        let (total, settings) = (&self.tally.total, self.service_level());
+        let mut cells = total.cells(Distribution::WaitAnswered).peekable();
+        let mut seen = 0;
+        let mut within = |threshold_s: i64, inclusive| {
+            let last = Cell::last_within(threshold_s * 1000, inclusive);
+            while let Some((_, count)) = cells.next_if(|(cell, _)| Some(*cell) <= last) {
+                seen += count;
+            }
+            seen
+        };
+        let waits = WAIT_BUCKETS_S.map(|edge| within(edge, true));
+        let last = Cell::last_within(settings.threshold_s * 1000, settings.met_at_threshold);
+        let met = total.cells(Distribution::WaitAnswered).take_while(|(cell, _)| Some(*cell) <= last);
+        let mut values = [0; COUNTERS];
+        values[0] = total.get(Measure::Offered);
+        values[1] = total.get(Measure::Answered);
+        values[2] = met.map(|(_, count)| count).sum();
+        values[3] = total.get(Measure::Abandoned);
+        values[4..COUNTERS - 2].copy_from_slice(&waits);
+        values[COUNTERS - 2] = total.get(Measure::Answered);
+        values[COUNTERS - 1] = total.get(Measure::WaitAnswered);
+        values
     }
 
     /// The service-level settings of the entity: a queue's own, else the common ones.

@@ -1,26 +1,40 @@
 //! An account: one entity's tally in the stage *kpis*, and what of it is not yet published or kept.
 
-use super::batch::{facts_of, family, wire};
 use crate::calendar::{Interval, Length};
 use crate::entity::Entity;
 use crate::fact::{Family, Key, Measure};
-use crate::kpi::project::Projection;
-use crate::kpi::record::{Counters, Fields};
+use crate::kpi::project::{CounterValues, Projection};
 use crate::kpi::settings::KpiSettings;
-use crate::tally::intervals::{Finder, Intervals};
+use crate::tally::intervals::Finder;
 use crate::tally::tally::{Booked, Shape, Tally};
 use crate::time::EventTime;
+use hashbrown::HashMap;
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+/// A place among [`Accounts`], the same as long as they are.
+pub type Seat = u32;
+
+/// Accounts by their seats. None is ever taken away.
+#[derive(Default)]
+pub struct Accounts {
+    all: Vec<Account>,
+    by_entity: HashMap<Entity, Seat>,
+    /// By the bytes of the entity's name, as batches bring it.
+    by_name: HashMap<Box<[u8]>, Seat>,
+}
+
 /// One entity.
 pub struct Account {
+    pub seat: Seat,
     pub entity: Entity,
     pub tally: Tally,
     /// Stands for every batch before this offset.
     pub offset: i64,
     /// The highest values so far, as the records carry them.
-    pub counters: Option<Counters>,
+    pub counters: Option<CounterValues>,
+    /// What counters are made of changed since they were raised.
+    has_counted: bool,
     /// Intervals that changed after they were final: place of their length in the settings, and start.
     pub corrected: BTreeSet<(usize, EventTime)>,
     /// The latest second a fact was booked at.
@@ -33,6 +47,8 @@ pub struct Account {
     pub unpublished: Unpublished,
     /// When a pane next enters or leaves one of its windows: the windows' end.
     pub wake: Option<i64>,
+    /// Of every length the interval that holds this time is known to end later.
+    pub planned: Option<Interval>,
 }
 
 /// What changed since the account was written to the state topic last.
@@ -44,6 +60,9 @@ pub struct Unkept {
     pub minutes: BTreeSet<i64>,
     pub pieces: BTreeSet<(usize, EventTime)>,
     pub hours: BTreeSet<i64>,
+    /// Every piece that holds this time is among them, and the minute that was noted last.
+    pub noted: Option<Interval>,
+    pub noted_minute: Option<i64>,
     /// Parts the state topic holds, so that what is gone can be deleted there.
     pub stored: BTreeSet<Part>,
 }
@@ -70,13 +89,60 @@ pub struct Unpublished {
     pub last_slow: Option<Instant>,
 }
 
+impl Accounts {
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    pub fn iter(&self) -> std::slice::Iter<'_, Account> {
+        self.all.iter()
+    }
+
+    pub fn iter_mut(&mut self) -> std::slice::IterMut<'_, Account> {
+        self.all.iter_mut()
+    }
+
+    pub fn at(&self, seat: Seat) -> &Account {
+        &self.all[seat as usize]
+    }
+
+    pub fn at_mut(&mut self, seat: Seat) -> &mut Account {
+        &mut self.all[seat as usize]
+    }
+
+    pub fn find(&self, entity: &Entity) -> Option<Seat> {
+        self.by_entity.get(entity).copied()
+    }
+
+    /// The seat of an entity, known or new.
+    pub fn seat(&mut self, entity: &Entity) -> Seat {
+        if let Some(seat) = self.find(entity) {
+            return seat;
+        }
+        let seat = self.all.len() as Seat;
+        self.all.push(Account::new(seat, entity.clone()));
+        self.by_entity.insert(entity.clone(), seat);
+        seat
+    }
+
+    pub fn named(&self, name: &[u8]) -> Option<Seat> {
+        self.by_name.get(name).copied()
+    }
+
+    pub fn remember_name(&mut self, name: &[u8], seat: Seat) {
+        self.by_name.insert(name.into(), seat);
+    }
+}
+
 impl Account {
-    pub fn new(entity: Entity) -> Account {
+    fn new(seat: Seat, entity: Entity) -> Account {
         Account {
+            seat,
             entity,
             tally: Tally::default(),
             offset: 0,
             counters: None,
+            has_counted: false,
             corrected: BTreeSet::new(),
             last_fact: None,
             ended: false,
@@ -84,38 +150,42 @@ impl Account {
             unkept: Unkept::default(),
             unpublished: Unpublished::default(),
             wake: None,
+            planned: None,
         }
     }
 
     /// Adds a row's facts, and notes which parts changed.
-    pub fn add(&mut self, shape: &Shape, finder: &mut Finder, row: &wire::Row) {
-        let Some(family) = family(row.family) else { return };
+    pub fn add(&mut self, shape: &Shape, finder: &mut Finder, family: Family, at: i64, facts: &[(Key, i64)]) {
         if family == Family::Waiting {
-            for (_, amount) in facts_of(row) {
-                self.tally.add_waiting(EventTime(row.at), amount);
+            for (_, amount) in facts {
+                self.tally.add_waiting(EventTime(at), *amount);
             }
             return;
         }
-        let second = row.at;
-        let facts: Vec<(Key, i64)> = facts_of(row).collect();
-        self.tally.add(shape, finder, self.entity.kind, Booked { family, second, facts: &facts });
+        let second = at;
+        self.tally.add(shape, finder, self.entity.kind, Booked { family, second, facts });
         if facts.iter().any(|(key, _)| *key == Key::measure(Measure::Concurrent)) {
             self.unkept.hours.insert(second.div_euclid(3_600));
         }
         if family == Family::Event {
-            self.unkept.minutes.insert(second.div_euclid(60));
+            self.has_counted |= facts.iter().any(|(key, _)| is_counted(*key));
+            let minute = second.div_euclid(60);
+            if self.unkept.noted_minute.replace(minute) != Some(minute) {
+                self.unkept.minutes.insert(minute);
+            }
             self.last_fact = self.last_fact.max(Some(second));
         }
-        self.unkept.pieces.extend(Intervals::places(&shape.intervals, finder, second));
+        self.unkept.note_pieces(shape, finder, EventTime(second * 1000));
     }
 
     /// Raises the highest values so far to the present ones.
     pub fn raise_counters(&mut self, settings: &KpiSettings, shape: &Shape) {
+        if self.counters.is_some() && !std::mem::take(&mut self.has_counted) {
+            return;
+        }
         let now = self.projection(settings, shape, EventTime(0)).counters();
-        self.counters = Some(match self.counters.take() {
-            None => now,
-            Some(before) => highest(before, now),
-        });
+        let counters = self.counters.get_or_insert(now);
+        counters.iter_mut().zip(now).for_each(|(highest, now)| *highest = now.max(*highest));
     }
 
     /// Forgets what no late fact can reach any more.
@@ -141,13 +211,25 @@ impl Account {
     }
 }
 
-fn highest(before: Counters, now: Counters) -> Counters {
-    let pairs = before.wait_seconds.0.into_iter().zip(now.wait_seconds.0);
-    Counters {
-        offered: before.offered.max(now.offered),
-        answered: before.answered.max(now.answered),
-        answered_within_threshold: before.answered_within_threshold.max(now.answered_within_threshold),
-        abandoned: before.abandoned.max(now.abandoned),
-        wait_seconds: Fields(pairs.map(|((name, before), (_, now))| (name, before.max(now))).collect()),
+impl Unkept {
+    /// The piece of every kept length that holds an instant changed.
+    fn note_pieces(&mut self, shape: &Shape, finder: &mut Finder, at: EventTime) {
+        if self.noted.is_some_and(|noted| noted.holds(at)) {
+            return;
+        }
+        let mut common = Interval::ALWAYS;
+        let base = usize::from(shape.intervals.base.is_none());
+        for (place, length) in shape.intervals.lengths().enumerate() {
+            let interval = finder.find(length, at);
+            common = common.and(interval);
+            self.pieces.insert((place + base, interval.start));
+        }
+        self.noted = Some(common);
     }
+}
+
+/// Whether counters are made of it.
+fn is_counted(key: Key) -> bool {
+    let counted = [Measure::Offered, Measure::Answered, Measure::Abandoned, Measure::WaitAnswered];
+    key.index().is_none_or(|index| counted.iter().any(|measure| *measure as usize == index))
 }

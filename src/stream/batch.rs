@@ -1,11 +1,18 @@
 //! Batches: facts of one commit, added up per entity and second, on their way from calls to kpis.
+//!
+//! ```text
+//! booked: notes, one after the other -> sorted and added up once -> written as rows, names by number
+//! read:   header | names, each the bytes a board knows an entity by | rows, read where they lie
+//! ```
 
 use crate::entity::{Entity, Kind};
 use crate::event::Channel;
 use crate::fact::{Facts, Family, Key};
 use crate::life::routes::{Account, EntityId, Ledger, Routes};
 use crate::time::EventTime;
-use hashbrown::HashMap;
+use prost::Message;
+use prost::encoding::{decode_varint, encode_varint, encoded_len_varint};
+use std::collections::BTreeMap;
 
 pub mod wire {
     //! The messages as they are on the wire.
@@ -15,8 +22,20 @@ pub mod wire {
 /// Facts by entity, family and instant. Adding is commutative; what cancels leaves nothing behind.
 #[derive(Default)]
 pub struct Rows {
-    rows: HashMap<(EntityId, Family, i64), Facts>,
+    notes: Vec<Note>,
+    facts: Vec<(Key, i64)>,
 }
+
+/// Some facts as they were booked.
+struct Note {
+    place: Place,
+    /// Where its facts lie.
+    from: u32,
+    to: u32,
+}
+
+/// Where facts are booked: the order of rows.
+type Place = (EntityId, Family, i64);
 
 /// The key under which calls that wait are counted in a row.
 fn waiting_key() -> Key {
@@ -24,16 +43,19 @@ fn waiting_key() -> Key {
 }
 
 impl Rows {
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
+    /// How many bookings there are; what cancels counts too.
     pub fn len(&self) -> usize {
-        self.rows.len()
+        self.notes.len()
     }
 
-    fn add(&mut self, entity: EntityId, family: Family, at: i64, key: Key, amount: i64) {
-        self.rows.entry((entity, family, at)).or_default().add(key, amount);
+    pub fn is_empty(&self) -> bool {
+        self.notes.is_empty()
+    }
+
+    fn note(&mut self, place: Place, facts: impl IntoIterator<Item = (Key, i64)>) {
+        let from = self.facts.len() as u32;
+        self.facts.extend(facts);
+        self.notes.push(Note { place, from, to: self.facts.len() as u32 });
     }
 
     /// Adds rows that were booked before, each `sign` times.
@@ -42,44 +64,307 @@ impl Rows {
             entities.iter().map(|name| entity(name).map(|entity| routes.id(entity))).collect();
         for row in rows {
             let (Some(Some(id)), Some(family)) = (ids.get(row.entity as usize), family(row.family)) else { continue };
-            for (key, amount) in facts_of(row) {
-                self.add(*id, family, row.at, key, amount * sign);
-            }
+            self.note((*id, family, row.at), facts_of(row).map(|(key, amount)| (key, amount * sign)));
         }
     }
 
-    /// Empties the sums into wire rows, for each target the entities it needs. `target` places an
-    /// entity.
-    pub fn drain(
-        &mut self,
-        routes: &Routes,
-        mut target: impl FnMut(&Entity) -> usize,
-    ) -> HashMap<usize, (Vec<wire::EntityName>, Vec<wire::Row>)> {
-        let mut sorted: Vec<_> = self.rows.drain().filter(|(_, facts)| !facts.is_empty()).collect();
-        sorted.sort_by_key(|(place, _)| *place);
-        let mut out: HashMap<usize, (Vec<wire::EntityName>, Vec<wire::Row>)> = HashMap::new();
-        let mut last = None;
-        for ((id, family, at), facts) in sorted {
-            let entity = routes.entity(id);
-            let (entities, rows) = out.entry(target(entity)).or_default();
-            if last != Some(id) {
-                entities.push(name(entity));
-                last = Some(id);
+    /// Empties the sums in the order of entities, each telling its place and what it holds.
+    pub fn drain(&mut self, mut tell: impl FnMut(Place, &Facts)) {
+        self.notes.sort_unstable_by_key(|note| (note.place, note.from));
+        let mut sum = Facts::default();
+        for same in self.notes.chunk_by(|a, b| a.place == b.place) {
+            sum.clear();
+            for note in same {
+                sum.add_all(&self.facts[note.from as usize..note.to as usize], 1);
             }
-            rows.push(row(entities.len() as u32 - 1, family, at, &facts));
+            if !sum.is_empty() {
+                tell(same[0].place, &sum);
+            }
         }
-        out
+        self.notes.clear();
+        self.facts.clear();
     }
 }
 
 impl Ledger for Rows {
     fn facts(&mut self, to: Account<'_>, family: Family, second: i64, facts: &[(Key, i64)]) {
-        self.rows.entry((to.id, family, second)).or_default().add_all(facts, 1);
+        self.note((to.id, family, second), facts.iter().copied());
     }
 
     fn waiting(&mut self, to: Account<'_>, since: EventTime, amount: i64) {
-        self.add(to.id, Family::Waiting, since.0, waiting_key(), amount);
+        self.note((to.id, Family::Waiting, since.0), [(waiting_key(), amount)]);
     }
+}
+
+/// What is worked out once of each entity of some [`Routes`].
+#[derive(Default)]
+pub struct Names {
+    /// By number.
+    known: Vec<Name>,
+}
+
+struct Name {
+    /// Its [`wire::EntityName`], without a length.
+    bytes: Box<[u8]>,
+    /// Its partition of the partials.
+    partition: i32,
+}
+
+impl Names {
+    fn name(&mut self, routes: &Routes, id: EntityId, partitions: i32) -> &Name {
+        for known in self.known.len()..=id.0 as usize {
+            let entity = routes.entity(EntityId(known as u32));
+            let bytes = name(entity).encode_to_vec().into_boxed_slice();
+            self.known.push(Name { bytes, partition: partition_of(entity, partitions) });
+        }
+        &self.known[id.0 as usize]
+    }
+}
+
+/// Names and rows of one message, in the bytes they have within it.
+#[derive(Default)]
+pub struct Part {
+    entities: Vec<u8>,
+    rows: Vec<u8>,
+    /// How many names there are, and whose the last is.
+    count: u32,
+    last: Option<EntityId>,
+    content: Vec<u8>,
+}
+
+/// The fields of a message that are names and rows.
+#[derive(Clone, Copy)]
+pub struct Fields {
+    entities: u32,
+    rows: u32,
+}
+
+impl Fields {
+    pub const BATCH: Fields = Fields { entities: 4, rows: 5 };
+    pub const CALL_STATE: Fields = Fields { entities: 5, rows: 6 };
+}
+
+impl Part {
+    /// How many bytes it adds to a message.
+    pub fn size(&self) -> usize {
+        self.entities.len() + self.rows.len()
+    }
+
+    fn add(&mut self, fields: Fields, id: EntityId, name: &Name, (family, at): (Family, i64), facts: &Facts) {
+        if self.last != Some(id) {
+            self.last = Some(id);
+            self.count += 1;
+            write_bytes(fields.entities, &name.bytes, &mut self.entities);
+        }
+        self.content.clear();
+        write_row(self.count - 1, family, at, facts, &mut self.content);
+        write_bytes(fields.rows, &self.content, &mut self.rows);
+    }
+
+    /// Appends what it holds to a message, and is empty.
+    pub fn finish(&mut self, message: &mut Vec<u8>) {
+        message.extend_from_slice(&self.entities);
+        message.extend_from_slice(&self.rows);
+        self.entities.clear();
+        self.rows.clear();
+        (self.count, self.last) = (0, None);
+    }
+}
+
+/// Empties rows into one message.
+pub fn write_all(
+    rows: &mut Rows,
+    names: &mut Names,
+    routes: &Routes,
+    fields: Fields,
+    partitions: i32,
+    part: &mut Part,
+) {
+    rows.drain(|(id, family, at), facts| {
+        part.add(fields, id, names.name(routes, id, partitions), (family, at), facts);
+    });
+}
+
+/// Empties rows into batches of about `bytes_max` bytes, by partition, in order.
+pub fn write_batches(
+    rows: &mut Rows,
+    names: &mut Names,
+    routes: &Routes,
+    partitions: i32,
+    bytes_max: usize,
+) -> BTreeMap<i32, Vec<Part>> {
+    let mut parts: BTreeMap<i32, Vec<Part>> = BTreeMap::new();
+    rows.drain(|(id, family, at), facts| {
+        let name = names.name(routes, id, partitions);
+        let parts = parts.entry(name.partition).or_default();
+        if parts.last().is_none_or(|part| bytes_max < part.size()) {
+            parts.push(Part::default());
+        }
+        let part = parts.last_mut().expect("there is one now");
+        part.add(Fields::BATCH, id, name, (family, at), facts);
+    });
+    parts
+}
+
+fn write_bytes(field: u32, bytes: &[u8], out: &mut Vec<u8>) {
+    // A length-delimited field.
+    encode_varint(u64::from(field << 3 | 2), out);
+    encode_varint(bytes.len() as u64, out);
+    out.extend_from_slice(bytes);
+}
+
+/// The content of a [`wire::Row`].
+fn write_row(entity: u32, family: Family, at: i64, facts: &Facts, out: &mut Vec<u8>) {
+    for (field, value) in [(1, u64::from(entity)), (2, family as u64), (3, zigzag(at))] {
+        if value != 0 {
+            encode_varint(field << 3, out);
+            encode_varint(value, out);
+        }
+    }
+    let facts = facts.as_slice();
+    let keys = |(key, _): &(Key, i64)| u64::from(key.code());
+    let amounts = |(_, amount): &(Key, i64)| zigzag(*amount);
+    write_packed(4, facts.iter().map(keys), out);
+    write_packed(5, facts.iter().map(amounts), out);
+}
+
+fn write_packed(field: u32, values: impl Iterator<Item = u64> + Clone, out: &mut Vec<u8>) {
+    encode_varint(u64::from(field << 3 | 2), out);
+    encode_varint(values.clone().map(|value| encoded_len_varint(value) as u64).sum(), out);
+    values.for_each(|value| encode_varint(value, out));
+}
+
+fn zigzag(value: i64) -> u64 {
+    ((value << 1) ^ (value >> 63)) as u64
+}
+
+fn unzigzag(value: u64) -> i64 {
+    (value >> 1) as i64 ^ -((value & 1) as i64)
+}
+
+/// A batch as it was read. Its names stay where they lie: a board knows most entities by their bytes.
+#[derive(Debug, Default)]
+pub struct Batch<'b> {
+    /// Without names and rows.
+    pub header: wire::Batch,
+    /// Each in the bytes of its [`wire::EntityName`].
+    pub names: Vec<&'b [u8]>,
+    pub rows: Vec<BatchRow>,
+    facts: Vec<(Key, i64)>,
+}
+
+/// One row of a batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BatchRow {
+    /// The place of its name.
+    pub entity: u32,
+    /// None if this version does not know it.
+    pub family: Option<Family>,
+    pub at: i64,
+    /// Where its facts lie.
+    from: u32,
+    to: u32,
+}
+
+/// Bytes that are no message.
+#[derive(Debug)]
+pub struct Damaged;
+
+impl<'b> Batch<'b> {
+    pub fn read(mut bytes: &'b [u8]) -> Result<Batch<'b>, Damaged> {
+        let mut batch = Batch::default();
+        let (mut header, mut rows) = (Vec::new(), Reader::default());
+        while !bytes.is_empty() {
+            let before = bytes;
+            match read_field(&mut bytes)? {
+                (4, Value::Bytes(name)) => batch.names.push(name),
+                (5, Value::Bytes(row)) => batch.rows.push(rows.read(row, &mut batch.facts)?),
+                _ => header.extend_from_slice(&before[..before.len() - bytes.len()]),
+            }
+        }
+        batch.header = wire::Batch::decode(header.as_slice()).map_err(|_| Damaged)?;
+        Ok(batch)
+    }
+
+    /// The facts of one of its rows. A key that this version does not know is left out.
+    pub fn facts(&self, row: &BatchRow) -> &[(Key, i64)] {
+        &self.facts[row.from as usize..row.to as usize]
+    }
+}
+
+/// Reads rows; its memory serves them all.
+#[derive(Default)]
+struct Reader {
+    keys: Vec<u64>,
+    amounts: Vec<u64>,
+}
+
+impl Reader {
+    fn read(&mut self, mut bytes: &[u8], facts: &mut Vec<(Key, i64)>) -> Result<BatchRow, Damaged> {
+        self.keys.clear();
+        self.amounts.clear();
+        let (mut entity, mut kind, mut at) = (0, 0, 0);
+        while !bytes.is_empty() {
+            match read_field(&mut bytes)? {
+                (1, Value::Number(value)) => entity = value as u32,
+                (2, Value::Number(value)) => kind = value as u32,
+                (3, Value::Number(value)) => at = unzigzag(value),
+                (4, values) => read_numbers(values, &mut self.keys)?,
+                (5, values) => read_numbers(values, &mut self.amounts)?,
+                _ => {}
+            }
+        }
+        let from = facts.len() as u32;
+        let both = self.keys.iter().zip(&self.amounts);
+        facts.extend(both.filter_map(|(code, amount)| Some((Key::from_code(*code as u32)?, unzigzag(*amount)))));
+        Ok(BatchRow { entity, family: family(kind), at, from, to: facts.len() as u32 })
+    }
+}
+
+enum Value<'b> {
+    Number(u64),
+    Bytes(&'b [u8]),
+    /// Of a width that no field of names and rows has.
+    Other,
+}
+
+/// The next field's number and value.
+fn read_field<'b>(bytes: &mut &'b [u8]) -> Result<(u64, Value<'b>), Damaged> {
+    let take = |bytes: &mut &'b [u8], length: u64| {
+        let taken = usize::try_from(length).ok().and_then(|length| bytes.split_at_checked(length));
+        let (taken, rest) = taken.ok_or(Damaged)?;
+        *bytes = rest;
+        Ok(taken)
+    };
+    let tag = read_number(bytes)?;
+    let value = match tag & 7 {
+        0 => Value::Number(read_number(bytes)?),
+        1 => take(bytes, 8).map(|_| Value::Other)?,
+        2 => {
+            let length = read_number(bytes)?;
+            Value::Bytes(take(bytes, length)?)
+        }
+        5 => take(bytes, 4).map(|_| Value::Other)?,
+        _ => return Err(Damaged),
+    };
+    Ok((tag >> 3, value))
+}
+
+fn read_number(bytes: &mut &[u8]) -> Result<u64, Damaged> {
+    decode_varint(bytes).map_err(|_| Damaged)
+}
+
+fn read_numbers(value: Value<'_>, numbers: &mut Vec<u64>) -> Result<(), Damaged> {
+    match value {
+        Value::Number(number) => numbers.push(number),
+        Value::Bytes(mut packed) => {
+            while !packed.is_empty() {
+                numbers.push(read_number(&mut packed)?);
+            }
+        }
+        Value::Other => return Err(Damaged),
+    }
+    Ok(())
 }
 
 /// One row on the wire.
@@ -127,4 +412,72 @@ pub fn partition_of(entity: &Entity, partitions: i32) -> i32 {
     }
     // The low bits of FNV are its weak ones.
     ((hash >> 20) % partitions as u64) as i32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::life::plan::Plan;
+    use crate::time::Span;
+    use proptest::prelude::*;
+
+    fn key(place: usize) -> Key {
+        use crate::fact::{Distribution, Measure};
+        match Measure::ALL.get(place) {
+            Some(measure) => Key::measure(*measure),
+            None => Key::duration(Distribution::ALL[place % 6], place as i64 * 9_000),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_as_it_was_booked(
+            booked in proptest::collection::vec((0..9_u8, 0..3_u32, -3..3_i64, 0..90_usize, -2..3_i64), 0..200),
+            bytes_max in 0..300_usize,
+        ) {
+            let mut routes = Routes::new(Plan::plain(Span(0), Span(0)).into());
+            let (mut rows, mut names) = (Rows::default(), Names::default());
+            let mut known: BTreeMap<(Entity, Family, i64), Facts> = BTreeMap::new();
+            for (id, code, at, place, amount) in booked {
+                let channel = Channel::ALL.get(usize::from(id)).copied();
+                let kind = Kind::ALL[usize::from(id) % 5];
+                let entity = Entity { tenant: "t".into(), kind, id: id.to_string().as_str().into(), channel };
+                let (family, at) = (family(code).expect("a family"), at * 4_000_000_000);
+                known.entry((entity.clone(), family, at)).or_default().add(key(place), amount);
+                let id = routes.id(entity.clone());
+                rows.facts(Account { id, entity: &entity }, family, at, &[(key(place), amount)]);
+            }
+            known.retain(|_, facts| !facts.is_empty());
+            let mut read: BTreeMap<(Entity, Family, i64), Facts> = BTreeMap::new();
+            for (partition, parts) in write_batches(&mut rows, &mut names, &routes, 3, bytes_max) {
+                for mut part in parts {
+                    let mut bytes = wire::Batch { plan: 7, ..wire::Batch::default() }.encode_to_vec();
+                    part.finish(&mut bytes);
+                    let batch = Batch::read(&bytes).expect("a batch");
+                    // The same to whoever reads it by the book.
+                    let by_book = wire::Batch::decode(bytes.as_slice()).expect("a batch");
+                    prop_assert_eq!((batch.header.plan, by_book.rows.len()), (7, batch.rows.len()));
+                    for (row, wire) in batch.rows.iter().zip(&by_book.rows) {
+                        prop_assert!(batch.facts(row).iter().copied().eq(facts_of(wire)));
+                        let of = wire::EntityName::decode(batch.names[row.entity as usize]).expect("a name");
+                        prop_assert_eq!(&of, &by_book.entities[wire.entity as usize]);
+                        prop_assert_eq!((row.family, row.at), (family(wire.family), wire.at));
+                        let of = entity(&of).expect("an entity");
+                        prop_assert_eq!(partition_of(&of, 3), partition);
+                        let place = (of, row.family.expect("a family"), row.at);
+                        prop_assert!(read.insert(place, batch.facts(row).iter().copied().collect()).is_none());
+                    }
+                }
+            }
+            prop_assert_eq!(read, known);
+        }
+
+        #[test]
+        fn no_bytes_stop_the_reader(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
+            let by_book = wire::Batch::decode(bytes.as_slice());
+            if let (Ok(batch), Ok(by_book)) = (Batch::read(&bytes), by_book) {
+                prop_assert_eq!(batch.rows.len(), by_book.rows.len());
+            }
+        }
+    }
 }

@@ -3,9 +3,10 @@
 //! Keyed by whatever keeps one call's events together. Keeps the logs of open and recent calls; what an
 //! event adds to what its call amounted to before goes into the batch of the next commit.
 
-use super::batch::{Rows, partition_of, wire};
+use super::batch::{Fields, Names, Part, Rows, wire, write_all, write_batches};
 use super::call_record;
-use super::coverage::{self, Lost};
+use super::coverage::{self, Gap};
+use super::lateness::{check_time, keep_for};
 use super::stage::{Clock, Input, OutRecord, Output, Record, Stage};
 use crate::decode::format::Format;
 use crate::event::{CallEvent, Decoded, Event, Reason, Reject, What};
@@ -16,7 +17,8 @@ use crate::life::plan::Plan;
 use crate::life::routes::Routes;
 use crate::life::settle::{Restart, Settled, Terms, settle, settle_last};
 use crate::time::{EventTime, Span};
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
+use hashbrown::hash_map::EntryRef;
 use metrics::counter;
 use prost::Message;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,8 +29,13 @@ use std::time::{Duration, Instant};
 /// what is stored, and not by booking it again.
 const RULES: u32 = 1;
 
-/// Rows in memory at which a commit does not wait for its time.
-const ROWS_MAX: usize = 50_000;
+/// Bookings in memory at which a commit does not wait for its time.
+const ROWS_MAX: usize = 200_000;
+
+/// While event time is further behind the clock than this, a commit more or less a second helps nobody.
+const BEHIND: Span = Span::from_secs(60);
+/// Then the stage commits no more often: a call's state is written once for all its events in between.
+const BEHIND_EVERY: Duration = Duration::from_secs(1);
 
 /// Bytes of rows in one record: a broker takes a megabyte unless told otherwise.
 const BATCH_BYTES: usize = 700_000;
@@ -63,10 +70,15 @@ pub struct Calls {
     inputs: HashMap<Input, Partition>,
     routes: Routes,
     rows: Rows,
+    /// What one call amounts to, for its state.
+    booked: Rows,
+    names: Names,
     outgoing: Vec<OutRecord>,
     /// Since when something waits to be committed.
     pending: Option<Instant>,
     last_commit: Option<Instant>,
+    /// At the last commit event time was far behind the clock.
+    is_behind: bool,
     last_header: Option<Instant>,
     fates: Fates,
     entry: Vec<u8>,
@@ -82,10 +94,13 @@ struct Fates {
     unknown_type: u64,
 }
 
+/// When calls are to be looked at again.
+type Agenda = BTreeSet<(EventTime, Arc<str>)>;
+
 /// One source partition.
 #[derive(Default)]
 struct Partition {
-    calls: HashMap<Box<str>, Call>,
+    calls: HashMap<Arc<str>, Call>,
     restarts: BTreeMap<String, Vec<Restart>>,
     /// The largest record timestamp read.
     log_time: Option<EventTime>,
@@ -95,22 +110,13 @@ struct Partition {
     /// The clock when it was last read to its end, since the last commit.
     at_end: Option<EventTime>,
     /// When calls are to be looked at again: for what is lost, or to be forgotten.
-    agenda: BTreeSet<(EventTime, Box<str>)>,
-    changed: HashSet<Box<str>>,
-    forgotten: Vec<Box<str>>,
+    agenda: Agenda,
+    changed: Vec<Arc<str>>,
+    forgotten: Vec<Arc<str>>,
     /// When restarts are to be looked at again, for those that can be forgotten.
     restarts_due: Option<EventTime>,
     /// Records were lost that nobody had read. Told once it is known how far, and kept until then.
     gap: Option<Gap>,
-}
-
-/// Records that are gone from a partition before they were read.
-struct Gap {
-    /// Complete up to here when they were lost; none if nothing had been read.
-    mark: Option<EventTime>,
-    log_time: Option<EventTime>,
-    /// The timestamp of the first record that is there.
-    to: Option<EventTime>,
 }
 
 /// One call id.
@@ -125,6 +131,8 @@ struct Call {
     next: Option<EventTime>,
     /// The offset of the record that changed it last.
     offset: i64,
+    /// It is listed among those that changed since the last commit.
+    is_changed: bool,
 }
 
 /// The key of a partition's own state; no call has it, since a call's holds a zero byte within.
@@ -140,9 +148,12 @@ impl Calls {
             inputs: HashMap::new(),
             routes,
             rows: Rows::default(),
+            booked: Rows::default(),
+            names: Names::default(),
             outgoing: Vec::new(),
             pending: None,
             last_commit: None,
+            is_behind: false,
             last_header: None,
             fates: Fates::default(),
             entry: Vec::new(),
@@ -221,9 +232,9 @@ impl Calls {
         let restarts = partition.restarts.get(event.tenant.as_ref()).map_or(&[][..], Vec::as_slice);
         let (_, call_id) = call_key::split(&self.key);
         let terms = Terms { plan: &self.settings.plan, call_id, restarts, judged };
-        let call = match partition.calls.get_mut(self.key.as_str()) {
-            Some(call) => call,
-            None => partition.calls.entry(self.key.as_str().into()).or_default(),
+        let (key, call) = match partition.calls.entry_ref(self.key.as_str()) {
+            EntryRef::Occupied(known) => known.into_entry(),
+            EntryRef::Vacant(new) => new.insert_entry_with_key(self.key.as_str().into(), Call::default()).into_entry(),
         };
         let before = call.log.iter().last().map(|moment| moment.time);
         let is_plain = call.judged.is_none()
@@ -264,7 +275,7 @@ impl Calls {
         call.offset = offset;
         call.judged = settled.has_lost.then_some(judged);
         let horizon = keep_for(&self.settings.plan);
-        note(&mut partition.agenda, &mut partition.changed, call, &self.key, settled, horizon);
+        note(&mut partition.agenda, &mut partition.changed, call, key, settled, horizon);
         Ok(())
     }
 
@@ -321,11 +332,11 @@ impl Calls {
                 book(&mut self.routes, &mut self.rows, tenant, &log, |log, sink| settle(terms, log, sink), 1);
                 call.offset = offset;
                 call.judged = Some(log_time);
-                partition.changed.insert(key.clone());
+                list(&mut partition.changed, call, &key);
             }
             if settled.next_loss.is_none() && settled.last.plus(horizon) <= log_time {
                 // Log time may run on so far that a call is forgotten in the commit that changes it.
-                if partition.changed.remove(&key) {
+                if call.is_changed {
                     let terms = Terms { judged: call.judged.unwrap_or(EventTime(i64::MIN)), ..terms };
                     let version = (self.settings.generation << 40) + call.offset as u64;
                     let record = call_record::record(terms, tenant, &call.log, version, &self.settings.calls);
@@ -366,15 +377,13 @@ impl Calls {
     fn lost(&mut self) -> Vec<wire::Lost> {
         let lost = self.inputs.values_mut().filter_map(|partition| {
             let to = partition.gap.as_ref()?.to.or(partition.at_end)?;
-            let Gap { mark, log_time, .. } = partition.gap.take()?;
-            // Where history is loaded after the clock was taken for complete, the mark says nothing of it.
-            let from = mark.filter(|mark| *mark <= to).or(log_time.map(|log_time| log_time.min(to)));
-            Some(coverage::to_wire(&Lost { from, to }))
+            Some(coverage::to_wire(&partition.gap.take()?.up_to(to)))
         });
         lost.collect()
     }
 
     fn collect_state(&mut self, out: &mut Vec<OutRecord>) {
+        let (partitions, mut part) = (self.settings.partials_partitions, Part::default());
         for (input, partition) in &mut self.inputs {
             let state = |key: &[u8], value: Option<Vec<u8>>| OutRecord {
                 to: Output::State(input.clone()),
@@ -383,29 +392,37 @@ impl Calls {
                 headers: Vec::new(),
                 timestamp: None,
             };
-            let mut changed: Vec<Box<str>> = partition.changed.drain().collect();
-            changed.sort();
-            for key in changed {
-                let Some(call) = partition.calls.get(&key) else { continue };
+            let mut changed = std::mem::take(&mut partition.changed);
+            changed.sort_unstable();
+            for key in changed.drain(..) {
+                // An id that was forgotten and used again is listed twice.
+                let Some(call) = partition.calls.get_mut(&key).filter(|call| call.is_changed) else { continue };
+                call.is_changed = false;
                 let (tenant, call_id) = split(&key);
                 let restarts = partition.restarts.get(tenant).map_or(&[][..], Vec::as_slice);
                 let judged = call.judged.unwrap_or(EventTime(i64::MIN));
                 let terms = Terms { plan: &self.settings.plan, call_id, restarts, judged };
-                let mut booked = Rows::default();
-                book(&mut self.routes, &mut booked, tenant, &call.log, |log, sink| settle(terms, log, sink), 1);
-                let (entities, rows) = booked.drain(&self.routes, |_| 0).remove(&0).unwrap_or_default();
-                let value = wire::CallState {
+                let routes = &mut self.routes;
+                let settled =
+                    book(routes, &mut self.booked, tenant, &call.log, |log, sink| settle(terms, log, sink), 1);
+                let head = wire::CallState {
                     log: call.log.as_bytes().to_vec(),
                     judged: call.judged.map(|judged| judged.0),
                     plan: self.fingerprint,
                     rules: RULES,
-                    entities,
-                    rows,
+                    ..wire::CallState::default()
                 };
-                out.push(state(key.as_bytes(), Some(value.encode_to_vec())));
-                let version = (self.settings.generation << 40) + call.offset as u64;
-                out.extend(call_record::record(terms, tenant, &call.log, version, &self.settings.calls));
+                write_all(&mut self.booked, &mut self.names, routes, Fields::CALL_STATE, partitions, &mut part);
+                let mut value = Vec::with_capacity(head.encoded_len() + part.size());
+                head.encode_raw(&mut value);
+                part.finish(&mut value);
+                out.push(state(key.as_bytes(), Some(value)));
+                if settled.is_over {
+                    let version = (self.settings.generation << 40) + call.offset as u64;
+                    out.extend(call_record::record(terms, tenant, &call.log, version, &self.settings.calls));
+                }
             }
+            partition.changed = changed;
             // An id that was used again since it was forgotten is written above.
             for key in partition.forgotten.drain(..).filter(|key| !partition.calls.contains_key(key)) {
                 out.push(state(key.as_bytes(), None));
@@ -544,7 +561,9 @@ impl Stage for Calls {
         if ROWS_MAX <= self.rows.len() {
             return Some(since);
         }
-        Some(self.last_commit.map_or(since, |last| last + self.settings.commit_every))
+        let every = self.settings.commit_every;
+        let every = if self.is_behind { every.max(BEHIND_EVERY) } else { every };
+        Some(self.last_commit.map_or(since, |last| last + every))
     }
 
     fn collect(&mut self, clock: Clock, out: &mut Vec<OutRecord>) {
@@ -557,27 +576,35 @@ impl Stage for Calls {
             .iter()
             .map(|(topic, partitions)| wire::Source { topic: topic.clone(), partitions: *partitions })
             .collect();
-        let mut rows = self.rows.drain(&self.routes, |entity| partition_of(entity, partitions) as usize);
+        let complete = marks.iter().map(|mark| mark.complete).min();
+        self.is_behind = complete.is_some_and(|at| BEHIND < EventTime(clock.wall_ms).since(EventTime(at)));
+        let header = wire::Batch { plan: self.fingerprint, sources, ..wire::Batch::default() };
         let to_all =
             !lost.is_empty() || self.last_header.is_none_or(|last| HEADER_EVERY <= clock.now.duration_since(last));
+        let mut parts = write_batches(&mut self.rows, &mut self.names, &self.routes, partitions, BATCH_BYTES);
         for partition in 0..partitions {
-            let part = rows.remove(&(partition as usize));
-            if part.is_none() && (!to_all || marks.is_empty() && lost.is_empty()) {
+            let parts = parts.remove(&partition).unwrap_or_default();
+            if parts.is_empty() && (!to_all || marks.is_empty() && lost.is_empty()) {
                 continue;
             }
-            let (entities, rows) = part.unwrap_or_default();
-            let header = wire::Batch {
-                plan: self.fingerprint,
-                sources: sources.clone(),
-                marks: marks.clone(),
-                lost: lost.clone(),
-                ..wire::Batch::default()
-            };
-            for batch in pieces(header, entities, rows) {
+            // The marks stand in the last, so that no reader is told of more than it has; what was lost in the
+            // first, so that nothing after it is published as if it were whole.
+            let count = parts.len().max(1);
+            for (place, mut part) in parts.into_iter().chain([Part::default()]).take(count).enumerate() {
+                let mut header = header.clone();
+                if place == 0 {
+                    header.lost.clone_from(&lost);
+                }
+                if place + 1 == count {
+                    header.marks.clone_from(&marks);
+                }
+                let mut value = Vec::with_capacity(header.encoded_len() + part.size());
+                header.encode_raw(&mut value);
+                part.finish(&mut value);
                 out.push(OutRecord {
                     to: Output::Topic { topic: self.settings.partials.clone(), partition: Some(partition) },
                     key: None,
-                    value: Some(batch.encode_to_vec()),
+                    value: Some(value),
                     headers: Vec::new(),
                     timestamp: None,
                 });
@@ -604,61 +631,6 @@ impl Stage for Calls {
     fn close(&mut self, input: &Input) {
         self.inputs.remove(input);
     }
-}
-
-/// Rows in records that a broker takes. The marks stand in the last, so that no reader is told of more
-/// than it has; what was lost in the first, so that nothing after it is published as if it were whole.
-fn pieces(header: wire::Batch, entities: Vec<wire::EntityName>, rows: Vec<wire::Row>) -> Vec<wire::Batch> {
-    let mut batches = Vec::new();
-    let mut batch = wire::Batch { marks: Vec::new(), ..header.clone() };
-    let header = wire::Batch { lost: Vec::new(), ..header };
-    let mut bytes = 0;
-    let mut place = None;
-    for mut row in rows {
-        if BATCH_BYTES < bytes {
-            batches.push(std::mem::replace(&mut batch, wire::Batch { marks: Vec::new(), ..header.clone() }));
-            (bytes, place) = (0, None);
-        }
-        if place != Some(row.entity) {
-            place = Some(row.entity);
-            let name = entities[row.entity as usize].clone();
-            bytes += name.encoded_len();
-            batch.entities.push(name);
-        }
-        row.entity = batch.entities.len() as u32 - 1;
-        bytes += row.encoded_len() + 4;
-        batch.rows.push(row);
-    }
-    batch.marks = header.marks;
-    batches.push(batch);
-    batches
-}
-
-/// Whether an event may be taken, by its own record's timestamp and its partition's log time.
-fn check_time(event: &Event<'_>, stamped: EventTime, log_time: EventTime, plan: &Plan) -> Result<(), Reject> {
-    if stamped.plus(plan.allowed_skew) < event.time {
-        let sentence = format!(
-            "time {} is more than {} s after its record's timestamp {stamped}; check the source's clock",
-            event.time,
-            plan.allowed_skew.0 / 1000
-        );
-        return Err(Reject { reason: Reason::Future, sentence });
-    }
-    if event.time < log_time.minus(plan.late_horizon) {
-        let sentence = format!(
-            "time {} is more than {} h before the log's time {log_time}; load history with each record's timestamp \
-             set to its event's time",
-            event.time,
-            plan.late_horizon.0 / 3_600_000
-        );
-        return Err(Reject { reason: Reason::Late, sentence });
-    }
-    Ok(())
-}
-
-/// A call is kept this long after its last event, so that every event that is not late finds it.
-fn keep_for(plan: &Plan) -> Span {
-    Span(plan.late_horizon.0 + plan.allowed_skew.0)
 }
 
 /// Books what a settlement says, `sign` times.
@@ -694,31 +666,30 @@ fn unbook(routes: &mut Routes, rows: &mut Rows, tenant: &str, terms: Terms<'_>, 
 
 /// Remembers that a call changed, and when to look at it again.
 fn note(
-    agenda: &mut BTreeSet<(EventTime, Box<str>)>,
-    changed: &mut HashSet<Box<str>>,
+    agenda: &mut Agenda,
+    changed: &mut Vec<Arc<str>>,
     call: &mut Call,
-    key: &str,
+    key: &Arc<str>,
     settled: Settled,
     keep_for: Span,
 ) {
-    if !changed.contains(key) {
-        changed.insert(key.into());
-    }
+    list(changed, call, key);
     schedule(agenda, call, key, settled, keep_for);
 }
 
-fn schedule(
-    agenda: &mut BTreeSet<(EventTime, Box<str>)>,
-    call: &mut Call,
-    key: &str,
-    settled: Settled,
-    keep_for: Span,
-) {
+fn list(changed: &mut Vec<Arc<str>>, call: &mut Call, key: &Arc<str>) {
+    if !call.is_changed {
+        call.is_changed = true;
+        changed.push(key.clone());
+    }
+}
+
+fn schedule(agenda: &mut Agenda, call: &mut Call, key: &Arc<str>, settled: Settled, keep_for: Span) {
     let next = settled.next_loss.unwrap_or(settled.last.plus(keep_for));
     // What is on the agenda earlier is looked at then, and put off.
     if call.next.is_some_and(|planned| planned <= next) {
         return;
     }
     call.next = Some(next);
-    agenda.insert((next, key.into()));
+    agenda.insert((next, key.clone()));
 }

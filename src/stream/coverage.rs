@@ -24,6 +24,15 @@ pub struct Lost {
     pub to: EventTime,
 }
 
+/// Records that are gone from a source partition before they were read, how far is not known yet.
+pub struct Gap {
+    /// Complete up to here when they were lost; none if nothing had been read.
+    pub mark: Option<EventTime>,
+    pub log_time: Option<EventTime>,
+    /// The timestamp of the first record that is there.
+    pub to: Option<EventTime>,
+}
+
 /// What is not held.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
@@ -53,6 +62,14 @@ pub struct Covered {
     pub gap: bool,
     /// Facts are held from here on; absent if they are from the window's start.
     pub from: Option<EventTime>,
+}
+
+impl Gap {
+    /// Where history is loaded after the clock was taken for complete, the mark says nothing of it.
+    pub fn up_to(self, to: EventTime) -> Lost {
+        let by_mark = self.mark.filter(|mark| *mark <= to);
+        Lost { from: by_mark.or(self.log_time.map(|log_time| log_time.min(to))), to }
+    }
 }
 
 impl Coverage {

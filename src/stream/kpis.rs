@@ -3,8 +3,8 @@
 //! Keyed by entity. Adds rows that were already decided; what it publishes is a function of the batches
 //! read, and only when it publishes is decided by the clock.
 
-use super::account::Account;
-use super::batch::{entity as entity_of, facts_of, partition_of, wire};
+use super::account::{Accounts, Seat};
+use super::batch::{Batch, Damaged, entity as entity_of, partition_of, wire};
 use super::coverage::{self, Coverage};
 use super::marks::Marks;
 use super::publish::{Duty, PANES, Publisher, Turn, board_windows, end_idle_agents, tombstone};
@@ -21,19 +21,23 @@ use crate::time::{EventTime, Span};
 use hashbrown::HashMap;
 use metrics::{counter, gauge};
 use prost::Message;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use smallvec::SmallVec;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// An account is written to the state topic this long after it changed.
 const KEEP_AFTER: Duration = Duration::from_secs(5);
-/// Bytes of state written in one commit, but for the account that goes beyond.
+/// Bytes of state written in one commit, but for the account that goes beyond; and where commits are rare.
 const STATE_BYTES: usize = 256 * 1024;
+const STATE_BYTES_BEHIND: usize = 1024 * 1024;
 /// More than this at a time is no progress but a jump, over which nothing is made up.
 const JUMP: Span = Span::from_hours(24);
 /// Facts are forgotten when no late one can reach them: a day of 25 hours beyond the horizon.
 const DAY: Span = Span::from_hours(26);
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
+/// While event time is far behind the clock, it commits no more often.
+const BEHIND_COMMIT_EVERY: Duration = Duration::from_secs(1);
 
 /// What the stage needs to know.
 #[derive(Clone)]
@@ -62,12 +66,16 @@ pub struct Kpis {
     inputs: HashMap<Input, Board>,
     last_commit: Option<Instant>,
     pending: Option<Instant>,
+    /// At the last commit event time was far behind the clock.
+    is_behind: bool,
 }
 
 /// One partition of the partials.
 #[derive(Default)]
 struct Board {
-    accounts: BTreeMap<Entity, Account>,
+    accounts: Accounts,
+    /// Configured queues: they have intervals even if nothing happens.
+    configured: Vec<Seat>,
     by_tenant: HashMap<Arc<str>, usize>,
     marks: Marks,
     /// The next batch's offset.
@@ -76,10 +84,10 @@ struct Board {
     silent_until: Option<i64>,
     loading: HashMap<Vec<u8>, Vec<u8>>,
     /// When windows change by themselves: their end, in seconds.
-    wakes: BTreeSet<(i64, Entity)>,
+    wakes: BTreeSet<(i64, Seat)>,
     publisher: Publisher,
     /// Accounts not in the state topic as they are, oldest first.
-    unkept: VecDeque<Entity>,
+    unkept: VecDeque<Seat>,
     /// The marks before an offset, for the silent replay to begin with.
     checkpoints: VecDeque<(i64, wire::BoardState)>,
     steady_from: Option<EventTime>,
@@ -99,50 +107,67 @@ const BOARD_KEY: &[u8] = b"";
 impl Kpis {
     pub fn new(settings: KpisSettings) -> Kpis {
         let shape = settings.kpi.shape();
-        Kpis { settings, shape, finders: HashMap::new(), inputs: HashMap::new(), last_commit: None, pending: None }
+        Kpis {
+            settings,
+            shape,
+            finders: HashMap::new(),
+            inputs: HashMap::new(),
+            last_commit: None,
+            pending: None,
+            is_behind: false,
+        }
     }
 
-    fn take(&mut self, input: &Input, offset: i64, batch: &wire::Batch, now: Instant) {
+    fn take(&mut self, input: &Input, offset: i64, batch: &Batch<'_>, now: Instant) -> Result<(), Damaged> {
         let board = self.inputs.get_mut(input).expect("records come for assigned inputs only");
+        let mut names = Vec::with_capacity(batch.names.len());
+        for name in &batch.names {
+            names.push(board.who(name)?);
+        }
         if !board.is_silent() {
             board.keep_newly(&self.settings);
         }
-        let names: Vec<Option<Entity>> = batch.entities.iter().map(entity_of).collect();
-        let mut rows = batch.rows.iter().peekable();
-        while let Some(first) = rows.peek().map(|row| row.entity) {
-            let of_entity = std::iter::from_fn(|| rows.next_if(|row| row.entity == first));
-            let Some(Some(entity)) = names.get(first as usize) else {
-                of_entity.for_each(drop);
-                continue;
+        let settings = &self.settings;
+        let as_of = board.marks.as_of();
+        for rows in batch.rows.chunk_by(|a, b| a.entity == b.entity) {
+            let place = rows[0].entity as usize;
+            let seat = match names.get(place) {
+                None | Some(Who::Unknown) => continue,
+                Some(Who::Known(seat)) => *seat,
+                Some(Who::New(entity)) => {
+                    let Some(seat) = board.accounts.find(entity).or_else(|| board.admit(entity, settings)) else {
+                        counter!("callpulse_entities_refused_total").increment(1);
+                        continue;
+                    };
+                    board.accounts.remember_name(batch.names[place], seat);
+                    seat
+                }
             };
-            let settings = &self.settings;
-            let finder = finder(&mut self.finders, &settings.kpi, &entity.tenant);
-            if !board.accounts.contains_key(entity) && !board.admit(entity, settings) {
-                of_entity.for_each(drop);
-                counter!("callpulse_entities_refused_total").increment(1);
-                continue;
-            }
-            let as_of = board.marks.as_of();
-            let account = board.accounts.get_mut(entity).expect("admitted above");
+            let account = board.accounts.at_mut(seat);
+            let finder = finder(&mut self.finders, &settings.kpi, &account.entity.tenant);
             if let Some(as_of) = as_of.filter(|_| account.tally.panes.end().is_none()) {
                 account.tally.panes.slide(&self.shape.windows, as_of.second().0 + 1);
             }
             let is_held = offset < account.offset;
-            let mut levels = BTreeMap::new();
-            for row in of_entity {
-                levels.extend(concurrent(row).map(|amount| (row.at, amount)));
-                if !is_held {
-                    account.add(&self.shape, finder, row);
+            let has_visits = account.entity.kind.has_visits();
+            let mut levels: SmallVec<[(i64, i64); 16]> = SmallVec::new();
+            for row in rows {
+                let facts = batch.facts(row);
+                if has_visits && row.family == Some(Family::Event) {
+                    levels.extend(concurrent(facts).map(|amount| (row.at, amount)));
                 }
-                if row.family != Family::Waiting as u32 {
+                if let Some(family) = row.family.filter(|_| !is_held) {
+                    account.add(&self.shape, finder, family, row.at, facts);
+                }
+                if row.family != Some(Family::Waiting) {
                     board.publisher.touch(account, &settings.kpi, finder, row.at, as_of, offset);
                 }
             }
-            if let Some(as_of) = as_of.filter(|_| account.entity.kind.has_visits()) {
+            if let Some(as_of) = as_of.filter(|_| !levels.is_empty()) {
                 let publisher = &mut board.publisher;
                 publisher.touch_level(account, &settings.kpi, &self.shape, finder, &levels, (as_of, offset));
             }
-            if account.entity.kind.has_visits() {
+            if has_visits {
                 account.raise_counters(&settings.kpi, &self.shape);
             }
             account.ended = false;
@@ -150,10 +175,11 @@ impl Kpis {
             if !is_held && account.unkept.since.is_none() {
                 account.unkept.since = Some(offset);
                 account.unkept.since_clock = Some(now);
-                board.unkept.push_back(entity.clone());
+                board.unkept.push_back(seat);
             }
-            board.wake(entity, &self.shape);
+            board.wake(seat, &self.shape);
         }
+        let batch = &batch.header;
         let mut is_gap = false;
         for lost in &batch.lost {
             is_gap |= board.coverage.lose(coverage::from_wire(lost));
@@ -171,13 +197,14 @@ impl Kpis {
         if board.marks.as_of() != before {
             self.advance(input, before, offset, now);
         }
+        Ok(())
     }
 
     /// Publishes again what lost input touches, or all of it.
     fn mark_gap(&mut self, input: &Input, offset: i64, now: Instant) {
         let board = self.inputs.get_mut(input).expect("an assigned input");
         let Some(as_of) = board.marks.as_of() else { return };
-        for account in board.accounts.values_mut() {
+        for account in board.accounts.iter_mut() {
             board.publisher.changed(account, offset, now, self.settings.emit_every);
             let finder = finder(&mut self.finders, &self.settings.kpi, &account.entity.tenant);
             for (place, (_, length)) in self.settings.kpi.intervals.iter().enumerate() {
@@ -198,12 +225,11 @@ impl Kpis {
         let Some(as_of) = board.marks.as_of() else { return };
         let end = as_of.second().0 + 1;
         if before.is_none() {
-            let all: Vec<Entity> = board.accounts.keys().cloned().collect();
-            board.wakes.extend(all.into_iter().map(|entity| (end, entity)));
+            board.wakes.extend(board.accounts.iter().map(|account| (end, account.seat)));
         }
         while board.wakes.first().is_some_and(|(due, _)| *due <= end) {
-            let Some((due, entity)) = board.wakes.pop_first() else { break };
-            let Some(account) = board.accounts.get_mut(&entity) else { continue };
+            let Some((due, seat)) = board.wakes.pop_first() else { break };
+            let account = board.accounts.at_mut(seat);
             if account.wake.is_some_and(|wake| wake != due) {
                 continue;
             }
@@ -211,15 +237,15 @@ impl Kpis {
             if account.tally.panes.slide(&self.shape.windows, end) {
                 board.publisher.changed_quick(account, offset, now, self.settings.emit_every);
             }
-            board.wake(&entity, &self.shape);
+            board.wake(seat, &self.shape);
         }
         let steady = before.filter(|before| as_of.since(*before) <= JUMP);
         if steady.is_none() || board.steady_from.is_none() {
             board.steady_from = Some(as_of);
         }
         let settings = &self.settings;
-        for (duty, entity, place, interval) in board.publisher.due_duties(as_of) {
-            let Some(account) = board.accounts.get_mut(&entity) else { continue };
+        for (duty, seat, place, interval) in board.publisher.due_duties(as_of) {
+            let account = board.accounts.at_mut(seat);
             board.publisher.ready(account, place, interval, offset);
             if duty == Duty::Archive && account.entity.kind.has_visits() {
                 board.publisher.changed_slow(account, offset, now);
@@ -232,17 +258,27 @@ impl Kpis {
 }
 
 impl Board {
-    /// Makes room for an entity; false if its tenant has as many as it may.
-    fn admit(&mut self, entity: &Entity, settings: &KpisSettings) -> bool {
+    /// Whose name it is.
+    fn who(&self, name: &[u8]) -> Result<Who, Damaged> {
+        if let Some(seat) = self.accounts.named(name) {
+            return Ok(Who::Known(seat));
+        }
+        let name = wire::EntityName::decode(name).map_err(|_| Damaged)?;
+        Ok(entity_of(&name).map_or(Who::Unknown, Who::New))
+    }
+
+    /// Makes room for an entity; none if its tenant has as many as it may.
+    fn admit(&mut self, entity: &Entity, settings: &KpisSettings) -> Option<Seat> {
         let count = self.by_tenant.entry_ref(&entity.tenant).or_insert(0);
         let is_configured = entity.kind == Kind::Tenant
             || settings.kpi.queues.contains_key(entity.id.as_ref()) && entity.kind == Kind::Queue;
         if (settings.max_entities)(&entity.tenant) <= *count && !is_configured {
-            return false;
+            return None;
         }
         *count += 1;
-        self.accounts.insert(entity.clone(), Account::new(entity.clone()));
-        true
+        let seat = self.accounts.seat(entity);
+        self.configured.extend(is_configured_queue(entity, settings).then_some(seat));
+        Some(seat)
     }
 
     /// Sees what the settings asked for when the state was written, and what they ask for now.
@@ -271,17 +307,17 @@ impl Board {
     }
 
     /// Plans when the account's windows change next.
-    fn wake(&mut self, entity: &Entity, shape: &Shape) {
-        let Some(account) = self.accounts.get_mut(entity) else { return };
+    fn wake(&mut self, seat: Seat, shape: &Shape) {
+        let account = self.accounts.at_mut(seat);
         let next = account.tally.panes.next_change(&shape.windows);
         if next == account.wake {
             return;
         }
         if let Some(old) = account.wake.take() {
-            self.wakes.remove(&(old, entity.clone()));
+            self.wakes.remove(&(old, seat));
         }
         account.wake = next;
-        self.wakes.extend(next.map(|next| (next, entity.clone())));
+        self.wakes.extend(next.map(|next| (next, seat)));
     }
 
     /// A configured queue has an interval even if nothing happened in it.
@@ -293,16 +329,9 @@ impl Board {
         as_of: EventTime,
         (offset, now): (i64, Instant),
     ) {
-        for account in self.accounts.values_mut() {
-            let entity = &account.entity;
-            let is_configured = entity.kind == Kind::Queue
-                && entity.channel.is_none()
-                && entity.tenant.as_ref() == DEFAULT_TENANT
-                && settings.kpi.queues.contains_key(entity.id.as_ref());
-            if !is_configured {
-                continue;
-            }
-            let finder = finder(finders, &settings.kpi, &entity.tenant);
+        for seat in &self.configured {
+            let account = self.accounts.at_mut(*seat);
+            let finder = finder(finders, &settings.kpi, &account.entity.tenant);
             for (place, (_, length)) in settings.kpi.intervals.iter().enumerate() {
                 let mut interval: Interval = finder.find(*length, before);
                 while interval.end <= as_of {
@@ -328,7 +357,7 @@ impl Board {
             return;
         }
         self.forgotten = Some(before);
-        for account in self.accounts.values_mut() {
+        for account in self.accounts.iter_mut() {
             let finder = finder(finders, &settings.kpi, &account.entity.tenant);
             account.forget_before(shape, finder, before);
         }
@@ -341,7 +370,7 @@ impl Board {
 
     /// The first batch whose changes are not both published and in the state topic.
     fn oldest_open(&self) -> i64 {
-        let open = self.accounts.values().flat_map(|account| {
+        let open = self.accounts.iter().flat_map(|account| {
             let quick = account.unpublished.quick.map(|(since, _)| since);
             [account.unkept.since, quick, account.unpublished.slow.map(|(since, _)| since)]
         });
@@ -349,7 +378,15 @@ impl Board {
     }
 
     /// Writes the oldest changed accounts, and where a silent replay is to begin.
-    fn keep(&mut self, input: &Input, settings: &KpisSettings, shape: &Shape, clock: Clock, out: &mut Vec<OutRecord>) {
+    fn keep(
+        &mut self,
+        input: &Input,
+        settings: &KpisSettings,
+        shape: &Shape,
+        (clock, is_behind): (Clock, bool),
+        out: &mut Vec<OutRecord>,
+    ) {
+        let bytes_max = if is_behind { STATE_BYTES_BEHIND } else { STATE_BYTES };
         let mut bytes = 0;
         let mut push = |(key, value): snapshot::Entry| {
             bytes += key.len() + value.as_ref().map_or(0, Vec::len);
@@ -362,18 +399,15 @@ impl Board {
             });
             bytes
         };
-        while let Some(entity) = self.unkept.front() {
-            let Some(account) = self.accounts.get_mut(entity) else {
-                self.unkept.pop_front();
-                continue;
-            };
+        while let Some(seat) = self.unkept.front() {
+            let account = self.accounts.at_mut(*seat);
             let is_due = account.unkept.since_clock.is_some_and(|since| KEEP_AFTER <= clock.now.duration_since(since));
             if !is_due {
                 break;
             }
             self.unkept.pop_front();
             let written = snapshot::write(account, &settings.kpi, shape, self.next).into_iter().map(&mut push).last();
-            if written.is_some_and(|written| STATE_BYTES <= written) {
+            if written.is_some_and(|written| bytes_max <= written) {
                 break;
             }
         }
@@ -473,25 +507,26 @@ impl Stage for Kpis {
             let tenant = Arc::from(DEFAULT_TENANT);
             let entity = Entity { tenant, kind: Kind::Queue, id: queue.as_str().into(), channel: None };
             if partition_of(&entity, self.settings.partials_partitions) == input.partition
-                && !board.accounts.contains_key(&entity)
+                && board.accounts.find(&entity).is_none()
             {
                 // The state topic does not have it, so it is not known to be published.
-                let mut account = Account::new(entity.clone());
-                board.publisher.changed(&mut account, board.next, now, self.settings.emit_every);
-                board.accounts.insert(entity, account);
+                let seat = board.accounts.seat(&entity);
+                let account = board.accounts.at_mut(seat);
+                board.publisher.changed(account, board.next, now, self.settings.emit_every);
             }
         }
         let as_of = board.marks.as_of();
-        let entities: Vec<Entity> = board.accounts.keys().cloned().collect();
-        for entity in entities {
+        for seat in 0..board.accounts.len() as Seat {
+            let account = board.accounts.at_mut(seat);
+            let entity = &account.entity;
             *board.by_tenant.entry_ref(&entity.tenant).or_insert(0) += 1;
+            board.configured.extend(is_configured_queue(entity, &self.settings).then_some(seat));
             let finder = finder(&mut self.finders, &self.settings.kpi, &entity.tenant);
-            let account = board.accounts.get_mut(&entity).expect("listed above");
             if let Some(as_of) = as_of {
                 account.tally.panes.slide(&self.shape.windows, as_of.second().0 + 1);
             }
             board.publisher.plan_duties(account, &self.settings.kpi, &self.shape, finder, as_of);
-            board.wake(&entity, &self.shape);
+            board.wake(seat, &self.shape);
         }
         from
     }
@@ -499,9 +534,9 @@ impl Stage for Kpis {
     fn apply(&mut self, input: &Input, record: Record<'_>) {
         let now = Instant::now();
         self.pending.get_or_insert(now);
-        match wire::Batch::decode(record.value.unwrap_or_default()) {
-            Ok(batch) => self.take(input, record.offset, &batch, now),
-            Err(_) => self.set_aside(input, record),
+        let batch = Batch::read(record.value.unwrap_or_default());
+        if batch.and_then(|batch| self.take(input, record.offset, &batch, now)).is_err() {
+            self.set_aside(input, record);
         }
     }
 
@@ -536,10 +571,13 @@ impl Stage for Kpis {
     fn due(&self) -> Option<Instant> {
         let publishing = self.inputs.values().filter(|board| !board.is_silent());
         let soonest = publishing.filter_map(|board| board.publisher.due()).chain(self.pending).min()?;
-        Some(self.last_commit.map_or(soonest, |last| soonest.max(last + self.settings.commit_every)))
+        let every = self.settings.commit_every;
+        let every = if self.is_behind { every.max(BEHIND_COMMIT_EVERY) } else { every };
+        Some(self.last_commit.map_or(soonest, |last| soonest.max(last + every)))
     }
 
     fn collect(&mut self, clock: Clock, out: &mut Vec<OutRecord>) {
+        self.is_behind = false;
         for (input, board) in &mut self.inputs {
             if board.is_silent() {
                 continue;
@@ -556,8 +594,9 @@ impl Stage for Kpis {
                     version,
                     clock,
                 };
+                self.is_behind |= turn.is_behind();
                 for window in std::mem::take(&mut board.gone) {
-                    let all = board.accounts.values().filter(|account| !account.ended);
+                    let all = board.accounts.iter().filter(|account| !account.ended);
                     out.extend(all.map(|account| tombstone(&account.entity, &window, turn)));
                 }
                 board.publisher.collect(&mut board.accounts, turn, out);
@@ -571,7 +610,7 @@ impl Stage for Kpis {
             board.progress(input, &self.settings, clock, out);
             // State without a committed offset is a fault: before the first batch there is neither.
             if 0 < board.next {
-                board.keep(input, &self.settings, &self.shape, clock, out);
+                board.keep(input, &self.settings, &self.shape, (clock, self.is_behind), out);
             }
         }
     }
@@ -586,11 +625,26 @@ impl Stage for Kpis {
     }
 }
 
-/// By how much a row changes the level of calls at once; none if it does not.
-fn concurrent(row: &wire::Row) -> Option<i64> {
-    let is_event = row.family == Family::Event as u32;
-    let amount = facts_of(row).find(|(key, _)| *key == Key::measure(Measure::Concurrent)).map(|(_, amount)| amount);
-    amount.filter(|_| is_event)
+/// By how much facts change the level of calls at once; none if they do not.
+fn concurrent(facts: &[(Key, i64)]) -> Option<i64> {
+    let key = Key::measure(Measure::Concurrent);
+    facts.iter().find(|fact| fact.0 == key).map(|fact| fact.1)
+}
+
+/// Whose a name in a batch is.
+enum Who {
+    Known(Seat),
+    New(Entity),
+    /// Of a kind or channel that this version does not know.
+    Unknown,
+}
+
+/// Whether it is a queue that the settings name.
+fn is_configured_queue(entity: &Entity, settings: &KpisSettings) -> bool {
+    entity.kind == Kind::Queue
+        && entity.channel.is_none()
+        && entity.tenant.as_ref() == DEFAULT_TENANT
+        && settings.kpi.queues.contains_key(entity.id.as_ref())
 }
 
 fn finder<'f>(finders: &'f mut HashMap<Arc<str>, Finder>, settings: &KpiSettings, tenant: &Arc<str>) -> &'f mut Finder {

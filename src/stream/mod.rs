@@ -37,6 +37,8 @@ mod coverage;
 
 mod call_record;
 
+mod lateness;
+
 pub mod calls;
 
 mod account;

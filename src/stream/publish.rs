@@ -3,7 +3,7 @@
 //! What is due is remembered with the batch that made it so: until it is published, a restart begins no
 //! later than that batch.
 
-use super::account::Account;
+use super::account::{Account, Accounts, Seat};
 use super::coverage::{Asked, Coverage, Covered};
 use super::kpis::KpisSettings;
 use super::snapshot::kept_by;
@@ -25,13 +25,13 @@ const SLOW_EVERY: Duration = Duration::from_secs(15);
 /// While event time is further behind the clock than this, nobody acts on windows as they were.
 const BEHIND: Span = Span::from_secs(60);
 /// Then the board is published no more often.
-const BEHIND_EVERY: Duration = Duration::from_secs(5);
+const BEHIND_EVERY: Duration = Duration::from_secs(15);
 /// What only grows with time is published this often.
 const GROW_EVERY: Duration = Duration::from_secs(5);
 /// Stands for the batch where nothing changed but how long calls have waited.
 pub const GROWS: i64 = i64::MAX;
 /// Intervals published in one commit.
-const ARCHIVED_MAX: usize = 2_000;
+const ARCHIVED_MAX: usize = 4_000;
 /// What keeps the facts of sliding windows.
 pub const PANES: &str = "panes";
 /// An agent without facts for so long ends.
@@ -49,11 +49,11 @@ pub enum Duty {
 /// What is due when.
 #[derive(Default)]
 pub struct Publisher {
-    quick: BTreeSet<(Instant, Entity)>,
-    slow: BTreeSet<(Instant, Entity)>,
-    duties: BTreeSet<(EventTime, Duty, Entity, usize, Interval)>,
+    quick: BTreeSet<(Instant, Seat)>,
+    slow: BTreeSet<(Instant, Seat)>,
+    duties: BTreeSet<(EventTime, Duty, Seat, usize, Interval)>,
     /// Intervals to publish now, with the batch that made them so.
-    ready: BTreeMap<(Entity, usize, Interval), i64>,
+    ready: BTreeMap<(Seat, usize, Interval), i64>,
     /// The board rests until then.
     rests_until: Option<Instant>,
 }
@@ -71,6 +71,10 @@ pub struct Turn<'a> {
 }
 
 impl Turn<'_> {
+    pub fn is_behind(&self) -> bool {
+        BEHIND < EventTime(self.clock.wall_ms).since(self.as_of)
+    }
+
     /// Whether an interval was over before its length was asked for: what is published of it stands.
     fn began_after(&self, length: Length, interval: Interval) -> bool {
         self.coverage.kept_since(&kept_by(self.shape, length)).is_some_and(|since| interval.end <= since)
@@ -104,11 +108,18 @@ impl Publisher {
         as_of: Option<EventTime>,
         offset: i64,
     ) {
+        let at = EventTime(second * 1000);
+        let is_open = |end: EventTime| as_of.is_none_or(|as_of| as_of < end);
+        if account.planned.is_some_and(|planned| planned.holds(at) && is_open(planned.end)) {
+            return;
+        }
+        let mut common = Interval::ALWAYS;
         for (place, (_, length)) in settings.intervals.iter().enumerate() {
-            let interval = finder.find(*length, EventTime(second * 1000));
+            let interval = finder.find(*length, at);
+            common = common.and(interval);
             match as_of.filter(|as_of| interval.end <= *as_of) {
                 None => {
-                    self.duties.insert((interval.end, Duty::Archive, account.entity.clone(), place, interval));
+                    self.duties.insert((interval.end, Duty::Archive, account.seat, place, interval));
                 }
                 Some(as_of) => {
                     if interval.end.plus(settings.interval_grace) <= as_of {
@@ -117,6 +128,9 @@ impl Publisher {
                     self.ready(account, place, interval, offset);
                 }
             }
+        }
+        if is_open(common.end) {
+            account.planned = Some(common);
         }
     }
 
@@ -128,7 +142,7 @@ impl Publisher {
         settings: &KpiSettings,
         shape: &Shape,
         finder: &mut Finder,
-        changes: &BTreeMap<i64, i64>,
+        changes: &[(i64, i64)],
         (as_of, offset): (EventTime, i64),
     ) {
         let mut level = 0;
@@ -140,6 +154,10 @@ impl Publisher {
             }
             let from = EventTime(second * 1000);
             let to = changes.peek().map_or(as_of, |(next, _)| EventTime(*next * 1000 + 1));
+            // What is not over is planned by the facts it holds.
+            if as_of <= from {
+                break;
+            }
             for start in account.tally.intervals.base_starts(&shape.intervals, finder, from, to.min(as_of)) {
                 self.touch(account, settings, finder, start.second().0, Some(as_of), offset);
             }
@@ -156,7 +174,7 @@ impl Publisher {
         if account.unpublished.quick.is_none_or(|(since, _)| since == GROWS) {
             let due = account.unpublished.last_quick.map_or(now, |last| now.max(last + emit_every));
             account.unpublished.quick = Some((offset, due));
-            self.quick.insert((due, account.entity.clone()));
+            self.quick.insert((due, account.seat));
         }
     }
 
@@ -164,22 +182,20 @@ impl Publisher {
         if account.unpublished.slow.is_none() {
             let due = account.unpublished.last_slow.map_or(now, |last| now.max(last + SLOW_EVERY));
             account.unpublished.slow = Some((offset, due));
-            self.slow.insert((due, account.entity.clone()));
+            self.slow.insert((due, account.seat));
         }
     }
 
     /// An interval is to be published.
     pub fn ready(&mut self, account: &Account, place: usize, interval: Interval, offset: i64) {
-        self.ready.entry((account.entity.clone(), place, interval)).or_insert(offset);
+        self.ready.entry((account.seat, place, interval)).or_insert(offset);
     }
 
     /// Takes the duties whose time has come.
-    pub fn due_duties(&mut self, as_of: EventTime) -> Vec<(Duty, Entity, usize, Interval)> {
+    pub fn due_duties(&mut self, as_of: EventTime) -> Vec<(Duty, Seat, usize, Interval)> {
         let mut due = Vec::new();
         while self.duties.first().is_some_and(|duty| duty.0 <= as_of) {
-            due.extend(
-                self.duties.pop_first().map(|(_, duty, entity, place, interval)| (duty, entity, place, interval)),
-            );
+            due.extend(self.duties.pop_first().map(|(_, duty, seat, place, interval)| (duty, seat, place, interval)));
         }
         due
     }
@@ -196,11 +212,11 @@ impl Publisher {
         for (place, (_, length)) in settings.intervals.iter().enumerate() {
             for interval in account.tally.intervals.touched(&shape.intervals, finder, *length) {
                 let last = interval.end.plus(settings.interval_grace);
-                let entity = account.entity.clone();
+                let seat = account.seat;
                 if as_of.is_none_or(|as_of| as_of < interval.end) {
-                    self.duties.insert((interval.end, Duty::Archive, entity, place, interval));
+                    self.duties.insert((interval.end, Duty::Archive, seat, place, interval));
                 } else if as_of.is_some_and(|as_of| as_of < last) {
-                    self.duties.insert((last, Duty::Finalise, entity, place, interval));
+                    self.duties.insert((last, Duty::Finalise, seat, place, interval));
                 }
             }
         }
@@ -224,9 +240,9 @@ impl Publisher {
     }
 
     /// The records that are due.
-    pub fn collect(&mut self, accounts: &mut BTreeMap<Entity, Account>, turn: Turn<'_>, out: &mut Vec<OutRecord>) {
-        let Turn { as_of, clock, .. } = turn;
-        let is_behind = BEHIND < EventTime(clock.wall_ms).since(as_of);
+    pub fn collect(&mut self, accounts: &mut Accounts, turn: Turn<'_>, out: &mut Vec<OutRecord>) {
+        let clock = turn.clock;
+        let is_behind = turn.is_behind();
         if self.rests_until.is_none_or(|until| until <= clock.now || !is_behind) {
             self.rests_until = is_behind.then(|| clock.now + BEHIND_EVERY);
             self.collect_board(accounts, turn, out);
@@ -234,11 +250,11 @@ impl Publisher {
         self.collect_archive(accounts, turn, out);
     }
 
-    fn collect_board(&mut self, accounts: &mut BTreeMap<Entity, Account>, turn: Turn<'_>, out: &mut Vec<OutRecord>) {
+    fn collect_board(&mut self, accounts: &mut Accounts, turn: Turn<'_>, out: &mut Vec<OutRecord>) {
         let Turn { settings, shape, as_of, clock, .. } = turn;
         while self.quick.first().is_some_and(|(due, _)| *due <= clock.now) {
-            let Some((due, entity)) = self.quick.pop_first() else { break };
-            let Some(account) = accounts.get_mut(&entity) else { continue };
+            let Some((due, seat)) = self.quick.pop_first() else { break };
+            let account = accounts.at_mut(seat);
             if account.unpublished.quick.is_none_or(|(_, planned)| planned != due) {
                 continue;
             }
@@ -253,12 +269,12 @@ impl Publisher {
                 // How long they have waited grows by itself.
                 let grown = clock.now + GROW_EVERY;
                 account.unpublished.quick = Some((GROWS, grown));
-                self.quick.insert((grown, entity));
+                self.quick.insert((grown, seat));
             }
         }
         while self.slow.first().is_some_and(|(due, _)| *due <= clock.now) {
-            let Some((_, entity)) = self.slow.pop_first() else { break };
-            let Some(account) = accounts.get_mut(&entity) else { continue };
+            let Some((_, seat)) = self.slow.pop_first() else { break };
+            let account = accounts.at_mut(seat);
             account.unpublished.slow = None;
             account.unpublished.last_slow = Some(clock.now);
             out.extend(board_record(account, turn, Window::Total));
@@ -269,13 +285,13 @@ impl Publisher {
         }
     }
 
-    fn collect_archive(&mut self, accounts: &BTreeMap<Entity, Account>, turn: Turn<'_>, out: &mut Vec<OutRecord>) {
+    fn collect_archive(&mut self, accounts: &Accounts, turn: Turn<'_>, out: &mut Vec<OutRecord>) {
         let Turn { settings, shape, .. } = turn;
         let mut archived = 0;
         while archived < ARCHIVED_MAX
-            && let Some(((entity, place, interval), _)) = self.ready.pop_first()
+            && let Some(((seat, place, interval), _)) = self.ready.pop_first()
         {
-            let Some(account) = accounts.get(&entity) else { continue };
+            let account = accounts.at(seat);
             let length = settings.kpi.intervals[place].1;
             // What is forgotten was published before, with all its facts.
             if account.has_forgotten(shape, length, interval) || turn.began_after(length, interval) {
@@ -283,10 +299,10 @@ impl Publisher {
             }
             archived += 1;
             let Some(record) = record(account, turn, Window::Interval(place, interval)) else { continue };
-            let key = archive_key(&entity, &record.window.name, interval.start);
+            let key = archive_key(&account.entity, &record.window.name, interval.start);
             if !record.is_final {
                 let last = interval.end.plus(settings.kpi.interval_grace);
-                self.duties.insert((last, Duty::Finalise, entity, place, interval));
+                self.duties.insert((last, Duty::Finalise, seat, place, interval));
             }
             out.push(out_record(&settings.intervals, turn.partition, key, &record));
         }
@@ -298,7 +314,7 @@ fn record(account: &Account, turn: Turn<'_>, window: Window) -> Option<KpiRecord
         Window::Interval(place, interval) => account.corrected.contains(&(place, interval.start)),
         _ => false,
     };
-    let counters = account.counters.clone();
+    let counters = account.counters;
     let Covered { gap, from: covered_from } = turn.covered(window);
     let edition = Edition { version: turn.version, counters, corrected, gap, covered_from };
     account.projection(&turn.settings.kpi, turn.shape, turn.as_of).record(window, edition)
@@ -330,13 +346,8 @@ fn out_record(topic: &Arc<str>, partition: i32, key: String, record: &KpiRecord)
 
 /// Ends the keys of agents without facts for a week. Their tallies stay, so that `total` is since the
 /// beginning if they come back.
-pub fn end_idle_agents(
-    accounts: &mut BTreeMap<Entity, Account>,
-    turn: Turn<'_>,
-    steady_from: EventTime,
-    out: &mut Vec<OutRecord>,
-) {
-    for account in accounts.values_mut().filter(|account| !account.ended) {
+pub fn end_idle_agents(accounts: &mut Accounts, turn: Turn<'_>, steady_from: EventTime, out: &mut Vec<OutRecord>) {
+    for account in accounts.iter_mut().filter(|account| !account.ended) {
         if !matches!(account.entity.kind, Kind::Agent | Kind::QueueAgent) {
             continue;
         }

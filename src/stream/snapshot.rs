@@ -3,17 +3,15 @@
 //! Only the parts that changed are written, all in one commit, so that the account stands for one
 //! offset. A part's key is the entity's key and the part's name; the entity's own entry has no part.
 
-use super::account::{Account, Part, Unkept};
+use super::account::{Account, Accounts, Part, Unkept};
 use super::batch::{entity, facts_of, family, name, row, wire};
 use crate::calendar::Length;
 use crate::entity::Entity;
 use crate::fact::{Facts, Family, Key, Measure};
-use crate::kpi::record::Counters;
 use crate::kpi::settings::KpiSettings;
 use crate::tally::tally::Shape;
 use crate::time::EventTime;
 use prost::Message;
-use std::collections::BTreeMap;
 
 /// One entry of the state topic; no value deletes it.
 pub type Entry = (Vec<u8>, Option<Vec<u8>>);
@@ -42,9 +40,10 @@ pub fn write(account: &mut Account, settings: &KpiSettings, shape: &Shape, offse
 
 /// Puts an entry back. Each key is to be given once, with its newest value, and the windows are to be
 /// slid afterwards.
-pub fn load(accounts: &mut BTreeMap<Entity, Account>, settings: &KpiSettings, shape: &Shape, key: &[u8], value: &[u8]) {
+pub fn load(accounts: &mut Accounts, settings: &KpiSettings, shape: &Shape, key: &[u8], value: &[u8]) {
     let Some((entity, part)) = parse_key(key, shape) else { return };
-    let account = accounts.entry(entity.clone()).or_insert_with(|| Account::new(entity));
+    let seat = accounts.seat(&entity);
+    let account = accounts.at_mut(seat);
     match part {
         None => {
             if let Ok(state) = wire::AccountState::decode(value) {
@@ -79,7 +78,7 @@ fn core(account: &Account, settings: &KpiSettings) -> wire::AccountState {
         peak: peaks.values().copied().collect(),
         waiting_since,
         waiting_count,
-        counters: account.counters.as_ref().map(counter_values).unwrap_or_default(),
+        counters: account.counters.map(Vec::from).unwrap_or_default(),
         corrected_length,
         corrected_start,
         last_fact: account.last_fact,
@@ -111,25 +110,7 @@ fn load_core(account: &mut Account, settings: &KpiSettings, state: &wire::Accoun
     account.last_fact = state.last_fact;
     account.ended = state.ended;
     account.forgotten = state.forgotten.map(EventTime);
-    account.counters = counters_of(&state.counters);
-}
-
-fn counter_values(counters: &Counters) -> Vec<i64> {
-    let Counters { offered, answered, answered_within_threshold, abandoned, wait_seconds } = counters;
-    let waits = wait_seconds.iter().map(|(_, count)| *count);
-    [*offered, *answered, *answered_within_threshold, *abandoned].into_iter().chain(waits).collect()
-}
-
-fn counters_of(values: &[i64]) -> Option<Counters> {
-    let [offered, answered, answered_within_threshold, abandoned, waits @ ..] = values else { return None };
-    let wait_seconds = crate::kpi::project::wait_fields(waits)?;
-    Some(Counters {
-        offered: *offered,
-        answered: *answered,
-        answered_within_threshold: *answered_within_threshold,
-        abandoned: *abandoned,
-        wait_seconds,
-    })
+    account.counters = state.counters.as_slice().try_into().ok();
 }
 
 /// Whether the account still has a part.
