@@ -5,10 +5,6 @@ use callpulse::command::{check, demo, replay, run, simulate, topics};
 use clap::Parser;
 use std::process::ExitCode;
 
-/// Rows, names and records come and go by the million.
-#[global_allocator]
-static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Run(asked) => run::run(&asked),
