@@ -381,7 +381,8 @@ impl<'a, B: FnMut(Booking<'a>)> Step<'a, '_, B> {
         self.count_call(index, whose);
     }
 
-    /// Counts the call, once for each of its queues and agents.
+    /// Counts the call, once for each of its queues and agents; for a team once for each agent in each queue,
+    /// since a fact does not know which teams share it.
     fn count_call(&mut self, index: usize, whose: Whose<'a>) {
         let before = |is_same: &dyn Fn(&Connection<'a>) -> bool| {
             self.life
@@ -392,6 +393,7 @@ impl<'a, B: FnMut(Booking<'a>)> Step<'a, '_, B> {
         };
         let of_queue = before(&|other| other.queue == whose.queue);
         let of_agent = before(&|other| Some(other.agent) == whose.agent);
+        let of_both = before(&|other| other.queue == whose.queue && Some(other.agent) == whose.agent);
         let of_call = before(&|_| true);
         let is_root = self.life.root_id.is_none_or(|root| root == self.call_id);
         if !of_queue {
@@ -400,11 +402,11 @@ impl<'a, B: FnMut(Booking<'a>)> Step<'a, '_, B> {
         if !of_agent {
             self.count(To::AGENT, whose, Measure::Calls);
         }
-        if !of_call {
+        if !of_both {
             self.count(To::TEAM_OF_AGENT, whose, Measure::Calls);
-            if is_root {
-                self.count(To::TENANT, whose, Measure::Calls);
-            }
+        }
+        if !of_call && is_root {
+            self.count(To::TENANT, whose, Measure::Calls);
         }
     }
 
