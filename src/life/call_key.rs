@@ -8,7 +8,7 @@ pub fn write(tenant: &str, call_id: &str, key: &mut String) {
     debug_assert!(written.is_ok(), "writing to memory");
 }
 
-/// Tenant and call id of a key that [`write`] made; of another text all is the call id.
+/// Tenant and call id of a key that [`write()`] made; of another text all is the call id.
 pub fn split(key: &str) -> (&str, &str) {
     let parts = key.split_once('\0').and_then(|(length, rest)| rest.split_at_checked(length.parse().ok()?));
     parts.unwrap_or(("", key))

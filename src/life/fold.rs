@@ -104,6 +104,9 @@ pub struct Life<'a> {
     pub(super) has_lost: bool,
 }
 
+/// What names an event: its id, else source and `seq`.
+type Name<'a> = (Option<&'a str>, &'a str, Option<i64>);
+
 /// Folds a call's events. `book` takes every fact; those of one event come together.
 pub struct Fold<'a, B: FnMut(Booking<'a>)> {
     plan: &'a Plan,
@@ -113,7 +116,7 @@ pub struct Fold<'a, B: FnMut(Booking<'a>)> {
     /// Lives of this call id that are over, oldest first.
     past: Vec<Life<'a>>,
     /// The events of this life by what names them, where the log has one name twice.
-    told: Option<HashSet<(Option<&'a str>, &'a str, Option<i64>)>>,
+    told: Option<HashSet<Name<'a>>>,
 }
 
 impl<'a, B: FnMut(Booking<'a>)> Fold<'a, B> {

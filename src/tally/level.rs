@@ -261,8 +261,9 @@ mod tests {
             prop_assert_eq!(level.max(), walk(i64::MIN + 1, i64::MAX).max(0));
             prop_assert_eq!(level.now(), at(i64::MAX));
             let max = level.max();
+            let stretch = std::slice::from_ref(&(start..start + length)).to_vec();
             for forgotten in forgotten {
-                level.forget_before(forgotten, &[start..start + length]);
+                level.forget_before(forgotten, &stretch);
                 prop_assert_eq!((level.max(), level.now()), (max, at(i64::MAX)));
                 prop_assert_eq!(level.max_in(start..start + length), walk(start, start + length));
             }
