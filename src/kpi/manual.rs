@@ -45,7 +45,7 @@ pub fn markdown() -> String {
         row(&mut text, &[&code(id), formula, unit, &entities(kinds), name(*windows), note]);
     }
     text.push_str(
-        "\n## Counts\n\nIn `counts` of every window but `now`, at the event and by entry. A rule, a target or `explain` names one `calls_X`.\n\n",
+        "\n## Counts\n\nIn `counts` of every window but `now`, at the event and by entry. Named among KPIs, the count X is `calls_X`.\n\n",
     );
     counted(&mut text, COUNTS);
     text.push_str("\n## Sums\n\nIn `sums_ms`, milliseconds.\n\n");
