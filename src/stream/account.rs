@@ -125,6 +125,7 @@ impl Accounts {
         seat
     }
 
+    /// The seat of an entity by the bytes of its name; none until [`Accounts::remember_name`] told it.
     pub fn named(&self, name: &[u8]) -> Option<Seat> {
         self.by_name.get(name).copied()
     }

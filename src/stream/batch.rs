@@ -271,6 +271,7 @@ pub struct BatchRow {
 pub struct Damaged;
 
 impl<'b> Batch<'b> {
+    /// The batch in a record's bytes; errs if they are no message, with nothing taken of it.
     pub fn read(mut bytes: &'b [u8]) -> Result<Batch<'b>, Damaged> {
         let mut batch = Batch::default();
         let (mut header, mut rows) = (Vec::new(), Reader::default());
@@ -286,7 +287,7 @@ impl<'b> Batch<'b> {
         Ok(batch)
     }
 
-    /// The facts of one of its rows. A key that this version does not know is left out.
+    /// The facts of one of its rows, amounts signed. A key that this version does not know is left out.
     pub fn facts(&self, row: &BatchRow) -> &[(Key, i64)] {
         &self.facts[row.from as usize..row.to as usize]
     }

@@ -76,7 +76,7 @@ impl Turn<'_> {
     }
 
     /// Whether an interval was over before its length was asked for: what is published of it stands.
-    fn began_after(&self, length: Length, interval: Interval) -> bool {
+    fn ended_before_kept(&self, length: Length, interval: Interval) -> bool {
         self.coverage.kept_since(&kept_by(self.shape, length)).is_some_and(|since| interval.end <= since)
     }
 
@@ -294,7 +294,7 @@ impl Publisher {
             let account = accounts.at(seat);
             let length = settings.kpi.intervals[place].1;
             // What is forgotten was published before, with all its facts.
-            if account.has_forgotten(shape, length, interval) || turn.began_after(length, interval) {
+            if account.has_forgotten(shape, length, interval) || turn.ended_before_kept(length, interval) {
                 continue;
             }
             archived += 1;
