@@ -29,6 +29,7 @@ pub const INSTANCES: [&str; 3] = ["a", "b", "c"];
 pub struct Deployment {
     pub brokers: String,
     prefix: String,
+    zone: &'static str,
     pub dir: PathBuf,
 }
 
@@ -65,10 +66,15 @@ impl Drop for Instance {
 
 impl Deployment {
     pub fn on(connection: &Connection) -> Deployment {
+        Deployment::in_zone(connection, "Europe/Budapest")
+    }
+
+    /// One whose days are those of a time zone.
+    pub fn in_zone(connection: &Connection, zone: &'static str) -> Deployment {
         let prefix = format!("{}.", unique("deployment"));
         let dir = std::env::temp_dir().join(&prefix);
         fs::create_dir_all(&dir).expect("a directory");
-        let deployment = Deployment { brokers: connection.brokers.clone(), prefix, dir };
+        let deployment = Deployment { brokers: connection.brokers.clone(), prefix, zone, dir };
         for instance in INSTANCES {
             fs::write(deployment.config(instance), deployment.settings(instance)).expect("the settings");
         }
@@ -93,13 +99,13 @@ impl Deployment {
     }
 
     fn settings(&self, instance: &str) -> String {
-        let Deployment { brokers, prefix, .. } = self;
+        let Deployment { brokers, prefix, zone, .. } = self;
         format!(
             "[kafka]\nbrokers = \"{brokers}\"\n[[sources]]\ntopic = \"{prefix}acd.events\"\n\
              [topics]\npartitions = {PARTITIONS}\npartials = \"{prefix}partials\"\nstate = \"{prefix}state\"\n\
              kpis = \"{prefix}kpis\"\nintervals = \"{prefix}intervals\"\nrejects = \"{prefix}rejects\"\n\
              calls = \"{prefix}calls\"\n[engine]\ninstance = \"{instance}\"\n\
-             [windows]\ntimezone = \"Europe/Budapest\"\nintervals = [\"15m\", \"1h\", \"1d\", \"1w\", \"1mo\"]\n\
+             [windows]\ntimezone = \"{zone}\"\nintervals = [\"15m\", \"1h\", \"1d\", \"1w\", \"1mo\"]\n\
              [serve]\nlisten = \"127.0.0.1:0\"\n"
         )
     }
