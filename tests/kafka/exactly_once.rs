@@ -5,11 +5,13 @@
 //! then sees, for every interval, what `replay` says, bit for bit; for every other key what `replay` says
 //! as of that record; and never two contents under one version.
 
-use crate::deployment::{Deployment, PATIENCE, Reader, Written, write_events};
+use crate::deployment::{Deployment, PATIENCE, Reader};
 use crate::kafka;
-use crate::oracle::ends_as_replay;
+use crate::oracle::{calls_end_as_told, ends_as_replay, rejects_are};
 use callpulse::decode::format::Format;
-use callpulse::event::Decoded;
+use callpulse::decode::json;
+use callpulse::event::{Decoded, Event};
+use callpulse::simulate::centre::Centre;
 use callpulse::simulate::settings::SimSettings;
 use callpulse::stream::feed::Feed;
 use std::fs;
@@ -21,7 +23,9 @@ use std::time::Instant;
 fn two_instances_one_killed_three_times_end_in_the_numbers_of_a_replay() {
     let deployment = Deployment::on(&kafka::shared());
     let settings = SimSettings { seed: 7, calls: 3_000, keeps_books: false, ..SimSettings::default() };
-    let events = write_events(settings, &deployment.dir.join("events.jsonl"));
+    let events: Vec<Written> = Centre::new(settings).map(|(_, event)| written(&event, json::encode(&event))).collect();
+    let lines: Vec<&str> = events.iter().map(|event| event.value.as_str()).collect();
+    fs::write(deployment.events(), lines.join("\n")).expect("the events");
     killed_three_times(&deployment, &events);
 }
 
@@ -40,19 +44,27 @@ fn the_january_of_a_bank_ends_in_the_numbers_of_a_replay_too() {
     converter.arg(shared.join("tools/bank_to_events.py")).arg(shared.join(months).join("january.tsv.gz"));
     let output = converter.output().expect("python3 runs the converter");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    fs::write(deployment.dir.join("events.jsonl"), &output.stdout).expect("the events");
+    fs::write(deployment.events(), &output.stdout).expect("the events");
     let lines = String::from_utf8(output.stdout).expect("lines of JSON");
-    let mut events: Vec<Written> = lines.lines().map(written).collect();
+    let mut events: Vec<Written> = lines.lines().map(read).collect();
     events.sort_by_key(|event| event.at);
     killed_three_times(&deployment, &events);
 }
 
-fn written(line: &str) -> Written {
+/// An event to send: the record's key, its timestamp and its value.
+struct Written {
+    key: String,
+    at: i64,
+    value: String,
+}
+
+fn written(event: &Event<'_>, value: String) -> Written {
+    Written { key: event.call_id.as_deref().unwrap_or("agents").to_string(), at: event.time.0, value }
+}
+
+fn read(line: &str) -> Written {
     match Format::Json.decode(line.as_bytes()) {
-        Ok(Decoded::Event(event)) => {
-            let key = event.call_id.as_deref().expect("a call").to_string();
-            Written { key, at: event.time.0, value: line.to_string() }
-        }
+        Ok(Decoded::Event(event)) => written(&event, line.to_string()),
         other => panic!("{line}: {other:?}"),
     }
 }
@@ -69,9 +81,9 @@ fn killed_three_times(deployment: &Deployment, events: &[Written]) {
         feed.flush().expect("written");
         if part < 3 {
             // Something of it is published, more is under way.
-            let seen = board.records.len();
+            let seen = board.seen;
             let until = Instant::now() + PATIENCE;
-            while board.records.len() == seen && Instant::now() < until {
+            while board.seen == seen && Instant::now() < until {
                 board.read_out();
             }
             drop(b);
@@ -79,7 +91,9 @@ fn killed_three_times(deployment: &Deployment, events: &[Written]) {
         }
     }
 
-    ends_as_replay(deployment, &deployment.dir.join("events.jsonl"), &mut board, 5);
+    println!("compared: {}", ends_as_replay(deployment, &mut board, 5));
+    println!("compared: {} call records", calls_end_as_told(deployment));
+    rejects_are(deployment, "");
     drop(b);
     fs::remove_dir_all(&deployment.dir).expect("the directory to go");
 }
