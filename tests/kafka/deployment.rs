@@ -196,28 +196,29 @@ impl Reader {
         }
     }
 
-    /// Reads to the present end; while the broker is away, to where it went.
+    /// Reads what is there: at first to the end of every partition, later until nothing comes for a moment, and
+    /// no longer than some seconds where something always comes.
     pub fn read_out(&mut self) {
-        self.at_end.fill(false);
-        while !self.at_end.iter().all(|at_end| *at_end) {
-            let (partition, key, value) = match self.consumer.poll(Duration::from_secs(5)) {
+        let until = Instant::now() + Duration::from_secs(5);
+        loop {
+            let was_at_end = self.at_end.iter().all(|at_end| *at_end);
+            if was_at_end && until < Instant::now() {
+                return;
+            }
+            let patience = if was_at_end { Duration::from_millis(150) } else { Duration::from_secs(5) };
+            match self.consumer.poll(patience) {
                 Some(Ok(message)) => {
                     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
-                    (message.partition(), text(message.key().expect("a key")), message.payload().map(text))
+                    let (key, value) = (text(message.key().expect("a key")), message.payload().map(text));
+                    match key.starts_with("progress|") {
+                        true => self.advance(key, value.as_deref().expect("a progress record")),
+                        false => self.take(key, value),
+                    }
                 }
-                Some(Err(KafkaError::PartitionEOF(partition))) => {
-                    self.at_end[partition as usize] = true;
-                    continue;
-                }
-                Some(Err(KafkaError::MessageConsumption(code))) if is_passing(code) => continue,
+                Some(Err(KafkaError::PartitionEOF(partition))) => self.at_end[partition as usize] = true,
+                Some(Err(KafkaError::MessageConsumption(code))) if is_passing(code) => {}
                 Some(Err(error)) => panic!("cannot read: {error}"),
-                // A quiet partition has told its end before.
                 None => return,
-            };
-            self.at_end[partition as usize] = false;
-            match key.starts_with("progress|") {
-                true => self.advance(key, value.as_deref().expect("a progress record")),
-                false => self.take(key, value),
             }
         }
     }
