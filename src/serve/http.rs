@@ -15,6 +15,7 @@
 use crate::entity::Kind;
 use crate::serve::board::{Board, Filter};
 use crate::serve::prometheus::{self, Help, Owned};
+use crate::time::EventTime;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
@@ -24,13 +25,14 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use metrics::gauge;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::json;
 use std::future::{Future, IntoFuture};
 use std::hint::black_box;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::time::{interval, sleep, timeout};
@@ -118,11 +120,23 @@ async fn metrics(State(app): State<App>) -> Response {
     let text = in_background(move || {
         let mut text = prometheus::render(&app.board, &(app.owned)(), &*app.help);
         if let Some(health) = &app.health {
+            tell_behind(&app.board);
             text.push_str(&health.render());
         }
         text
     });
     text.await.map_or_else(|failed| failed, |text| ([(CONTENT_TYPE, prometheus::CONTENT_TYPE)], text).into_response())
+}
+
+/// How far event time is behind the clock now, so that it grows while nothing comes from Kafka.
+fn tell_behind(board: &Board) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64;
+    for (partition, progress) in &board.read().progress {
+        if let Some(as_of) = progress.as_of.as_deref().and_then(EventTime::parse) {
+            let behind = (now - as_of.0).max(0) as f64 / 1000.0;
+            gauge!("callpulse_behind_seconds", "partition" => partition.to_string()).set(behind);
+        }
+    }
 }
 
 async fn readyz(State(app): State<App>) -> Response {

@@ -7,6 +7,7 @@ use super::batch::{Fields, Names, Part, Rows, wire, write_all, write_batches};
 use super::call_record;
 use super::coverage::{self, Gap};
 use super::lateness::{check_time, keep_for};
+use super::rejects;
 use super::stage::{Clock, Input, OutRecord, Output, Record, Stage};
 use crate::decode::format::Format;
 use crate::event::{CallEvent, Decoded, Event, Reason, Reject, What};
@@ -24,6 +25,7 @@ use prost::Message;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tracing::info;
 
 /// Grows when the fold decides anything differently: what older rules booked is then taken back by
 /// what is stored, and not by booking it again.
@@ -163,20 +165,7 @@ impl Calls {
 
     fn reject(&mut self, input: &Input, record: Record<'_>, reject: &Reject) {
         counter!("callpulse_rejects_total", "reason" => reject.reason.word()).increment(1);
-        let headers = vec![
-            ("reason", reject.reason.word().into()),
-            ("sentence", reject.sentence.clone().into_bytes()),
-            ("source_topic", input.topic.as_bytes().to_vec()),
-            ("source_partition", input.partition.to_string().into_bytes()),
-            ("source_offset", record.offset.to_string().into_bytes()),
-        ];
-        self.outgoing.push(OutRecord {
-            to: Output::Topic { topic: self.settings.rejects.clone(), partition: None },
-            key: record.key.map(<[u8]>::to_vec),
-            value: record.value.map(<[u8]>::to_vec),
-            headers,
-            timestamp: None,
-        });
+        self.outgoing.push(rejects::record(&self.settings.rejects, input, record, reject));
     }
 
     fn take(&mut self, input: &Input, record: Record<'_>) -> Result<(), Reject> {
@@ -476,6 +465,15 @@ impl Partition {
 
 impl Stage for Calls {
     const NAME: &'static str = "calls";
+
+    fn partitions(&mut self, topic: &str, count: i32) {
+        if let Some((_, known)) = self.settings.sources.iter_mut().find(|(source, _)| source == topic)
+            && *known < count
+        {
+            info!(topic, before = *known, now = count, "the topic has more partitions; numbers wait for all of them");
+            *known = count;
+        }
+    }
 
     fn open(&mut self, input: &Input) {
         self.inputs.insert(input.clone(), Partition::default());

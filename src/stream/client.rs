@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::Message as _;
 use rdkafka::producer::{DeliveryResult, ProducerContext};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientConfig, ClientContext, TopicPartitionList};
@@ -170,11 +171,26 @@ pub struct Context {
     unreachable: AtomicBool,
     /// The newest error that no call returned.
     last: Mutex<Option<(RDKafkaErrorCode, String)>>,
+    /// The first record that was refused since somebody asked.
+    refused: Mutex<Option<RefusedRecord>>,
+}
+
+/// A record that the broker refuses, and would refuse again.
+#[derive(Clone, Debug)]
+pub struct RefusedRecord {
+    pub code: RDKafkaErrorCode,
+    pub topic: String,
+    pub bytes: usize,
 }
 
 impl Context {
     pub fn new(name: impl Into<String>) -> Context {
-        Context { name: name.into(), unreachable: AtomicBool::new(false), last: Mutex::new(None) }
+        Context {
+            name: name.into(),
+            unreachable: AtomicBool::new(false),
+            last: Mutex::new(None),
+            refused: Mutex::new(None),
+        }
     }
 
     /// Kafka answered.
@@ -191,6 +207,11 @@ impl Context {
     /// The newest error that no call returned, taken out.
     pub fn take_last(&self) -> Option<(RDKafkaErrorCode, String)> {
         self.last.lock().ok()?.take()
+    }
+
+    /// The first record that was refused since this was asked last, taken out.
+    pub fn take_refused(&self) -> Option<RefusedRecord> {
+        self.refused.lock().ok()?.take()
     }
 
     /// Notes an error; a broker that is away is told once until it answers again.
@@ -275,8 +296,12 @@ impl ProducerContext for Context {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        if let Err((error, _)) = result {
-            debug!(client = self.name, %error, "record not delivered; its transaction cannot be committed");
+        let Err((error, record)) = result else { return };
+        debug!(client = self.name, %error, topic = record.topic(), "record not delivered; its transaction cannot be committed");
+        let is_final = |code: &RDKafkaErrorCode| *code == RDKafkaErrorCode::MessageSizeTooLarge || is_refusal(*code);
+        if let (Some(code), Ok(mut first)) = (error.rdkafka_error_code().filter(is_final), self.refused.lock()) {
+            let (topic, bytes) = (record.topic().to_owned(), record.payload().map_or(0, <[u8]>::len));
+            first.get_or_insert(RefusedRecord { code, topic, bytes });
         }
     }
 }

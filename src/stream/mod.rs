@@ -39,6 +39,8 @@ pub mod call_record;
 
 mod lateness;
 
+mod rejects;
+
 pub mod calls;
 
 mod account;

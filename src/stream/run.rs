@@ -346,6 +346,7 @@ impl<'a, S: Stage> Run<'a, S> {
         self.meters.behind.set(behind as f64);
         self.status.change(S::NAME, self.settings.worker, |worker| {
             worker.phase = if joined { Phase::Running } else { Phase::Starting };
+            worker.told = Some(clock.now);
             worker.inputs = inputs;
         });
     }
@@ -381,7 +382,8 @@ fn failed(code: RDKafkaErrorCode, fatal: bool, reason: &str, of_partition: bool,
         // The connection may be refused for a moment while a broker starts; topics and groups are not.
         Cause::End(_) if matches!(code, Code::Authentication | Code::SaslAuthenticationFailed) => Ok(()),
         cause @ (Cause::End(_) | Cause::Fenced(_)) => Err(cause),
-        _ if fatal || of_partition || code == Code::PollExceeded => {
+        // Whether the topic is gone for good is found out by looking for it.
+        _ if fatal || of_partition || matches!(code, Code::PollExceeded | Code::UnknownTopicOrPartition) => {
             Err(Cause::Anew(format!("reading failed: {reason}")))
         }
         _ => Ok(()),

@@ -14,7 +14,7 @@ use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientConfig, TopicPartitionList};
 use tracing::{debug, warn};
 
-use super::client::{Context, is_refusal, is_transport};
+use super::client::{Context, RefusedRecord, is_refusal, is_transport};
 use super::consumer::Consumer;
 use super::fault::{Cause, WorkerError, judge};
 use super::stage::{Input, OutRecord, Output};
@@ -23,7 +23,10 @@ use super::stop::Stop;
 /// How long each step of a transaction may take before the worker gives it up.
 const STEP: Duration = Duration::from_secs(10);
 
-/// The same when leaving, which has ten seconds for everything.
+/// How long to wait for records to be written before looking whether one was refused.
+const FLUSH_SLICE: Duration = Duration::from_millis(500);
+
+/// A step when leaving, which has ten seconds for everything.
 const LAST_STEP: Duration = Duration::from_secs(3);
 
 /// The writer of one worker.
@@ -111,6 +114,7 @@ impl Transactions {
                 Err(Failure::Abortable(why)) => why,
                 Err(Failure::Given(cause)) => return Err(cause),
             };
+            self.check_refused()?;
             aborts += 1;
             debug!(id = self.id, why, "transaction aborted; trying again");
             self.drain()?;
@@ -122,6 +126,20 @@ impl Transactions {
                 return Err(Cause::Anew(format!("no commit within {} s: {why}", self.step.as_secs())));
             }
             std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Errs if the broker refused a record, as it would again.
+    fn check_refused(&self) -> Result<(), Cause> {
+        let Some(RefusedRecord { code, topic, bytes }) = self.producer.client().context().take_refused() else {
+            return Ok(());
+        };
+        match code {
+            RDKafkaErrorCode::MessageSizeTooLarge => Err(Cause::End(WorkerError::TooLarge { topic, bytes })),
+            code if is_refusal(code) => {
+                Err(Cause::End(WorkerError::Refused { doing: "to write", code, subject: topic }))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -141,14 +159,32 @@ impl Transactions {
                 .send_offsets_to_transaction(offsets, &metadata, self.step)
                 .map_err(|error| self.failed(&error, "to commit offsets"))?;
         }
-        // The raw flush ignores lingering and ends when nothing is left, where the wrapped one sleeps.
-        // SAFETY: the producer is alive.
-        let flushed = unsafe { native::rd_kafka_flush(self.producer.client().native_ptr(), millis(self.step)) };
-        self.producer.poll(Duration::ZERO);
-        if flushed != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
-            return Err(Failure::Given(Cause::Anew("records were not written in time".into())));
-        }
+        self.flush()?;
         self.producer.commit_transaction(self.step).map_err(|error| self.failed(&error, "to commit a transaction"))
+    }
+
+    /// Waits until everything is written. Where a record is refused nothing else is written either, so that is
+    /// looked for meanwhile.
+    fn flush(&self) -> Result<(), Failure> {
+        let until = Instant::now() + self.step;
+        loop {
+            // The raw flush ignores lingering and ends when nothing is left, where the wrapped one sleeps.
+            // SAFETY: the producer is alive.
+            let flushed = unsafe { native::rd_kafka_flush(self.producer.client().native_ptr(), millis(FLUSH_SLICE)) };
+            if flushed == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
+                self.producer.poll(Duration::ZERO);
+                return Ok(());
+            }
+            // Each turn serves one of what the client has to say.
+            let told = Instant::now() + Duration::from_millis(20);
+            while Instant::now() < told {
+                self.producer.poll(Duration::from_millis(1));
+            }
+            self.check_refused().map_err(Failure::Given)?;
+            if until < Instant::now() {
+                return Err(Failure::Given(Cause::Anew("records were not written in time".into())));
+            }
+        }
     }
 
     fn send(&mut self, record: &OutRecord) -> Result<(), Failure> {

@@ -78,6 +78,8 @@ L
   if [ ! -f "$dir/log/meta.properties" ]; then
     "${java[@]}" kafka.tools.StorageTool format -t AAAAAAAAQACAAAAAAAAAAA -c "$dir/server.properties" >"$dir/format.log" 2>&1
   fi
+  # A file that may not grow is what a full disk looks like.
+  [ "${FILE_MAX_KIB:-unlimited}" = unlimited ] || ulimit -f "$FILE_MAX_KIB"
   "${java[@]}" kafka.Kafka "$dir/server.properties" >>"$dir/broker.log" 2>&1 </dev/null &
   broker=$!
   # Whatever ends this script ends the broker.

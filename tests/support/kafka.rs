@@ -20,6 +20,7 @@ pub struct Broker {
     controller: u16,
     /// A second way in: the port it listens on, and that which it tells its clients.
     by_way: Option<(u16, u16)>,
+    file_max_kib: Option<u32>,
     dir: PathBuf,
     running: Option<(Child, ChildStdin)>,
 }
@@ -68,7 +69,7 @@ impl Broker {
     fn start_on([port, controller]: [u16; 2], by_way: Option<(u16, u16)>) -> Broker {
         let dir = std::env::temp_dir().join(unique("callpulse-kafka"));
         fs::create_dir_all(&dir).expect("a directory for the broker");
-        let mut broker = Broker { port, controller, by_way, dir, running: None };
+        let mut broker = Broker { port, controller, by_way, file_max_kib: None, dir, running: None };
         broker.run();
         broker
     }
@@ -97,12 +98,21 @@ impl Broker {
         self.run();
     }
 
+    /// Starts it again, and no file of it may grow beyond so many KiB: a disk that is full.
+    pub fn restart_with_files_of_at_most(&mut self, kib: u32) {
+        self.kill();
+        self.file_max_kib = Some(kib);
+        self.run();
+        self.file_max_kib = None;
+    }
+
     fn run(&mut self) {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/broker.sh");
         let mut runner = Command::new(&script)
             .arg("run")
             .args([self.port.to_string(), self.dir.display().to_string(), self.controller.to_string()])
             .args(self.by_way.map(|(inner, told)| [inner.to_string(), told.to_string()]).into_iter().flatten())
+            .env("FILE_MAX_KIB", self.file_max_kib.map_or("unlimited".to_string(), |kib| kib.to_string()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
