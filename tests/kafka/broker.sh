@@ -4,7 +4,8 @@
 #   broker.sh fetch            put the jars into the cache
 #   broker.sh run PORT DIR CONTROLLER_PORT
 #                              run with its data in DIR until standard input ends, then kill -9; the data goes
-#                              too unless DIR/keep is there. Prints "ready" once.
+#                              too unless DIR/keep is there. Prints "ready" once. DIR/more.properties is laid over
+#                              its settings, and each line of DIR/format.arguments is an argument of the formatter.
 #
 # Cache: CALLPULSE_TEST_CACHE, else ${XDG_CACHE_HOME:-$HOME/.cache}/callpulse
 set -euo pipefail
@@ -57,6 +58,10 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 P
+  # Of a property given twice the later one counts.
+  [ ! -f "$dir/more.properties" ] || cat "$dir/more.properties" >> "$dir/server.properties"
+  local arguments=()
+  [ ! -f "$dir/format.arguments" ] || mapfile -t arguments < "$dir/format.arguments"
   cat > "$dir/log4j2.yaml" <<'L'
 Configuration:
   status: ERROR
@@ -71,7 +76,8 @@ Configuration:
 L
   local java=(java -Xms256m -Xmx768m -XX:TieredStopAtLevel=1 "-Dlog4j2.configurationFile=$dir/log4j2.yaml" -cp "$lib/*")
   if [ ! -f "$dir/log/meta.properties" ]; then
-    "${java[@]}" kafka.tools.StorageTool format -t AAAAAAAAQACAAAAAAAAAAA -c "$dir/server.properties" >"$dir/format.log" 2>&1
+    "${java[@]}" kafka.tools.StorageTool format -t AAAAAAAAQACAAAAAAAAAAA -c "$dir/server.properties" \
+      ${arguments[@]+"${arguments[@]}"} >"$dir/format.log" 2>&1
   fi
   "${java[@]}" kafka.Kafka "$dir/server.properties" >>"$dir/broker.log" 2>&1 </dev/null &
   broker=$!
@@ -94,5 +100,5 @@ L
 case ${1:-} in
   fetch) fetch ;;
   run) run "$2" "$3" "$4" ;;
-  *) sed -n '2,9p' "$0"; exit 2 ;;
+  *) sed -n '2,10p' "$0"; exit 2 ;;
 esac

@@ -51,11 +51,18 @@ pub fn forget(connection: &Connection, topic: &str, partition: i32, offset: Offs
 impl Broker {
     /// Starts one on free ports. Panics with what is missing.
     pub fn start() -> Broker {
+        Broker::prepared(|_, _, _| {})
+    }
+
+    /// Starts one after `prepare` has put into its directory what is laid over its settings; the ports are
+    /// those of its first listener and of its controller.
+    pub fn prepared(prepare: impl FnOnce(&Path, u16, u16)) -> Broker {
         let dir = std::env::temp_dir().join(unique("callpulse-kafka"));
         fs::create_dir_all(&dir).expect("a directory for the broker");
         // Held together, so that they differ.
         let ports = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
         let [port, controller] = ports.map(|listener| listener.local_addr().expect("its address").port());
+        prepare(&dir, port, controller);
         let mut broker = Broker { port, controller, dir, running: None };
         broker.run();
         broker
