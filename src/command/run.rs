@@ -9,6 +9,7 @@ use crate::kpi::catalogue;
 use crate::serve::board::Board;
 use crate::serve::health;
 use crate::serve::http::{self, App};
+use crate::serve::listen::Limits;
 use crate::serve::prometheus::Owned;
 use crate::serve::subscriber::subscribe;
 use crate::stream::follow::Source;
@@ -88,7 +89,7 @@ pub struct Running {
     runtime: tokio::runtime::Runtime,
     following: Arc<AtomicBool>,
     subscriber: std::thread::JoinHandle<Result<(), Refusal>>,
-    serving: tokio::task::JoinHandle<std::io::Result<()>>,
+    serving: tokio::task::JoinHandle<()>,
 }
 
 impl Running {
@@ -142,8 +143,8 @@ impl Running {
         }
         let served = self.runtime.block_on(self.serving);
         self.runtime.shutdown_timeout(Duration::from_secs(1));
-        if let Ok(Err(error)) = served {
-            ended = ended.and(Err(Failure::AtWork(format!("the endpoints ended: {error}"))));
+        if let Err(panic) = served {
+            ended = ended.and(Err(Failure::AtWork(format!("the endpoints ended: {panic}"))));
         }
         ended
     }
@@ -178,6 +179,7 @@ fn app(
         help: Arc::new(catalogue::help),
         health: Some(recorder),
         token: settings.serve.token.as_deref().map(Arc::from),
+        limits: Limits::default(),
     }
 }
 
