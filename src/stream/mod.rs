@@ -41,6 +41,8 @@ mod call_record;
 
 mod lateness;
 
+mod rejects;
+
 pub mod calls;
 
 mod account;
