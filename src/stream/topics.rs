@@ -50,7 +50,7 @@ pub enum TopicsError {
     /// `said` is the client's reason, if it gave one.
     Unreachable {
         brokers: String,
-        cause: KafkaError,
+        cause: Box<KafkaError>,
         said: String,
     },
     Refused(Refusal),
@@ -231,6 +231,7 @@ fn partitions(
         }
         if until <= Instant::now() {
             let (brokers, said) = (connection.brokers.clone(), client.context().why_away());
+            let cause = Box::new(cause);
             return Err(TopicsError::Unreachable { brokers, cause, said });
         }
         patience = Duration::from_secs(5);
@@ -254,7 +255,7 @@ fn options() -> AdminOptions {
 }
 
 fn unreachable(connection: &Connection, cause: KafkaError) -> TopicsError {
-    TopicsError::Unreachable { brokers: connection.brokers.clone(), cause, said: String::new() }
+    TopicsError::Unreachable { brokers: connection.brokers.clone(), cause: Box::new(cause), said: String::new() }
 }
 
 /// The policy's words; their order has no meaning.
@@ -329,7 +330,8 @@ impl fmt::Display for TopicsError {
 impl std::error::Error for TopicsError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            TopicsError::Unreachable { cause, .. } | TopicsError::Client(cause) => Some(cause),
+            TopicsError::Unreachable { cause, .. } => Some(&**cause),
+            TopicsError::Client(cause) => Some(cause),
             _ => None,
         }
     }

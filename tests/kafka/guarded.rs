@@ -190,10 +190,10 @@ impl Guarded {
             let mut count = 0;
             let made = native::rd_kafka_CreateAcls_result_acls(result, &mut count);
             assert_eq!(count, acls.len());
-            for place in 0..count {
+            for (place, acl) in acls.iter().enumerate() {
                 let refused = native::rd_kafka_acl_result_error(*made.add(place));
                 let why = || CStr::from_ptr(native::rd_kafka_error_string(refused)).to_string_lossy();
-                assert!(refused.is_null(), "{:?}: {}", acls[place], why());
+                assert!(refused.is_null(), "{acl:?}: {}", why());
             }
             native::rd_kafka_event_destroy(event);
             native::rd_kafka_queue_destroy(queue);
