@@ -374,6 +374,18 @@ fn states() {
 }
 
 #[test]
+fn a_batch_of_an_instant_beyond_all_time_is_damaged() {
+    let batch = |at| {
+        let rows = vec![wire::Row { at, ..wire::Row::default() }];
+        wire::Batch { entities: vec![wire::EntityName::default()], rows, ..wire::Batch::default() }.encode_to_vec()
+    };
+    assert!(Batch::read(&batch(1_772_438_400)).is_ok());
+    for at in [i64::MIN, i64::MIN + 1, i64::MAX / 1000, i64::MAX] {
+        assert!(Batch::read(&batch(at)).is_err(), "{at}");
+    }
+}
+
+#[test]
 fn a_text_longer_than_any_name_is_too_large() {
     let event = |text: &str| format!(r#"{{"type":"call.queued","time":1772439330120,"call_id":"c","queue":"{text}"}}"#);
     assert!(json::decode(event(&"q".repeat(1024)).as_bytes()).is_ok());
