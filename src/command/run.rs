@@ -9,11 +9,13 @@ use crate::kpi::catalogue;
 use crate::serve::board::Board;
 use crate::serve::health;
 use crate::serve::http::{self, App};
+use crate::serve::listen::Limits;
 use crate::serve::prometheus::Owned;
 use crate::serve::subscriber::subscribe;
 use crate::stream::client::is_transport;
 use crate::stream::follow::Source;
 use crate::stream::kpis::Kpis;
+use crate::stream::refusal::Refusal;
 use crate::stream::stage::Stage;
 use crate::stream::status::{Phase, Status, WorkerStatus};
 use crate::stream::stop::Stop;
@@ -108,8 +110,8 @@ pub struct Running {
     engine: engine::Engine,
     runtime: tokio::runtime::Runtime,
     following: Arc<AtomicBool>,
-    subscriber: std::thread::JoinHandle<()>,
-    serving: tokio::task::JoinHandle<std::io::Result<()>>,
+    subscriber: std::thread::JoinHandle<Result<(), Refusal>>,
+    serving: tokio::task::JoinHandle<()>,
 }
 
 impl Running {
@@ -120,11 +122,11 @@ impl Running {
         let board = Arc::new(Board::default());
         let following = Arc::new(AtomicBool::new(false));
         let source = Source {
-            brokers: settings.kafka.brokers.clone(),
-            properties: settings.kafka.properties.clone(),
+            connection: engine::connection(settings),
+            group: format!("{}-board", engine::group_prefix(settings)),
             topic: settings.topics.kpis.clone(),
         };
-        let subscriber = subscribe(source, board.clone(), following.clone())
+        let subscriber = subscribe(source, board.clone(), following.clone(), stop.clone())
             .map_err(|cause| Failure::AtWork(format!("cannot start a thread: {cause}")))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -158,11 +160,13 @@ impl Running {
             }
         }
         self.following.store(true, Ordering::Relaxed);
-        let _ = self.subscriber.join();
+        if let Ok(Err(refusal)) = self.subscriber.join() {
+            ended = ended.and(Err(Failure::at_work(refusal)));
+        }
         let served = self.runtime.block_on(self.serving);
         self.runtime.shutdown_timeout(Duration::from_secs(1));
-        if let Ok(Err(error)) = served {
-            ended = ended.and(Err(Failure::AtWork(format!("the endpoints ended: {error}"))));
+        if let Err(panic) = served {
+            ended = ended.and(Err(Failure::AtWork(format!("the endpoints ended: {panic}"))));
         }
         ended
     }
@@ -205,6 +209,7 @@ fn app(
         help: Arc::new(catalogue::help),
         health: Some(recorder),
         token: settings.serve.token.as_deref().map(Arc::from),
+        limits: Limits::default(),
     }
 }
 

@@ -65,6 +65,10 @@ pub struct CallsSettings {
     pub calls: Arc<str>,
 }
 
+/// The longest log of a call, in bytes: what the call amounts to lies beside it in one record of the state, which
+/// has to fit into what a broker takes.
+const LOG_BYTES_MAX: usize = 250_000;
+
 /// The stage.
 pub struct Calls {
     settings: CallsSettings,
@@ -225,6 +229,11 @@ impl Calls {
             EntryRef::Occupied(known) => known.into_entry(),
             EntryRef::Vacant(new) => new.insert_entry_with_key(self.key.as_str().into(), Call::default()).into_entry(),
         };
+        let bytes = call.log.as_bytes().len() + self.entry.len();
+        if LOG_BYTES_MAX < bytes {
+            let sentence = format!("the events of the call would take {bytes} bytes; is its call_id unique?");
+            return Err(Reject { reason: Reason::TooLarge, sentence });
+        }
         let before = call.log.iter().last().map(|moment| moment.time);
         let is_plain = call.judged.is_none()
             && call.booked_before.is_none()

@@ -13,6 +13,8 @@ pub mod stop;
 
 pub mod status;
 
+pub mod refusal;
+
 pub mod topics;
 
 mod transaction;

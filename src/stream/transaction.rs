@@ -14,20 +14,21 @@ use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientConfig, TopicPartitionList};
 use tracing::{debug, warn};
 
-use super::client::{Context, RefusedRecord, is_refusal, is_transport};
+use super::client::{Context, Oversized, is_transport};
 use super::consumer::Consumer;
 use super::fault::{Cause, WorkerError, judge};
+use super::refusal::{Refusal, TO_WRITE, is_refusal};
 use super::stage::{Input, OutRecord, Output};
 use super::stop::Stop;
 
 /// How long each step of a transaction may take before the worker gives it up.
 const STEP: Duration = Duration::from_secs(10);
 
-/// How long to wait for records to be written before looking whether one was refused.
-const FLUSH_SLICE: Duration = Duration::from_millis(500);
-
 /// A step when leaving, which has ten seconds for everything.
 const LAST_STEP: Duration = Duration::from_secs(3);
+
+/// The longest wait for records to be written between two looks at those that were not.
+const FLUSH_MS: i32 = 50;
 
 /// The writer of one worker.
 pub(super) struct Transactions {
@@ -74,13 +75,14 @@ impl Transactions {
                 }
                 Err(error) => {
                     self.producer.poll(Duration::ZERO);
-                    if let Some((code, _)) = self.producer.client().context().take_last().filter(|l| is_refusal(l.0)) {
-                        let (doing, subject) = ("to begin transactions", self.id.clone());
-                        return Err(Cause::End(WorkerError::Refused { doing, code, subject }));
+                    let last = self.producer.client().context().take_last();
+                    if let Some((code, said)) = last.filter(|last| is_refusal(last.0)) {
+                        let (doing, subject) = ("to begin transactions as", self.id.clone());
+                        return Err(Cause::End(WorkerError::Refused(Refusal { code, doing, subject, said })));
                     }
                     let again = matches!(&error, KafkaError::Transaction(inner) if inner.is_retriable());
                     if !again {
-                        return Err(judge(&error, "to begin transactions", &self.id));
+                        return Err(judge(&error, "to begin transactions as", &self.id));
                     }
                     self.producer.client().context().note(error.rdkafka_error_code(), "begin transactions");
                     if stop.wait(Duration::from_millis(100)) {
@@ -114,7 +116,9 @@ impl Transactions {
                 Err(Failure::Abortable(why)) => why,
                 Err(Failure::Given(cause)) => return Err(cause),
             };
-            self.check_refused()?;
+            if let Some(Oversized { topic, bytes }) = self.producer.client().context().take_oversized() {
+                return Err(Cause::End(WorkerError::TooLarge { topic, bytes }));
+            }
             aborts += 1;
             debug!(id = self.id, why, "transaction aborted; trying again");
             self.drain()?;
@@ -126,20 +130,6 @@ impl Transactions {
                 return Err(Cause::Anew(format!("no commit within {} s: {why}", self.step.as_secs())));
             }
             std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    /// Errs if the broker refused a record, as it would again.
-    fn check_refused(&self) -> Result<(), Cause> {
-        let Some(RefusedRecord { code, topic, bytes }) = self.producer.client().context().take_refused() else {
-            return Ok(());
-        };
-        match code {
-            RDKafkaErrorCode::MessageSizeTooLarge => Err(Cause::End(WorkerError::TooLarge { topic, bytes })),
-            code if is_refusal(code) => {
-                Err(Cause::End(WorkerError::Refused { doing: "to write", code, subject: topic }))
-            }
-            _ => Ok(()),
         }
     }
 
@@ -159,32 +149,20 @@ impl Transactions {
                 .send_offsets_to_transaction(offsets, &metadata, self.step)
                 .map_err(|error| self.failed(&error, "to commit offsets"))?;
         }
-        self.flush()?;
-        self.producer.commit_transaction(self.step).map_err(|error| self.failed(&error, "to commit a transaction"))
-    }
-
-    /// Waits until everything is written. Where a record is refused nothing else is written either, so that is
-    /// looked for meanwhile.
-    fn flush(&self) -> Result<(), Failure> {
         let until = Instant::now() + self.step;
-        loop {
-            // The raw flush ignores lingering and ends when nothing is left, where the wrapped one sleeps.
-            // SAFETY: the producer is alive.
-            let flushed = unsafe { native::rd_kafka_flush(self.producer.client().native_ptr(), millis(FLUSH_SLICE)) };
-            if flushed == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
-                self.producer.poll(Duration::ZERO);
-                return Ok(());
-            }
-            // Each turn serves one of what the client has to say.
-            let told = Instant::now() + Duration::from_millis(20);
-            while Instant::now() < told {
-                self.producer.poll(Duration::from_millis(1));
-            }
-            self.check_refused().map_err(Failure::Given)?;
+        // The raw flush ignores lingering and ends when nothing is left, where the wrapped one sleeps. What could
+        // not be written is left until it is told, which the poll is for.
+        // SAFETY: the producer is alive.
+        while unsafe { native::rd_kafka_flush(self.producer.client().native_ptr(), FLUSH_MS) }
+            != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR
+        {
+            self.producer.poll(Duration::ZERO);
             if until < Instant::now() {
                 return Err(Failure::Given(Cause::Anew("records were not written in time".into())));
             }
         }
+        self.producer.poll(Duration::ZERO);
+        self.producer.commit_transaction(self.step).map_err(|error| self.failed(&error, "to commit a transaction"))
     }
 
     fn send(&mut self, record: &OutRecord) -> Result<(), Failure> {
@@ -244,6 +222,14 @@ impl Transactions {
             };
         };
         let code = inner.code();
+        if code == RDKafkaErrorCode::TopicAuthorizationFailed {
+            self.producer.poll(Duration::ZERO);
+            // Offsets are of topics that are read.
+            if let Some(topic) = self.producer.client().context().take_denied() {
+                let refusal = Refusal { code, doing: TO_WRITE, subject: topic, said: inner.string() };
+                return Failure::Given(Cause::End(WorkerError::Refused(refusal)));
+            }
+        }
         if is_refusal(code) || inner.is_fatal() || is_transport(code) || code == RDKafkaErrorCode::RequestTimedOut {
             return Failure::Given(judge(error, doing, &self.id));
         }
@@ -269,8 +255,4 @@ impl Transactions {
         self.producer.poll(Duration::ZERO);
         Ok(())
     }
-}
-
-fn millis(time: Duration) -> i32 {
-    i32::try_from(time.as_millis()).unwrap_or(i32::MAX)
 }
