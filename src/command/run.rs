@@ -107,6 +107,7 @@ pub struct Running {
     pub board: Arc<Board>,
     pub address: std::net::SocketAddr,
     pub stop: Stop,
+    generation: u64,
     engine: engine::Engine,
     runtime: tokio::runtime::Runtime,
     following: Arc<AtomicBool>,
@@ -145,14 +146,26 @@ impl Running {
         })?;
         let signals = stop.clone();
         runtime.spawn(leave_on_signal(signals));
-        Ok(Running { board, address, stop, engine, runtime, following, subscriber, serving })
+        let generation = settings.engine.generation;
+        Ok(Running { board, address, stop, generation, engine, runtime, following, subscriber, serving })
     }
 
     /// Waits until somebody asks to leave or a worker cannot go on, and leaves.
     pub fn wait(self) -> Result<(), Failure> {
-        self.stop.wait_for_it();
-        info!("leaving: the last commit is made, then all clients close");
         let mut ended = Ok(());
+        while !self.stop.wait(Duration::from_secs(1)) {
+            let generation = self.board.generation();
+            if self.generation < generation {
+                let sentence = format!(
+                    "generation {generation} publishes now, so this instance of generation {} ends; give it the same \
+                     [engine] generation, or do not start it again",
+                    self.generation
+                );
+                ended = Err(Failure::AtWork(sentence));
+                self.stop.request();
+            }
+        }
+        info!("leaving: the last commit is made, then all clients close");
         for worker in self.engine.workers {
             let name = worker.name().to_string();
             if let Err(error) = worker.join() {

@@ -67,6 +67,9 @@ pub struct Progress {
     /// RFC 3339; null before every source has a mark.
     pub as_of: Option<String>,
     pub behind_ms: i64,
+    /// The engine's; the highest that was seen stays.
+    #[serde(default)]
+    pub generation: u64,
     /// Sources that are silent within their hours.
     #[serde(default)]
     pub silent: Vec<serde_json::Value>,
@@ -158,11 +161,21 @@ impl Board {
                 Ok(Change::Removed)
             }
             Some(value) => {
-                let progress = read(key, value)?;
-                self.write(|contents| contents.progress.insert(of, progress));
-                Ok(Change::Progress)
+                let progress: Progress = read(key, value)?;
+                Ok(self.write(|contents| match contents.progress.get(&of) {
+                    Some(have) if progress.generation < have.generation => Change::NotNewer,
+                    _ => {
+                        contents.progress.insert(of, progress);
+                        Change::Progress
+                    }
+                }))
             }
         }
+    }
+
+    /// The highest generation of an engine that publishes here.
+    pub fn generation(&self) -> u64 {
+        self.read().progress.values().map(|progress| progress.generation).max().unwrap_or(0)
     }
 
     /// The topic was read to what was its end at the start.

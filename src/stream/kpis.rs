@@ -94,6 +94,8 @@ struct Board {
     /// Facts before it are forgotten.
     forgotten: Option<EventTime>,
     last_progress: Option<Instant>,
+    /// A later generation leaves the board to the one before until it has caught up.
+    holds_back: bool,
     ended_checked: Option<EventTime>,
     coverage: Coverage,
     /// Lengths that are kept from now on, told once it publishes.
@@ -422,6 +424,7 @@ impl Board {
                 windows: board_windows(&settings.kpi).map(str::to_owned).collect(),
                 kept: snapshot::kept_lengths(shape),
                 longest: shape.windows.iter().copied().max().unwrap_or(0),
+                on_board: !self.holds_back,
                 ..state.clone()
             };
             push((BOARD_KEY.to_vec(), Some(state.encode_to_vec())));
@@ -450,6 +453,7 @@ impl Board {
         }
         let value = serde_json::json!({
             "schema": "callpulse.progress.v1",
+            "generation": settings.generation,
             "as_of": as_of.to_string(),
             "behind_ms": behind_ms,
             "silent": silent,
@@ -488,6 +492,7 @@ impl Stage for Kpis {
             snapshot::load(&mut board.accounts, &self.settings.kpi, &self.shape, key, value);
         }
         let mut from = committed;
+        board.holds_back = 1 < self.settings.generation && !state.as_ref().is_some_and(|state| state.on_board);
         if let Some(state) = state {
             from = committed.map(|committed| committed.min(state.from));
             board.marks = Marks::from_wire(&state);
@@ -568,7 +573,7 @@ impl Stage for Kpis {
     }
 
     fn due(&self) -> Option<Instant> {
-        let publishing = self.inputs.values().filter(|board| !board.is_silent());
+        let publishing = self.inputs.values().filter(|board| !board.is_silent() && !board.holds_back);
         let soonest = publishing.filter_map(|board| board.publisher.due()).chain(self.pending).min()?;
         let every = self.settings.commit_every;
         let every = if self.is_behind { every.max(BEHIND_COMMIT_EVERY) } else { every };
@@ -594,11 +599,21 @@ impl Stage for Kpis {
                     clock,
                 };
                 self.is_behind |= turn.is_behind();
+                if board.holds_back && !turn.is_behind() {
+                    tracing::info!(
+                        partition = input.partition,
+                        "caught up: this generation publishes the board from now on"
+                    );
+                    board.holds_back = false;
+                }
                 for window in std::mem::take(&mut board.gone) {
                     let all = board.accounts.iter().filter(|account| !account.ended);
                     out.extend(all.map(|account| tombstone(&account.entity, &window, turn)));
                 }
-                board.publisher.collect(&mut board.accounts, turn, out);
+                match board.holds_back {
+                    true => board.publisher.collect_archive(&board.accounts, turn, out),
+                    false => board.publisher.collect(&mut board.accounts, turn, out),
+                }
                 let steady_from = board.steady_from.unwrap_or(as_of);
                 if board.ended_checked.is_none_or(|checked| Span::from_hours(1) <= as_of.since(checked)) {
                     board.ended_checked = Some(as_of);
@@ -606,7 +621,9 @@ impl Stage for Kpis {
                 }
             }
             board.forget(&self.settings, &self.shape, &mut self.finders);
-            board.progress(input, &self.settings, clock, out);
+            if !board.holds_back {
+                board.progress(input, &self.settings, clock, out);
+            }
             // State without a committed offset is a fault: before the first batch there is neither.
             if 0 < board.next {
                 board.keep(input, &self.settings, &self.shape, (clock, self.is_behind), out);

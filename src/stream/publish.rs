@@ -285,7 +285,8 @@ impl Publisher {
         }
     }
 
-    fn collect_archive(&mut self, accounts: &Accounts, turn: Turn<'_>, out: &mut Vec<OutRecord>) {
+    /// The intervals that are due, and nothing of the board.
+    pub fn collect_archive(&mut self, accounts: &Accounts, turn: Turn<'_>, out: &mut Vec<OutRecord>) {
         let Turn { settings, shape, .. } = turn;
         let mut archived = 0;
         while archived < ARCHIVED_MAX

@@ -185,3 +185,22 @@ fn a_record_that_its_topic_refuses_ends_it_with_what_to_raise() {
     stand.tell(1);
     stand.ends_saying(&[&topic, "max.message.bytes"]);
 }
+
+#[test]
+fn a_later_generation_is_built_beside_the_running_one_and_takes_over() {
+    let mut stand = Stand::begin("");
+    let path = stand.deployment.dir.join("b.toml");
+    let settings = fs::read_to_string(&path).expect("the settings");
+    fs::write(&path, settings.replace("[engine]\n", "[engine]\ngeneration = 2\n")).expect("the settings");
+    let made = stand.deployment.callpulse("b", &["topics", "--create"]).output().expect("topics");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let later = stand.deployment.start("b");
+    stand.ends_saying(&["generation 2 publishes now", "[engine] generation"]);
+    stand.instance = later;
+    let until = Instant::now() + PATIENCE;
+    while stand.board.last().values().any(|one| one["version"].as_u64() < Some(2 << 40)) {
+        assert!(Instant::now() < until, "records of the first generation stay\n{}", stand.deployment.log());
+        stand.board.read_out();
+    }
+    stand.goes_on();
+}

@@ -42,7 +42,7 @@ fn every_number_of_a_window_has_its_name_and_unit() {
     let also = [labels.as_slice(), &[("name", "answered_only@30s")]].concat();
     check(&board, "acd_queue_service_level_also_ratio", &also, Some(0.9));
     check(&board, "acd_queue_info", &[("tenant", "default"), ("queue", "sales"), ("title", "Sales")], Some(1.0));
-    assert_eq!(families(&board, &Owned::All).iter().map(|family| family.series.len()).sum::<usize>(), 10);
+    assert_eq!(families(&board, &Owned::All).iter().map(|family| family.series.len()).sum::<usize>(), 11);
 }
 
 #[test]
