@@ -160,11 +160,13 @@ impl Intervals {
         self.base.range(first..).map(|(start, _)| *start).take_while(|start| *start < to).collect()
     }
 
-    /// Forgets base pieces that began before an instant, and weeks and months but for the last two.
+    /// Forgets base pieces that began before an instant, and weeks and months that were over by then, but for the
+    /// last two.
     pub fn forget_before(&mut self, at: EventTime) {
         self.base = self.base.split_off(&at);
         for pieces in &mut self.long {
-            while 2 < pieces.len() && pieces.first_key_value().is_some_and(|(start, _)| *start < at) {
+            // A piece is over where the one after it has begun.
+            while 2 < pieces.len() && pieces.keys().nth(1).is_some_and(|start| *start <= at) {
                 pieces.pop_first();
             }
         }
@@ -204,5 +206,35 @@ impl Intervals {
             Family::Entry => piece.entry.add_all(facts, 1),
             Family::Event | Family::Waiting => piece.event.add_all(facts, 1),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fact::Measure;
+
+    /// Monday, 2026-03-02T00:00:00Z.
+    const MONDAY: i64 = 1_772_409_600;
+    const DAY: i64 = 86_400;
+
+    #[test]
+    fn a_week_is_forgotten_only_once_it_is_over() {
+        let kept = Kept::of([Length::Week].into_iter());
+        let mut finder = Finder::new(Zone::UTC);
+        let mut intervals = Intervals::default();
+        // One source is weeks ahead of another.
+        for week in 0..4 {
+            let facts = [(Key::measure(Measure::Offered), 1)];
+            intervals.add(&kept, &mut finder, Family::Event, MONDAY + week * 7 * DAY, &facts);
+        }
+        let held = |intervals: &Intervals| intervals.iter().map(|(_, start, _)| start.second().0).collect::<Vec<_>>();
+        let weeks = [0, 1, 2, 3].map(|week| MONDAY + week * 7 * DAY);
+        intervals.forget_before(EventTime((MONDAY + 7 * DAY - 1) * 1000));
+        assert_eq!(held(&intervals), weeks);
+        intervals.forget_before(EventTime((MONDAY + 7 * DAY) * 1000));
+        assert_eq!(held(&intervals), weeks[1..]);
+        intervals.forget_before(EventTime((MONDAY + 100 * DAY) * 1000));
+        assert_eq!(held(&intervals), weeks[2..]);
     }
 }
