@@ -31,6 +31,11 @@ impl EventTime {
         Second(self.0.div_euclid(1000))
     }
 
+    /// The first whole second that is not before it.
+    pub const fn to_boundary(self) -> EventTime {
+        EventTime((self.0 + 999).div_euclid(1000) * 1000)
+    }
+
     /// The length from `earlier` to this instant; negative if it is not earlier.
     pub const fn since(self, earlier: EventTime) -> Span {
         Span(self.0 - earlier.0)

@@ -932,6 +932,18 @@ fn a_target_is_of_a_kpi_or_count_that_a_queue_has() {
         "queues.sales.targets.abandonment_rat: is no KPI of a queue that a target is kept for; did you mean \
          `abandonment_rate`?",
     );
+    check(
+        "queues.sales.targets.answer_rate = 7",
+        "queues.sales.targets.answer_rate: 7 is no share; give 0 to 1, such as 0.8 for 80 %",
+    );
+    check(
+        "queues.sales.targets.average_wait = -3",
+        "queues.sales.targets.average_wait: is less than 0, which no KPI is; give what is wanted",
+    );
+    check(
+        "queues.sales = { target = 0.9, targets = { service_level = 0.5 } }",
+        "queues.sales.targets.service_level: `target` wants another service level; keep one of them",
+    );
     // Of an agent and of a tenant; by reason it is no one number.
     for id in ["calls_arrived", "flowed_out_by_reason", "offered"] {
         assert!(read(&format!("queues.sales.targets.{id} = 1")).is_err(), "{id}");

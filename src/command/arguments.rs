@@ -68,7 +68,8 @@ pub struct Replay {
     /// Format of the files: json or protobuf
     #[arg(long, value_name = "F")]
     pub format: String,
-    /// Take open calls, `now` and sliding windows as of this time (RFC 3339); default: the largest event time
+    /// Take open calls and sliding windows as of this time (RFC 3339); default: the largest event time. `now` and
+    /// `total` hold every event of the files, as they do in `run`
     #[arg(long, value_name = "T", value_parser = time)]
     pub as_of: Option<EventTime>,
     /// Only these entities: queue, agent, team, tenant or queue_agent, with an id or without; may be repeated

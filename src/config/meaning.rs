@@ -9,7 +9,7 @@ use super::shape;
 use crate::calendar::Zone;
 use crate::decode::format::Format;
 use crate::entity::Kind;
-use crate::kpi::catalogue::{COUNTS, KPIS};
+use crate::kpi::catalogue::{COUNTS, KPIS, definition};
 use crate::kpi::settings::{Also, Formula, KpiSettings, QueueSettings, ServiceLevelSettings};
 use crate::life::plan::{Member, Plan, Team};
 use crate::time::{EventTime, Span};
@@ -204,6 +204,10 @@ fn kpi_settings(root: View, faults: &mut Faults) -> KpiSettings {
     let service_level = service_level(root.get("service_level"), "service_level", None, faults);
     let mut queues = BTreeMap::new();
     for (name, queue) in root.get("queues").entries() {
+        if !queue.get("target").is_absent() && !queue.get("targets").get("service_level").is_absent() {
+            let place = key_of(&key_of(&key_of("queues", name), "targets"), "service_level");
+            faults.add(place, "`target` wants another service level; keep one of them");
+        }
         let settings = QueueSettings {
             title: queue.get("title").some_text(),
             service_level: self::service_level(queue, &key_of("queues", name), Some(&service_level), faults),
@@ -234,7 +238,17 @@ fn targets(table: View, place: &str, faults: &mut Faults) -> BTreeMap<String, f6
         faults
             .add(key_of(place, kpi), format!("is no KPI of a queue that a target is kept for; {}", hint(kpi, &known)));
     }
-    table.entries().filter_map(|(kpi, wanted)| Some((kpi.to_owned(), shape::number(wanted.0?)?))).collect()
+    let wanted = table.entries().filter_map(|(kpi, wanted)| Some((kpi.to_owned(), shape::number(wanted.0?)?)));
+    let wanted: BTreeMap<String, f64> = wanted.collect();
+    for (kpi, value) in &wanted {
+        let is_ratio = definition(kpi).is_some_and(|kpi| kpi.unit == "ratio");
+        if *value < 0.0 {
+            faults.add(key_of(place, kpi), "is less than 0, which no KPI is; give what is wanted");
+        } else if is_ratio && 1.0 < *value {
+            faults.add(key_of(place, kpi), format!("{value} is no share; give 0 to 1, such as 0.8 for 80 %"));
+        }
+    }
+    wanted
 }
 
 /// Adds a window unless its length is there already: two names of one window would only cost.

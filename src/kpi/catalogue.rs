@@ -145,7 +145,7 @@ pub const COUNTS: &[Counted] = &[
     Counted { name: "callbacks_offered", wanted: Some(("callbacks_offered", Better::Higher)), kinds: VISITED, what: What::Measure(Measure::CallbacksOffered), note: "callbacks that came up; not offered, not waiting" },
     Counted { name: "handled", wanted: Some(("calls_handled", Better::Higher)), kinds: WITH_CALLS, what: What::Measure(Measure::Handled), note: "H: connections that ended, of every direction" },
     Counted { name: "held", wanted: Some(("calls_held", Better::Lower)), kinds: WITH_CALLS, what: What::Measure(Measure::Held), note: "ended connections that were held" },
-    Counted { name: "transferred_in", wanted: Some(("calls_transferred_in", Better::Lower)), kinds: WITH_CALLS, what: What::Measure(Measure::TransferredIn), note: "visits by transfer; for agents connections out of them and transfers straight to the agent" },
+    Counted { name: "transferred_in", wanted: Some(("calls_transferred_in", Better::Lower)), kinds: WITH_CALLS, what: What::Measure(Measure::TransferredIn), note: "visits by transfer; for agents connections out of them and transfers straight to the agent; for tenant and teams both, each once" },
     Counted { name: "transferred_out", wanted: Some(("calls_transferred_out", Better::Lower)), kinds: WITH_CALLS, what: What::Measure(Measure::TransferredOut), note: "handed on by an agent, conferences included" },
     Counted { name: "transferred_out_by_kind", wanted: None, kinds: WITH_CALLS, what: What::By(&[
         ("blind", Measure::TransferredBlind), ("attended", Measure::TransferredAttended),

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 /// More events than any call has: beyond it a `call_id` is not unique, and the log stops growing.
-pub const EVENTS_MAX: u32 = 10_000;
+pub const EVENTS_MAX: u32 = 2_000;
 
 /// The events of one `call_id`, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -595,6 +595,8 @@ impl<'a, B: FnMut(Booking<'a>)> Step<'a, '_, B> {
     }
 
     fn level(&mut self, to: To, whose: Whose<'a>, at: EventTime, measure: Measure, amount: i64) {
+        // Its maximum is taken at second boundaries: a change shows at the first that is not before it.
+        let at = if measure == Measure::Concurrent { at.to_boundary() } else { at };
         self.emit(to, whose, at, None, What::Fact(Key::measure(measure)), amount);
     }
 

@@ -83,7 +83,10 @@ fn quoted(text: &str) -> String {
 type Column = (&'static str, fn(&KpiRecord) -> String);
 
 const COLUMNS: [Column; 13] = [
-    ("entity", |record| format!("{} {}", record.entity.kind, shown(&record.entity.id))),
+    ("entity", |record| {
+        let channel = record.entity.channel.as_ref().map_or(String::new(), |channel| format!(";{channel}"));
+        format!("{} {}{channel}", record.entity.kind, shown(&record.entity.id))
+    }),
     ("window", |record| record.window.name.clone()),
     ("start", |record| record.window.start.as_deref().map_or("-".into(), short_time)),
     ("offered", |record| count(record, "offered")),

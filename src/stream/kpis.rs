@@ -161,7 +161,9 @@ impl Kpis {
                 if let Some(family) = row.family.filter(|_| !is_held) {
                     account.add(&self.shape, finder, family, row.at, facts);
                 }
-                if row.family != Some(Family::Waiting) {
+                // Levels change no interval's facts, and an agent's empty one is not published.
+                let is_counted = row.family == Some(Family::Entry) || facts.iter().any(|(key, _)| !key.is_level());
+                if row.family != Some(Family::Waiting) && is_counted {
                     board.publisher.touch(account, &settings.kpi, finder, row.at, as_of, offset);
                 }
             }

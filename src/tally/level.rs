@@ -1,7 +1,7 @@
 //! A level: how many at once, as +1 and -1 per second, and its maximum at second boundaries.
 //!
-//! The level at a boundary is the sum of every change before it. What happens and is over within one
-//! second never shows. A late change moves all that follows, so maxima are taken when asked for; hours and
+//! The level at a boundary is the sum of every change up to it; a change between two boundaries is told as one
+//! at the later. What happens and is over between them never shows. A late change moves all that follows, so maxima are taken when asked for; hours and
 //! days remember what their changes come to, so that a question costs the same however much is kept.
 
 use std::cell::Cell;
@@ -88,8 +88,7 @@ impl Level {
         self.base + self.days.values().map(|day| day.sum).sum::<i64>()
     }
 
-    /// The highest level at the boundaries in `seconds`: at `start` what was before it counts, and what
-    /// changes in the last second shows only at its end, which is outside.
+    /// The highest level at the boundaries in `seconds`.
     pub fn max_in(&self, seconds: Range<i64>) -> i64 {
         let known = self.peaks.get(&(seconds.start, seconds.end)).copied();
         if let Some(known) = known.filter(|_| !self.keeps_any_of(&seconds)) {
@@ -97,8 +96,12 @@ impl Level {
             return known;
         }
         let before = self.base + self.run(i64::MIN..seconds.start).sum;
-        let within = self.run(seconds.start..seconds.end - 1).peak.unwrap_or(0);
-        let max = before + within.max(0);
+        let within = self.run(seconds.clone()).peak.unwrap_or(0);
+        // What was before counts until something changes.
+        let max = match self.changes.contains_key(&seconds.start) {
+            true => before + within,
+            false => before + within.max(0),
+        };
         known.map_or(max, |known| max.max(known))
     }
 
@@ -218,19 +221,19 @@ mod tests {
     fn takes_the_maximum_at_second_boundaries() {
         // second   0  1  2  3  4
         // change  +1 +2  0 -1 -2
-        // at its start: 0 1 3 3 2, then 0
+        // level    1  3  3  2  0
         let mut level = Level::default();
         for (second, amount) in [(4, -2), (0, 1), (1, 3), (1, -1), (3, -1), (2, 1), (2, -1)] {
             level.add(second, amount);
         }
         assert_eq!((level.now(), level.max()), (0, 3));
-        assert_eq!(level.max_in(0..1), 0);
-        assert_eq!(level.max_in(0..2), 1);
-        assert_eq!(level.max_in(1..3), 3);
-        assert_eq!(level.max_in(4..5), 2);
+        assert_eq!(level.max_in(0..1), 1);
+        assert_eq!(level.max_in(0..2), 3);
+        assert_eq!(level.max_in(3..5), 2);
+        assert_eq!(level.max_in(4..5), 0);
         assert_eq!(level.max_in(5..9), 0);
         level.forget_before(3, &[0..5, 0..9]);
-        assert_eq!((level.max(), level.max_in(3..4), level.now()), (3, 3, 0));
+        assert_eq!((level.max(), level.max_in(3..4), level.now()), (3, 2, 0));
         assert_eq!((level.max_in(0..5), level.max_in(0..9)), (3, 3));
         level.add(6, 5);
         assert_eq!((level.max_in(0..5), level.max_in(0..9)), (3, 5));
@@ -252,9 +255,9 @@ mod tests {
                 // What was worked out before a change does not outlive it.
                 level.max_in(start..start + length);
             }
-            let at = |boundary: i64| changes.iter().filter(|(second, _)| *second < boundary).map(|(_, amount)| amount).sum::<i64>();
+            let at = |boundary: i64| changes.iter().filter(|(second, _)| *second <= boundary).map(|(_, amount)| amount).sum::<i64>();
             let walk = |from: i64, to: i64| {
-                let shown = changes.iter().map(|(second, _)| second + 1).filter(|boundary| from < *boundary && *boundary < to);
+                let shown = changes.iter().map(|(second, _)| *second).filter(|boundary| from < *boundary && *boundary < to);
                 shown.chain([from]).map(at).max().expect("the first boundary")
             };
             prop_assert_eq!(level.max_in(start..start + length), walk(start, start + length));
