@@ -382,7 +382,7 @@ pub fn facts_of(row: &wire::Row) -> impl Iterator<Item = (Key, i64)> {
 
 /// The family of its number; none if there is no such family.
 pub fn family(code: u32) -> Option<Family> {
-    [Family::Event, Family::Entry, Family::Waiting].into_iter().find(|family| *family as u32 == code)
+    [Family::Event, Family::Entry, Family::Waiting, Family::Time].into_iter().find(|family| *family as u32 == code)
 }
 
 /// The entity of a name; none if its kind or channel has no such place.

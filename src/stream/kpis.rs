@@ -13,7 +13,7 @@ use super::stage::{Clock, Input, OutRecord, Output, Record, Stage};
 use crate::calendar::Interval;
 use crate::entity::{Entity, Kind};
 use crate::event::DEFAULT_TENANT;
-use crate::fact::{Family, Key, Measure};
+use crate::fact::{Family, Key, Measure, Reasons};
 use crate::kpi::settings::KpiSettings;
 use crate::tally::intervals::Finder;
 use crate::tally::tally::Shape;
@@ -96,6 +96,8 @@ struct Board {
     last_progress: Option<Instant>,
     ended_checked: Option<EventTime>,
     coverage: Coverage,
+    /// The texts of reasons.
+    reasons: Reasons,
     /// Lengths that are kept from now on, told once it publishes.
     kept_newly: Vec<String>,
     /// Windows that are no longer configured: their keys end once it publishes.
@@ -589,6 +591,7 @@ impl Stage for Kpis {
                     settings: &self.settings,
                     shape: &self.shape,
                     coverage: &board.coverage,
+                    reasons: &board.reasons,
                     partition: input.partition,
                     as_of,
                     version,

@@ -10,6 +10,7 @@ use super::snapshot::kept_by;
 use super::stage::{Clock, OutRecord, Output};
 use crate::calendar::{Interval, Length};
 use crate::entity::{Entity, Kind};
+use crate::fact::Reasons;
 use crate::kpi::project::{Edition, Window, archive_key, board_key};
 use crate::kpi::record::KpiRecord;
 use crate::kpi::settings::KpiSettings;
@@ -64,6 +65,7 @@ pub struct Turn<'a> {
     pub settings: &'a KpisSettings,
     pub shape: &'a Shape,
     pub coverage: &'a Coverage,
+    pub reasons: &'a Reasons,
     pub partition: i32,
     pub as_of: EventTime,
     pub version: u64,
@@ -251,7 +253,7 @@ impl Publisher {
     }
 
     fn collect_board(&mut self, accounts: &mut Accounts, turn: Turn<'_>, out: &mut Vec<OutRecord>) {
-        let Turn { settings, shape, as_of, clock, .. } = turn;
+        let Turn { settings, shape, reasons, as_of, clock, .. } = turn;
         while self.quick.first().is_some_and(|(due, _)| *due <= clock.now) {
             let Some((due, seat)) = self.quick.pop_first() else { break };
             let account = accounts.at_mut(seat);
@@ -279,7 +281,7 @@ impl Publisher {
             account.unpublished.last_slow = Some(clock.now);
             out.extend(board_record(account, turn, Window::Total));
             for place in 0..settings.kpi.intervals.len() {
-                let interval = account.projection(&settings.kpi, shape, as_of).open_interval(place);
+                let interval = account.projection(&settings.kpi, shape, reasons, as_of).open_interval(place);
                 out.extend(board_record(account, turn, Window::Interval(place, interval)));
             }
         }
@@ -317,7 +319,7 @@ fn record(account: &Account, turn: Turn<'_>, window: Window) -> Option<KpiRecord
     let counters = account.counters;
     let Covered { gap, from: covered_from } = turn.covered(window);
     let edition = Edition { version: turn.version, counters, corrected, gap, covered_from };
-    account.projection(&turn.settings.kpi, turn.shape, turn.as_of).record(window, edition)
+    account.projection(&turn.settings.kpi, turn.shape, turn.reasons, turn.as_of).record(window, edition)
 }
 
 fn board_record(account: &Account, turn: Turn<'_>, window: Window) -> Option<OutRecord> {
