@@ -169,7 +169,7 @@ pub fn source_logs(told: &[Told], sources: usize, end: i64) -> Vec<Log> {
             call => logs[(call.len() + usize::from(call.as_bytes()[1])) % sources].push(record),
         }
     }
-    let last = format!(r#"{{"type":"agent.state","time":{end},"agent":"ana","state":"paused"}}"#);
+    let last = format!(r#"{{"type":"staff.joined","time":{end},"agent":"ana"}}"#);
     logs.iter_mut().for_each(|log| log.push((end, last.clone().into_bytes())));
     logs
 }
