@@ -10,11 +10,12 @@ use crate::fact::{Family, Key, Reason, Standing};
 use crate::time::EventTime;
 use smallvec::SmallVec;
 
-/// An agent within its tenant.
+/// An agent within its tenant, and the plan by whose teams its time is booked.
 #[derive(Clone, Copy, Debug)]
 pub struct Agent<'a> {
     pub tenant: &'a str,
     pub agent: &'a str,
+    pub plan: &'a Plan,
 }
 
 /// Where the agent's memberships begin and end, in order.
@@ -29,20 +30,19 @@ pub fn edges(plan: &Plan, agent: &str) -> Vec<EventTime> {
 /// Books a stretch, `sign` times.
 pub fn book(
     routes: &mut Routes,
-    Agent { tenant, agent }: Agent<'_>,
+    Agent { tenant, agent, plan }: Agent<'_>,
     stretch: &Stretch<'_>,
     sign: i64,
     ledger: &mut impl Ledger,
 ) {
     let mut whole: SmallVec<[EntityId; 8]> = SmallVec::from_slice(&routes.tenant_and_agent(tenant, agent));
-    let plan = routes.plan().clone();
-    for (place, team) in plan.teams.iter().enumerate() {
+    for team in &plan.teams {
         let is_in = match team.members.is_empty() {
             true => stretch.in_queues().any(|(queue, ..)| team.queues.contains(queue)),
             false => team.has_member(agent, stretch.start),
         };
         if is_in {
-            whole.push(routes.team_alone(tenant, place));
+            whole.push(routes.team_alone(tenant, &team.name));
         }
     }
     let mut change = |routes: &Routes, id, standing: Standing, reason: Option<&str>| {

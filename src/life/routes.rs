@@ -54,8 +54,8 @@ struct Tenant {
     queues: HashMap<(Box<str>, Channel), Arc<QueueRoute>>,
     agents: HashMap<(Box<str>, Channel), Ids>,
     pairs: HashMap<(Box<str>, Box<str>, Channel), Ids>,
-    /// Over all channels, by their place in the plan.
-    teams: HashMap<usize, EntityId>,
+    /// Over all channels.
+    teams: HashMap<Box<str>, EntityId>,
 }
 
 /// A name within a tenant, asked for.
@@ -224,19 +224,14 @@ impl Routes {
         self.queue(tenant, queue, Channel::Voice).own[0]
     }
 
-    /// A team over all channels, by its place in the plan.
-    pub(super) fn team_alone(&mut self, tenant: &str, place: usize) -> EntityId {
-        if let Some(id) = self.tenants.get(tenant).and_then(|known| known.teams.get(&place)) {
+    /// A team over all channels.
+    pub(super) fn team_alone(&mut self, tenant: &str, team: &str) -> EntityId {
+        if let Some(id) = self.tenants.get(tenant).and_then(|known| known.teams.get(team)) {
             return *id;
         }
-        let team = self.plan.teams[place].name.as_str().into();
-        let id = self.id(Entity { tenant: tenant.into(), kind: Kind::Team, id: team, channel: None });
-        self.tenants.entry_ref(tenant).or_default().teams.insert(place, id);
+        let id = self.id(Entity { tenant: tenant.into(), kind: Kind::Team, id: team.into(), channel: None });
+        self.tenants.entry_ref(tenant).or_default().teams.insert(team.into(), id);
         id
-    }
-
-    pub(super) fn plan(&self) -> &Arc<Plan> {
-        &self.plan
     }
 
     fn part(&mut self, tenant: &str, AgentPart { agent, queue, since }: AgentPart<'_>, channel: Channel) -> PartIds {

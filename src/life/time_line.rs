@@ -146,8 +146,7 @@ impl TimeLine {
     }
 
     /// Tells every stretch that begins at or after `from`, in order. What the agent is logged out in is none.
-    /// Answers when silence will end what lasts; none if nothing does.
-    pub fn tell(&self, terms: Terms<'_>, sink: &mut impl FnMut(Stretch<'_>)) -> Option<EventTime> {
+    pub fn tell(&self, terms: Terms<'_>, sink: &mut impl FnMut(Stretch<'_>)) -> Told {
         let points = self.points(terms.edges);
         let mut situation = self.base.clone();
         let mut begins = self.kept_from;
@@ -182,8 +181,11 @@ impl TimeLine {
         if let Some(begins) = begins {
             situation.show(begins, lost, terms.from, sink);
         }
-        let lasts = lost.is_none() && situation.standing().is_some();
-        situation.last.filter(|_| lasts).map(|last| last.plus(LOST_STATE))
+        let is_anything = situation.standing().is_some();
+        Told {
+            next_loss: situation.last.filter(|_| lost.is_none() && is_anything).map(|last| last.plus(LOST_STATE)),
+            is_lost: lost.is_some() && is_anything,
+        }
     }
 
     /// Everything that is told, in order; of events with one name the first.
@@ -214,6 +216,10 @@ impl TimeLine {
     pub fn forget_before(&mut self, at: EventTime) {
         let is_none = self.events.first().is_none_or(|event| at <= event.at)
             && self.changes.first_key_value().is_none_or(|((first, _), _)| at <= *first);
+        if is_none && self.base.is_over_by(at) {
+            self.base.forget_states();
+            self.base.queues.retain(|_, place| *place != Place::default());
+        }
         if is_none || self.kept_from.is_some_and(|from| at <= from) {
             return;
         }
@@ -251,6 +257,11 @@ impl TimeLine {
         self.has_doubles = self.names.len() < self.events.iter().filter(|event| event.name().is_some()).count();
     }
 
+    /// Whether a name of an event came twice.
+    pub fn has_doubles(&self) -> bool {
+        self.has_doubles
+    }
+
     /// Nothing is kept, and nothing stands that an event would have to know of.
     pub fn is_empty(&self) -> bool {
         let Situation { on_calls, rung, says, queues, .. } = &self.base;
@@ -272,6 +283,11 @@ impl TimeLine {
 
     pub fn restore_base(&mut self, kept_from: Option<EventTime>, base: Situation) {
         (self.kept_from, self.base) = (kept_from, base);
+    }
+
+    /// The instants of everything kept, in two runs, each in order.
+    pub fn instants(&self) -> impl Iterator<Item = EventTime> {
+        self.events.iter().map(|event| event.at).chain(self.changes.keys().map(|(at, _)| *at))
     }
 
     /// The events of some time.
@@ -296,6 +312,15 @@ pub struct Terms<'a> {
     pub judged: EventTime,
     /// Where stretches are cut for reasons of their own, such as a membership that ends.
     pub edges: &'a [EventTime],
+}
+
+/// What is left to expect of an agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// When silence will end what lasts; none if nothing does.
+    pub next_loss: Option<EventTime>,
+    /// It has ended what lasted.
+    pub is_lost: bool,
 }
 
 impl<'s> Stretch<'s> {

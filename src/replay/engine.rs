@@ -146,7 +146,7 @@ impl Replay {
             changes.into_iter().for_each(|(at, part, amount)| line.change(at, part, amount));
         }
         for ((tenant, agent), line) in &self.agents {
-            let whose = Agent { tenant, agent };
+            let whose = Agent { tenant, agent, plan: &self.plan };
             let edges = agent_time::edges(&self.plan, agent);
             let terms = time_line::Terms { from: EventTime(i64::MIN), judged: as_of, edges: &edges };
             line.tell(terms, &mut |stretch| agent_time::book(&mut routes, whose, &stretch, 1, &mut tallies));

@@ -96,8 +96,9 @@ struct Board {
     last_progress: Option<Instant>,
     ended_checked: Option<EventTime>,
     coverage: Coverage,
-    /// The texts of reasons.
+    /// The texts of reasons, and whether the state topic lacks any.
     reasons: Reasons,
+    are_reasons_new: bool,
     /// Lengths that are kept from now on, told once it publishes.
     kept_newly: Vec<String>,
     /// Windows that are no longer configured: their keys end once it publishes.
@@ -105,6 +106,8 @@ struct Board {
 }
 
 const BOARD_KEY: &[u8] = b"";
+/// The texts of reasons; no name of an entity is empty.
+const REASONS_KEY: &[u8] = b"\0";
 
 impl Kpis {
     pub fn new(settings: KpisSettings) -> Kpis {
@@ -122,6 +125,9 @@ impl Kpis {
 
     fn take(&mut self, input: &Input, offset: i64, batch: &Batch<'_>, now: Instant) -> Result<(), Damaged> {
         let board = self.inputs.get_mut(input).expect("records come for assigned inputs only");
+        for text in &batch.header.reasons {
+            board.are_reasons_new |= board.reasons.take(text);
+        }
         let mut names = Vec::with_capacity(batch.names.len());
         for name in &batch.names {
             names.push(board.who(name)?);
@@ -153,6 +159,7 @@ impl Kpis {
             let is_held = offset < account.offset;
             let has_visits = account.entity.kind.has_visits();
             let mut levels: SmallVec<[(i64, i64); 16]> = SmallVec::new();
+            let mut agents: SmallVec<[(EventTime, Key, i64); 16]> = SmallVec::new();
             for row in rows {
                 let facts = batch.facts(row);
                 if has_visits && row.family == Some(Family::Event) {
@@ -161,9 +168,18 @@ impl Kpis {
                 if let Some(family) = row.family.filter(|_| !is_held) {
                     account.add(&self.shape, finder, family, row.at, facts);
                 }
-                if row.family != Some(Family::Waiting) {
-                    board.publisher.touch(account, &settings.kpi, finder, row.at, as_of, offset);
-                }
+                let second = match row.family {
+                    Some(Family::Waiting) => continue,
+                    Some(Family::Time) => {
+                        agents.extend(facts.iter().map(|(key, amount)| (EventTime(row.at), *key, *amount)));
+                        EventTime(row.at).second().0
+                    }
+                    _ => row.at,
+                };
+                board.publisher.touch(account, &settings.kpi, finder, second, as_of, offset);
+            }
+            if !agents.is_empty() {
+                board.publisher.touch_agents(account, &settings.kpi, finder, agents, (as_of, offset));
             }
             if let Some(as_of) = as_of.filter(|_| !levels.is_empty()) {
                 let publisher = &mut board.publisher;
@@ -210,7 +226,7 @@ impl Kpis {
             board.publisher.changed(account, offset, now, self.settings.emit_every);
             let finder = finder(&mut self.finders, &self.settings.kpi, &account.entity.tenant);
             for (place, (_, length)) in self.settings.kpi.intervals.iter().enumerate() {
-                let touched = account.tally.intervals.touched(&self.shape.intervals, finder, *length);
+                let touched = account.tally.touched(&self.shape.intervals, finder, *length, as_of);
                 for interval in touched.into_iter().filter(|interval| interval.end <= as_of) {
                     let Interval { start, end } = interval;
                     if board.coverage.is_lost(start, end) {
@@ -246,11 +262,23 @@ impl Kpis {
             board.steady_from = Some(as_of);
         }
         let settings = &self.settings;
-        for (duty, seat, place, interval) in board.publisher.due_duties(as_of) {
-            let account = board.accounts.at_mut(seat);
-            board.publisher.ready(account, place, interval, offset);
-            if duty == Duty::Archive && account.entity.kind.has_visits() {
-                board.publisher.changed_slow(account, offset, now);
+        loop {
+            let due = board.publisher.due_duties(as_of);
+            if due.is_empty() {
+                break;
+            }
+            for (duty, seat, place, interval) in due {
+                let account = board.accounts.at_mut(seat);
+                board.publisher.ready(account, place, interval, offset);
+                if duty == Duty::Archive && account.entity.kind.has_visits() {
+                    board.publisher.changed_slow(account, offset, now);
+                }
+                let length = settings.kpi.intervals[place].1;
+                if duty == Duty::Archive && account.tally.has_agents_at(&self.shape.intervals, length, interval.end) {
+                    // Time goes on in the next one, though nothing else may happen in it.
+                    let finder = finder(&mut self.finders, &settings.kpi, &account.entity.tenant);
+                    board.publisher.plan(account, place, finder.find(length, interval.end));
+                }
             }
         }
         if let Some(before) = steady {
@@ -413,6 +441,10 @@ impl Board {
                 break;
             }
         }
+        if std::mem::take(&mut self.are_reasons_new) {
+            let texts = self.reasons.texts().map(str::to_owned).collect();
+            push((REASONS_KEY.to_vec(), Some(wire::ReasonsState { texts }.encode_to_vec())));
+        }
         self.checkpoints.push_back((self.next, self.marks.to_wire(self.next, self.steady_from)));
         let open = self.oldest_open();
         while self.checkpoints.get(1).is_some_and(|(offset, _)| *offset <= open) {
@@ -485,7 +517,12 @@ impl Stage for Kpis {
     fn resume(&mut self, input: &Input, committed: Option<i64>) -> Option<i64> {
         let now = Instant::now();
         let board = self.inputs.get_mut(input).expect("an assigned input");
-        let loading = std::mem::take(&mut board.loading);
+        let mut loading = std::mem::take(&mut board.loading);
+        if let Some(Ok(kept)) = loading.remove(REASONS_KEY).map(|value| wire::ReasonsState::decode(value.as_slice())) {
+            kept.texts.iter().for_each(|text| {
+                board.reasons.take(text);
+            });
+        }
         let state = loading.get(BOARD_KEY).and_then(|value| wire::BoardState::decode(value.as_slice()).ok());
         for (key, value) in &loading {
             snapshot::load(&mut board.accounts, &self.settings.kpi, &self.shape, key, value);
@@ -528,6 +565,7 @@ impl Stage for Kpis {
                 account.tally.panes.slide(&self.shape.windows, as_of.second().0 + 1);
             }
             board.publisher.plan_duties(account, &self.settings.kpi, &self.shape, finder, as_of);
+            board.publisher.grows(account, now);
             board.wake(seat, &self.shape);
         }
         from

@@ -39,7 +39,11 @@ mod call_record;
 
 mod lateness;
 
+mod agent_rows;
+
 pub mod calls;
+
+pub mod subjects;
 
 mod account;
 
