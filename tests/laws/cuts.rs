@@ -175,7 +175,8 @@ fn a_part_of_the_state_that_is_taken_back_after_a_restart_is_gone_after_the_next
             let family = Family::Event as u32;
             wire::Row { entity: 0, family, at: *at, keys: vec![offered], amounts: vec![*amount] }
         });
-        let mark = wire::Mark { topic: TOPIC.into(), partition: 0, complete: complete * 1_000, ..wire::Mark::default() };
+        let mark =
+            wire::Mark { topic: TOPIC.into(), partition: 0, complete: complete * 1_000, ..wire::Mark::default() };
         let batch = wire::Batch {
             sources: vec![wire::Source { topic: TOPIC.into(), partitions: 1 }],
             marks: vec![mark],
