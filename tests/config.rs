@@ -924,13 +924,19 @@ proptest! {
 }
 
 #[test]
-fn a_target_is_of_a_kpi_that_a_queue_has() {
+fn a_target_is_of_a_kpi_or_count_that_a_queue_has() {
     check(
         "queues.sales.targets.abandonment_rat = 0.05",
         "queues.sales.targets.abandonment_rat: is no KPI of a queue that a target is kept for; did you mean \
          `abandonment_rate`?",
     );
-    let settings = settings("queues.sales.targets = { service_level = 0.9, abandonment_rate = 0.05 }");
+    // Of an agent and of a tenant; by reason it is no one number.
+    for id in ["calls_arrived", "flowed_out_by_reason", "offered"] {
+        assert!(read(&format!("queues.sales.targets.{id} = 1")).is_err(), "{id}");
+    }
+    let settings =
+        settings("queues.sales.targets = { service_level = 0.9, abandonment_rate = 0.05, calls_offered = 10 }");
+    assert_eq!(settings.kpi.queues["sales"].targets["calls_offered"], 10.0);
     assert_eq!(settings.kpi.queues["sales"].service_level.target, 0.9);
     assert_eq!(settings.kpi.queues["sales"].targets["abandonment_rate"], 0.05);
 }

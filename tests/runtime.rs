@@ -5,6 +5,7 @@
 //! before.
 
 #[path = "kafka/deployment.rs"]
+#[expect(dead_code, reason = "instances find the broker directly here")]
 mod deployment;
 #[path = "kafka/exactly_once.rs"]
 mod exactly_once;

@@ -114,6 +114,8 @@ impl Scenario {
             let _ = writeln!(out, "{line}");
             let Some(asked) = line.strip_prefix("= ") else { continue };
             let mut replay = Replay::new(Arc::new(settings.plan.clone()), EventTime(i64::MAX));
+            let max_entities = settings.max_entities.clone();
+            replay.limit_entities(move |tenant| max_entities.of(tenant));
             for event in &self.events {
                 match Format::Json.decode(event.as_bytes()) {
                     Ok(Decoded::Event(event)) => replay.take(&event, "scenario"),
@@ -214,7 +216,8 @@ fn show(out: &mut String, records: Vec<KpiRecord>, date: &str, entity: &str, win
         line(out, if agents.is_empty() { vec![] } else { vec![format!("({})", agents.join(", "))] });
     }
     for id in kpis {
-        let value = values.get(id).map_or("absent".to_string(), written_kpi);
+        let wanted = record.targets.get(id).map(|wanted| format!("target {}", met(wanted.target, Some(wanted.met))));
+        let value = values.get(id).map(written_kpi).or(wanted).unwrap_or("absent".to_string());
         let _ = writeln!(out, "  {id} {value}");
     }
 }
@@ -240,11 +243,17 @@ fn written_counts(counts: &Fields<Count>) -> Vec<String> {
 
 fn written_kpi(kpi: &Kpi) -> String {
     let value = kpi.value.map_or("no value".to_string(), |value| format!("{value:.6}"));
+    let target = kpi.target.map_or(String::new(), |target| format!("  target {}", met(target, kpi.met)));
     match (kpi.numerator, kpi.numerator_ms, kpi.denominator) {
-        (Some(numerator), _, Some(denominator)) => format!("{numerator}/{denominator} = {value}"),
-        (_, Some(numerator), Some(denominator)) => format!("{}/{denominator} = {value}", seconds(numerator)),
-        _ => value,
+        (Some(numerator), _, Some(denominator)) => format!("{numerator}/{denominator} = {value}{target}"),
+        (_, Some(numerator), Some(denominator)) => format!("{}/{denominator} = {value}{target}", seconds(numerator)),
+        _ => format!("{value}{target}"),
     }
+}
+
+fn met(target: f64, met: Option<bool>) -> String {
+    let said = met.map_or("", |met| if met { " met" } else { " missed" });
+    format!("{target}{said}")
 }
 
 fn seconds(millis: i64) -> String {

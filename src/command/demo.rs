@@ -7,7 +7,7 @@ use super::arguments::Demo as Asked;
 use super::engine;
 use super::failure::Failure;
 use super::run::Running;
-use super::surroundings::log;
+use super::surroundings::{environment, log};
 use super::watch::Watch;
 use crate::config::{self, settings::Settings};
 use crate::decode::json;
@@ -18,7 +18,6 @@ use crate::stream::embedded::EmbeddedBroker;
 use crate::stream::feed::{Feed, FeedError};
 use crate::stream::stop::Stop;
 use crate::time::{EventTime, Span};
-use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Write, stdout};
 use std::net::TcpListener;
 use std::thread;
@@ -93,8 +92,9 @@ real Kafka (`callpulse run`), and all of this is gone at the end. Ctrl-C leaves.
 }
 
 fn settings() -> Result<Settings, Failure> {
-    // What the environment says is meant for `run`.
-    let loaded = config::read(config::DEMO, &BTreeMap::new());
+    // What the environment says is meant for `run`, but for where to listen.
+    let serving = environment().filter(|(name, _)| name.starts_with("CALLPULSE_SERVE__"));
+    let loaded = config::read(config::DEMO, &serving.collect());
     let faulty = |faults| config::ConfigError::Faulty { path: None, faults };
     Ok(loaded.map_err(faulty)?.settings)
 }

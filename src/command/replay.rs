@@ -51,6 +51,7 @@ pub fn run(asked: &Asked) -> Result<(), Failure> {
     let clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
     let not_after = EventTime(clock).plus(settings.plan.allowed_skew);
     let mut replay = Replay::new(Arc::new(settings.plan), not_after);
+    replay.limit_entities(move |tenant| settings.max_entities.of(tenant));
     let mut rejects = Rejects::open(asked.rejects.as_deref())?;
     let mut summary = Summary::default();
     let mut progress = Progress::default();
@@ -100,6 +101,12 @@ pub fn run(asked: &Asked) -> Result<(), Failure> {
         Err(error) => return Err(Failure::AtWork(format!("cannot write the records: {error}; is the disk full?"))),
     }
     summary.print(read_in);
+    if tallies.refused() != 0 {
+        eprintln!(
+            "{} entities (queues, agents, teams) found no room and are not counted; raise [tenants.NAME] max_entities",
+            thousands(tallies.refused() as u64)
+        );
+    }
     Ok(())
 }
 

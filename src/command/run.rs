@@ -63,7 +63,7 @@ fn check_topics(settings: &Settings) -> Result<(), Failure> {
         }
         Some(first) => {
             let more = if 1 < problems.len() { format!(" (and {} more)", problems.len() - 1) } else { String::new() };
-            Err(Failure::AtWork(format!("{first}{more}; `callpulse topics --create` makes what is missing")))
+            Err(Failure::AtWork(format!("{first}{more}")))
         }
     }
 }

@@ -31,13 +31,7 @@ pub fn run(asked: &Asked) -> Result<(), Failure> {
         return grow(&settings, &specs);
     }
     print(&settings, &specs);
-    let mut wanted = specs.clone();
-    for spec in &mut wanted {
-        if settings.sources.iter().any(|source| source.topic == spec.name) {
-            spec.partitions = None;
-        }
-    }
-    let problems = topics::check(&connection, &wanted).map_err(Failure::at_work)?;
+    let problems = topics::check(&connection, &as_they_may_be(&settings, specs)?).map_err(Failure::at_work)?;
     match problems.is_empty() {
         true => Ok(()),
         false => {
@@ -47,6 +41,30 @@ pub fn run(asked: &Asked) -> Result<(), Failure> {
             Err(Failure::AtWork(format!("{} topics are not as they have to be", problems.len())))
         }
     }
+}
+
+/// What a running instance asks of the topics: those with an entity's records have as many partitions as
+/// the partials, and how many that is and what others have is the cluster's business.
+fn as_they_may_be(settings: &Settings, mut specs: Vec<TopicSpec>) -> Result<Vec<TopicSpec>, Failure> {
+    let partials = Names::of(settings).partials;
+    let connection = engine::connection(settings);
+    let wanted = settings.topics.partitions;
+    let mut there = None;
+    for problem in
+        topics::existence(&connection, [(partials.as_str(), Some(wanted))].into_iter()).map_err(Failure::at_work)?
+    {
+        if let Problem::Partitions { has, .. } = problem {
+            eprintln!(
+                "{partials} has {has} partitions, which hold for this generation; [topics] partitions says {wanted}"
+            );
+            there = Some(has);
+        }
+    }
+    let of_entities = [&partials, &settings.topics.kpis, &settings.topics.intervals];
+    for spec in &mut specs {
+        spec.partitions = of_entities.contains(&&spec.name).then_some(there.unwrap_or(wanted));
+    }
+    Ok(specs)
 }
 
 /// Gives topics that are read by key, and may have any number, as many partitions as the settings say.
@@ -67,7 +85,9 @@ fn grow(settings: &Settings, specs: &[TopicSpec]) -> Result<(), Failure> {
         }
     }
     eprintln!(
-        "the counts of internal topics and of the KPI topics are fixed for a generation: raise [engine] generation"
+        "{} have as many partitions as they should; the counts of internal topics and of the KPI topics are fixed for a \
+         generation: raise [engine] generation to have others",
+        may_grow.map(String::as_str).join(" and ")
     );
     Ok(())
 }

@@ -9,7 +9,7 @@ use super::shape;
 use crate::calendar::Zone;
 use crate::decode::format::Format;
 use crate::entity::Kind;
-use crate::kpi::catalogue::KPIS;
+use crate::kpi::catalogue::{COUNTS, KPIS};
 use crate::kpi::settings::{Also, Formula, KpiSettings, QueueSettings, ServiceLevelSettings};
 use crate::life::plan::{Member, Plan, Team};
 use crate::time::{EventTime, Span};
@@ -227,10 +227,12 @@ fn kpi_settings(root: View, faults: &mut Faults) -> KpiSettings {
     }
 }
 
-/// Wanted values by KPI, each of a KPI that a queue has.
+/// Wanted values by KPI or count, each of one that a queue has.
 fn targets(table: View, place: &str, faults: &mut Faults) -> BTreeMap<String, f64> {
     let of_queues = KPIS.iter().filter(|kpi| kpi.kinds.contains(&Kind::Queue));
-    let known: Vec<&str> = of_queues.map(|kpi| kpi.id).collect();
+    let counts = COUNTS.iter().filter(|count| count.kinds.contains(&Kind::Queue));
+    let counts = counts.filter_map(|count| count.wanted.map(|(id, _)| id));
+    let known: Vec<&str> = of_queues.map(|kpi| kpi.id).chain(counts).collect();
     for (kpi, _) in table.entries().filter(|(kpi, _)| !known.contains(kpi)) {
         faults
             .add(key_of(place, kpi), format!("is no KPI of a queue that a target is kept for; {}", hint(kpi, &known)));

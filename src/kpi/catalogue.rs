@@ -48,6 +48,8 @@ pub enum Better {
 /// One count or sum, as the records name it.
 pub struct Counted {
     pub name: &'static str,
+    /// Its id where KPIs are named, as in targets, and which way a target is met. None of what is no one number.
+    pub wanted: Option<(&'static str, Better)>,
     pub kinds: &'static [Kind],
     pub what: What,
     pub note: &'static str,
@@ -149,57 +151,67 @@ pub const KPIS: &[Definition] = &[
 /// Every count, in the order of records.
 #[rustfmt::skip]
 pub const COUNTS: &[Counted] = &[
-    Counted { name: "offered", kinds: VISITED, what: What::Measure(Measure::Offered), note: "O: entered the queue; inbound, no callbacks" },
-    Counted { name: "answered", kinds: WITH_CALLS, what: What::Measure(Measure::Answered), note: "A: an agent took a waiting call" },
-    Counted { name: "abandoned", kinds: VISITED, what: What::Measure(Measure::Abandoned), note: "B: the caller left while waiting" },
-    Counted { name: "short_abandoned", kinds: VISITED, what: What::ShortAbandoned, note: "Bs: abandoned within the short-abandon limit" },
-    Counted { name: "flowed_out", kinds: VISITED, what: What::Measure(Measure::FlowedOut), note: "F: left unanswered other than by abandoning" },
-    Counted { name: "flowed_out_by_reason", kinds: VISITED, what: What::By(&[
+    Counted { name: "offered", wanted: Some(("calls_offered", Better::Higher)), kinds: VISITED, what: What::Measure(Measure::Offered), note: "O: entered the queue; inbound, no callbacks" },
+    Counted { name: "answered", wanted: Some(("calls_answered", Better::Higher)), kinds: WITH_CALLS, what: What::Measure(Measure::Answered), note: "A: an agent took a waiting call" },
+    Counted { name: "abandoned", wanted: Some(("calls_abandoned", Better::Lower)), kinds: VISITED, what: What::Measure(Measure::Abandoned), note: "B: the caller left while waiting" },
+    Counted { name: "short_abandoned", wanted: Some(("calls_short_abandoned", Better::Lower)), kinds: VISITED, what: What::ShortAbandoned, note: "Bs: abandoned within the short-abandon limit" },
+    Counted { name: "flowed_out", wanted: Some(("calls_flowed_out", Better::Lower)), kinds: VISITED, what: What::Measure(Measure::FlowedOut), note: "F: left unanswered other than by abandoning" },
+    Counted { name: "flowed_out_by_reason", wanted: None, kinds: VISITED, what: What::By(&[
         ("timeout", Measure::FlowedOutTimeout), ("no_agents", Measure::FlowedOutNoAgents), ("key", Measure::FlowedOutKey),
         ("overflow", Measure::FlowedOutOverflow), ("callback", Measure::FlowedOutCallback), ("voicemail", Measure::FlowedOutVoicemail),
         ("withdrawn", Measure::FlowedOutWithdrawn), ("system", Measure::FlowedOutSystem), ("lost", Measure::FlowedOutLost),
     ]), note: "reasons that occurred" },
-    Counted { name: "lost", kinds: VISITED, what: What::Measure(Measure::Lost), note: "part of F: nothing was heard of the call for two hours" },
-    Counted { name: "blocked", kinds: VISITED, what: What::Measure(Measure::Blocked), note: "turned away before entering" },
-    Counted { name: "blocked_by_reason", kinds: VISITED, what: What::By(&[
+    Counted { name: "lost", wanted: Some(("calls_lost", Better::Lower)), kinds: VISITED, what: What::Measure(Measure::Lost), note: "part of F: nothing was heard of the call for two hours" },
+    Counted { name: "blocked", wanted: Some(("calls_blocked", Better::Lower)), kinds: VISITED, what: What::Measure(Measure::Blocked), note: "turned away before entering" },
+    Counted { name: "blocked_by_reason", wanted: None, kinds: VISITED, what: What::By(&[
         ("full", Measure::BlockedFull), ("closed", Measure::BlockedClosed), ("no_agents", Measure::BlockedNoAgents),
         ("no_trunk", Measure::BlockedNoTrunk), ("other", Measure::BlockedOther),
     ]), note: "reasons that occurred" },
-    Counted { name: "callbacks_requested", kinds: VISITED, what: What::Measure(Measure::CallbacksRequested), note: "C, part of F" },
-    Counted { name: "callbacks_offered", kinds: VISITED, what: What::Measure(Measure::CallbacksOffered), note: "callbacks that came up; not offered, not waiting" },
-    Counted { name: "handled", kinds: WITH_CALLS, what: What::Measure(Measure::Handled), note: "H: connections that ended, of every direction" },
-    Counted { name: "held", kinds: WITH_CALLS, what: What::Measure(Measure::Held), note: "ended connections that were held" },
-    Counted { name: "transferred_in", kinds: WITH_CALLS, what: What::Measure(Measure::TransferredIn), note: "visits by transfer; for agents connections out of them and transfers straight to the agent" },
-    Counted { name: "transferred_out", kinds: WITH_CALLS, what: What::Measure(Measure::TransferredOut), note: "handed on by an agent, conferences included" },
-    Counted { name: "transferred_out_by_kind", kinds: WITH_CALLS, what: What::By(&[
+    Counted { name: "callbacks_requested", wanted: Some(("callbacks_requested", Better::Lower)), kinds: VISITED, what: What::Measure(Measure::CallbacksRequested), note: "C, part of F" },
+    Counted { name: "callbacks_offered", wanted: Some(("callbacks_offered", Better::Higher)), kinds: VISITED, what: What::Measure(Measure::CallbacksOffered), note: "callbacks that came up; not offered, not waiting" },
+    Counted { name: "handled", wanted: Some(("calls_handled", Better::Higher)), kinds: WITH_CALLS, what: What::Measure(Measure::Handled), note: "H: connections that ended, of every direction" },
+    Counted { name: "held", wanted: Some(("calls_held", Better::Lower)), kinds: WITH_CALLS, what: What::Measure(Measure::Held), note: "ended connections that were held" },
+    Counted { name: "transferred_in", wanted: Some(("calls_transferred_in", Better::Lower)), kinds: WITH_CALLS, what: What::Measure(Measure::TransferredIn), note: "visits by transfer; for agents connections out of them and transfers straight to the agent" },
+    Counted { name: "transferred_out", wanted: Some(("calls_transferred_out", Better::Lower)), kinds: WITH_CALLS, what: What::Measure(Measure::TransferredOut), note: "handed on by an agent, conferences included" },
+    Counted { name: "transferred_out_by_kind", wanted: None, kinds: WITH_CALLS, what: What::By(&[
         ("blind", Measure::TransferredBlind), ("attended", Measure::TransferredAttended),
         ("conference", Measure::TransferredConference), ("other", Measure::TransferredOther),
     ]), note: "kinds that occurred" },
-    Counted { name: "outbound", kinds: WITH_CALLS, what: What::Measure(Measure::Outbound), note: "`call.dialled`" },
-    Counted { name: "solicitations", kinds: WITH_CALLS, what: What::Measure(Measure::Solicitations), note: "offers to an agent" },
-    Counted { name: "ring_no_answer", kinds: WITH_CALLS, what: What::Measure(Measure::RingNoAnswer), note: "offers ended by no_answer, rejected or error" },
-    Counted { name: "ring_caller_left", kinds: WITH_CALLS, what: What::Measure(Measure::RingCallerLeft), note: "offers ended because the caller left" },
-    Counted { name: "implied", kinds: VISITED, what: What::Measure(Measure::Implied), note: "visits whose entry was not told" },
-    Counted { name: "arrived", kinds: TENANT, what: What::Measure(Measure::Arrived), note: "calls that reached the centre (`call.arrived`); calls, not visits" },
-    Counted { name: "left_in_ivr", kinds: TENANT, what: What::Measure(Measure::LeftInIvr), note: "arrived calls that ended before any queue or agent" },
+    Counted { name: "outbound", wanted: Some(("outbound_calls", Better::Higher)), kinds: WITH_CALLS, what: What::Measure(Measure::Outbound), note: "`call.dialled`" },
+    Counted { name: "solicitations", wanted: Some(("solicitations", Better::Higher)), kinds: WITH_CALLS, what: What::Measure(Measure::Solicitations), note: "offers to an agent" },
+    Counted { name: "ring_no_answer", wanted: Some(("ring_no_answer", Better::Lower)), kinds: WITH_CALLS, what: What::Measure(Measure::RingNoAnswer), note: "offers ended by no_answer, rejected or error" },
+    Counted { name: "ring_caller_left", wanted: Some(("ring_caller_left", Better::Lower)), kinds: WITH_CALLS, what: What::Measure(Measure::RingCallerLeft), note: "offers ended because the caller left" },
+    Counted { name: "implied", wanted: Some(("calls_implied", Better::Lower)), kinds: VISITED, what: What::Measure(Measure::Implied), note: "visits whose entry was not told" },
+    Counted { name: "arrived", wanted: Some(("calls_arrived", Better::Higher)), kinds: TENANT, what: What::Measure(Measure::Arrived), note: "calls that reached the centre (`call.arrived`); calls, not visits" },
+    Counted { name: "left_in_ivr", wanted: Some(("calls_left_in_ivr", Better::Lower)), kinds: TENANT, what: What::Measure(Measure::LeftInIvr), note: "arrived calls that ended before any queue or agent" },
 ];
 
 /// Every sum of milliseconds, in the order of records.
 #[rustfmt::skip]
 pub const SUMS: &[Counted] = &[
-    Counted { name: "wait_answered", kinds: WITH_CALLS, what: What::Measure(Measure::WaitAnswered), note: "waits of answered calls" },
-    Counted { name: "wait_abandoned", kinds: VISITED, what: What::Measure(Measure::WaitAbandoned), note: "waits of abandoned calls" },
-    Counted { name: "wait_flowed_out", kinds: VISITED, what: What::Measure(Measure::WaitFlowedOut), note: "waits of calls that flowed out" },
-    Counted { name: "talk", kinds: WITH_CALLS, what: What::Measure(Measure::Talk), note: "connected without hold, booked when the connection ended" },
-    Counted { name: "hold", kinds: WITH_CALLS, what: What::Measure(Measure::Hold), note: "booked when the connection ended" },
-    Counted { name: "wrapup", kinds: WITH_CALLS, what: What::Measure(Measure::Wrapup), note: "booked at its own end" },
-    Counted { name: "login", kinds: WITH_AGENTS, what: What::Login, note: "time of agents who are logged in: the sum of the five below; up to `as_of`, at the event only" },
-    Counted { name: "handling", kinds: WITH_AGENTS, what: What::Time(Standing::Handling), note: "in talk, hold or wrap-up of one call or more" },
-    Counted { name: "state_available", kinds: WITH_AGENTS, what: What::Time(Standing::Available), note: "" },
-    Counted { name: "state_paused", kinds: WITH_AGENTS, what: What::Time(Standing::Paused), note: "by reason in `paused_by_reason_ms` of the record" },
-    Counted { name: "state_ringing", kinds: WITH_AGENTS, what: What::Time(Standing::Ringing), note: "a call is offered, and none is handled" },
-    Counted { name: "state_other_work", kinds: WITH_AGENTS, what: What::Time(Standing::OtherWork), note: "`agent.state` on_call, ringing or wrapup that no call covers" },
+    Counted { name: "wait_answered", wanted: None, kinds: WITH_CALLS, what: What::Measure(Measure::WaitAnswered), note: "waits of answered calls" },
+    Counted { name: "wait_abandoned", wanted: None, kinds: VISITED, what: What::Measure(Measure::WaitAbandoned), note: "waits of abandoned calls" },
+    Counted { name: "wait_flowed_out", wanted: None, kinds: VISITED, what: What::Measure(Measure::WaitFlowedOut), note: "waits of calls that flowed out" },
+    Counted { name: "talk", wanted: None, kinds: WITH_CALLS, what: What::Measure(Measure::Talk), note: "connected without hold, booked when the connection ended" },
+    Counted { name: "hold", wanted: None, kinds: WITH_CALLS, what: What::Measure(Measure::Hold), note: "booked when the connection ended" },
+    Counted { name: "wrapup", wanted: None, kinds: WITH_CALLS, what: What::Measure(Measure::Wrapup), note: "booked at its own end" },
+    Counted { name: "login", wanted: None, kinds: WITH_AGENTS, what: What::Login, note: "time of agents who are logged in: the sum of the five below; up to `as_of`, at the event only" },
+    Counted { name: "handling", wanted: None, kinds: WITH_AGENTS, what: What::Time(Standing::Handling), note: "in talk, hold or wrap-up of one call or more" },
+    Counted { name: "state_available", wanted: None, kinds: WITH_AGENTS, what: What::Time(Standing::Available), note: "" },
+    Counted { name: "state_paused", wanted: None, kinds: WITH_AGENTS, what: What::Time(Standing::Paused), note: "by reason in `paused_by_reason_ms` of the record" },
+    Counted { name: "state_ringing", wanted: None, kinds: WITH_AGENTS, what: What::Time(Standing::Ringing), note: "a call is offered, and none is handled" },
+    Counted { name: "state_other_work", wanted: None, kinds: WITH_AGENTS, what: What::Time(Standing::OtherWork), note: "`agent.state` on_call, ringing or wrapup that no call covers" },
 ];
+
+impl Better {
+    /// Whether a value is what is wanted: the target itself is.
+    pub fn is_met(self, value: f64, target: f64) -> bool {
+        match self {
+            Better::Higher => target <= value,
+            Better::Lower => value <= target,
+        }
+    }
+}
 
 impl Definition {
     /// Whether the KPI stands in a window of this sort.
@@ -220,6 +232,7 @@ pub fn definition(id: &str) -> Option<&'static Definition> {
 
 /// What a count or KPI is, in one line; none of an unknown name.
 pub fn help(name: &str) -> Option<&'static str> {
-    let counted = COUNTS.iter().chain(SUMS).find(|counted| counted.name == name).map(|counted| counted.note);
+    let is_it = |counted: &&Counted| counted.name == name || counted.wanted.is_some_and(|(id, _)| id == name);
+    let counted = COUNTS.iter().chain(SUMS).find(is_it).map(|counted| counted.note);
     definition(name).map(|kpi| kpi.formula).or(counted)
 }

@@ -1,6 +1,6 @@
 //! The manual of the KPIs: `docs/kpis.md`, written from the catalogue.
 
-use super::catalogue::{COUNTS, Counted, Definition, KPIS, SUMS, Windows};
+use super::catalogue::{Better, COUNTS, Counted, Definition, KPIS, SUMS, Windows};
 use super::service_level::FORMULAS;
 use crate::entity::Kind;
 use std::fmt::Write;
@@ -45,18 +45,25 @@ pub fn markdown() -> String {
         row(&mut text, &[&code(id), formula, unit, &entities(kinds), name(*windows), note]);
     }
     text.push_str(
-        "\n## Counts\n\nIn `counts` of every window but `now`, at the event and by entry. Named among KPIs, the count X is `calls_X`.\n\n",
+        "\n## Counts\n\nIn `counts` of every window but `now`, at the event and by entry. The id names the count where KPIs are named, as in targets: \
+         a record says in `targets` what is wanted of it, and whether that is met.\n\n",
     );
-    counted(&mut text, COUNTS);
-    text.push_str("\n## Sums\n\nIn `sums_ms`, milliseconds.\n\n");
-    counted(&mut text, SUMS);
+    text.push_str("| name | id | target met | entities | meaning |\n|---|---|---|---|---|\n");
+    for Counted { name, wanted, kinds, note, .. } in COUNTS {
+        let (id, met) = wanted.map_or((String::new(), ""), |(id, better)| (code(id), met(better)));
+        row(&mut text, &[&code(name), &id, met, &entities(kinds), note]);
+    }
+    text.push_str("\n## Sums\n\nIn `sums_ms`, milliseconds.\n\n| name | entities | meaning |\n|---|---|---|\n");
+    for Counted { name, kinds, note, .. } in SUMS {
+        row(&mut text, &[&code(name), &entities(kinds), note]);
+    }
     text
 }
 
-fn counted(text: &mut String, all: &[Counted]) {
-    text.push_str("| name | entities | meaning |\n|---|---|---|\n");
-    for Counted { name, kinds, note, .. } in all {
-        row(text, &[&code(name), &entities(kinds), note]);
+const fn met(better: Better) -> &'static str {
+    match better {
+        Better::Higher => "at or above",
+        Better::Lower => "at or below",
     }
 }
 

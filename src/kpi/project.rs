@@ -1,7 +1,7 @@
 //! Projection: a tally and the settings, to the record of one window as of one instant.
 
-use super::catalogue::{Better, COUNTS, Counted, Definition, KPIS, SUMS, What};
-use super::record::{ByEntry, Count, Counters, EntityPart, Fields, Kpi, KpiRecord, Now, SCHEMA, WindowPart};
+use super::catalogue::{COUNTS, Counted, Definition, KPIS, SUMS, What};
+use super::record::{ByEntry, Count, Counters, EntityPart, Fields, Kpi, KpiRecord, Now, SCHEMA, Target, WindowPart};
 use super::service_level;
 use super::settings::{Formula, KpiSettings, QueueSettings, ServiceLevelSettings};
 use super::view::{View, Waiting, WindowKind};
@@ -262,6 +262,7 @@ impl<'a> Projection<'a> {
             sums_ms: Fields::default(),
             paused_by_reason_ms: None,
             kpis: Fields::default(),
+            targets: Fields::default(),
             by_entry: None,
             waiting: None,
             counters: None,
@@ -274,6 +275,19 @@ impl<'a> Projection<'a> {
         record.sums_ms = sums(view);
         record.paused_by_reason_ms = view.time.as_ref().map(|time| self.by_reason(time));
         record.kpis = self.kpis(view);
+        record.targets = self.targets(&record.counts);
+    }
+
+    /// What is wanted of counts. They stand beside the counts, which are bare numbers.
+    fn targets(&self, counts: &Fields<Count>) -> Fields<Target> {
+        let Some(queue) = self.queue().filter(|queue| !queue.targets.is_empty()) else { return Fields::default() };
+        let wanted = COUNTS.iter().filter_map(|counted| {
+            let (id, better) = counted.wanted?;
+            let target = *queue.targets.get(id)?;
+            let Count::Number(count) = counts.get(counted.name)? else { return None };
+            Some((Cow::Borrowed(id), Target { target, met: better.is_met(*count as f64, target) }))
+        });
+        Fields(wanted.collect())
     }
 
     /// Paused time by reason, the longest first; beyond so many reasons the rest together.
@@ -338,10 +352,7 @@ impl<'a> Projection<'a> {
 
     fn with_target(&self, definition: &Definition, kpi: Kpi) -> Kpi {
         let Some(target) = self.queue().and_then(|queue| queue.targets.get(definition.id)).copied() else { return kpi };
-        let met = kpi.value.map(|value| match definition.better {
-            Better::Higher => target <= value,
-            Better::Lower => value <= target,
-        });
+        let met = kpi.value.map(|value| definition.better.is_met(value, target));
         Kpi { target: Some(target), met, ..kpi }
     }
 

@@ -41,6 +41,9 @@ pub struct KpiRecord {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub paused_by_reason_ms: Option<Fields<i64>>,
     pub kpis: Fields<Kpi>,
+    /// What the settings want counts to be, by the ids of the catalogue (`calls_offered`).
+    #[serde(skip_serializing_if = "Fields::is_empty", default)]
+    pub targets: Fields<Target>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub by_entry: Option<ByEntry>,
     /// Calls waiting now; in `total` only.
@@ -89,7 +92,7 @@ pub enum Count {
     By(Fields<i64>),
 }
 
-/// One KPI. `value` is numerator / denominator, or numerator_ms / 1000 / denominator; null if there
+/// One KPI. `value` is numerator / denominator, or numerator_ms / denominator / 1000; null if there
 /// is nothing to divide by.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Kpi {
@@ -114,6 +117,13 @@ pub struct Kpi {
     /// Whether the target is met; absent without a target or a value.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub met: Option<bool>,
+}
+
+/// What is wanted of a count, and whether it is so.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Target {
+    pub target: f64,
+    pub met: bool,
 }
 
 /// The same interval with every fact booked where its call entered the queue.
@@ -179,6 +189,10 @@ impl KpiRecord {
 }
 
 impl<T> Fields<T> {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub fn with_capacity(fields: usize) -> Self {
         Fields(Vec::with_capacity(fields))
     }

@@ -27,6 +27,10 @@ pub fn record() -> Value {
             (kpi.id.to_string(), json!({"$ref": "#/$defs/kpi", "description": description}))
         })
         .collect();
+    let targets: Map<String, Value> = COUNTS
+        .iter()
+        .filter_map(|count| Some((count.wanted?.0.to_string(), json!({"$ref": "#/$defs/target"}))))
+        .collect();
     let facts = json!({
         "counts": {"type": "object", "properties": counts},
         "sums_ms": {"type": "object", "properties": sums},
@@ -74,6 +78,11 @@ pub fn record() -> Value {
         "corrected": {"type": "boolean"},
         "covered_from": time,
         "gap": {"type": "boolean"},
+        "targets": {
+            "type": "object",
+            "properties": targets,
+            "description": "what the settings want counts to be",
+        },
         "by_entry": {"type": "object", "properties": by_entry},
         "waiting": integer,
         "counters": {"type": "object"},
@@ -103,7 +112,11 @@ pub fn record() -> Value {
         "type": "object",
         "properties": properties,
         "required": ["schema", "tenant", "entity", "window", "as_of", "version", "final", "corrected", "counts", "sums_ms", "kpis"],
-        "$defs": {"kpi": {
+        "$defs": {"target": {
+            "type": "object",
+            "properties": {"target": {"type": "number"}, "met": {"type": "boolean"}},
+            "required": ["target", "met"],
+        }, "kpi": {
             "type": "object",
             "properties": {
                 "value": {"type": ["number", "null"], "description": "null: nothing below the line"},

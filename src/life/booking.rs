@@ -47,22 +47,27 @@ pub struct To(u8);
 impl To {
     pub const TENANT: To = To(1);
     pub const QUEUE: To = To(2);
+    /// The agent, over all queues.
     pub const AGENT: To = To(4);
     /// The teams the queue belongs to.
     pub const TEAM_OF_QUEUE: To = To(8);
     /// The teams the agent was a member of at `since`; of teams without members, those of the queue.
     pub const TEAM_OF_AGENT: To = To(16);
+    /// The agent in the queue.
+    pub const PAIR: To = To(32);
 
     /// What happens to a visit.
     pub const VISIT: To = To(1 | 2 | 8);
     /// An answer: it ends a visit and belongs to the agent too.
-    pub const ANSWER: To = To(1 | 2 | 4 | 8);
+    pub const ANSWER: To = To(1 | 2 | 4 | 8 | 32);
     /// What happens between a call and an agent.
-    pub const CONNECTION: To = To(1 | 2 | 4 | 16);
+    pub const CONNECTION: To = To(1 | 2 | 4 | 16 | 32);
     /// As a connection, but not for the agent alone.
     pub const CONNECTION_WITHOUT_AGENT: To = To(1 | 2 | 16);
     /// A transfer to an agent, past the queue.
-    pub const DIRECT: To = To(1 | 4 | 16);
+    pub const DIRECT: To = To(1 | 4 | 16 | 32);
+    /// What is the agent's own: over all queues and in the queue.
+    pub const AGENT_AND_PAIR: To = To(4 | 32);
 
     pub const fn has(self, other: To) -> bool {
         self.0 & other.0 == other.0

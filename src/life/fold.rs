@@ -61,6 +61,8 @@ pub struct Connection<'a> {
     pub hold: Span,
     pub was_held: bool,
     pub wrapup: Span,
+    /// The end of a wrap-up was told, were it of no length.
+    pub(super) has_wrapped_up: bool,
     /// The visit whose entry its facts are booked at too.
     pub(super) visit: Option<usize>,
     pub(super) held_since: Option<EventTime>,

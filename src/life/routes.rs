@@ -270,7 +270,7 @@ impl<'a> CallRoutes<'_, 'a> {
             (To::TEAM_OF_QUEUE, queue.map(|queue| &queue.teams)),
             (To::TEAM_OF_AGENT, queue.map(|queue| &queue.teams_by_queue)),
             (To::TEAM_OF_AGENT, part.map(|part| &part.teams)),
-            (To::AGENT, part.map(|part| &part.pair)),
+            (To::PAIR, part.map(|part| &part.pair)),
             (To::AGENT, part.map(|part| &part.own)),
         ];
         let agent_alone = lists.len() - 1;

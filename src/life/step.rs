@@ -264,6 +264,7 @@ impl<'a, B: FnMut(Booking<'a>)> Step<'a, '_, B> {
             hold: Span(0),
             was_held: false,
             wrapup: Span(0),
+            has_wrapped_up: false,
             visit: of_visit,
             held_since: None,
             wrapup_since: None,
@@ -289,7 +290,7 @@ impl<'a, B: FnMut(Booking<'a>)> Step<'a, '_, B> {
         self.end_rings(None, self.at, false);
         let Visit { entry, is_offered, is_transferred, .. } = self.life.visits[visit];
         if is_transferred {
-            self.count(To::AGENT, whose, Measure::TransferredIn);
+            self.count(To::AGENT_AND_PAIR, whose, Measure::TransferredIn);
         }
         if !is_offered {
             return;
@@ -387,7 +388,7 @@ impl<'a, B: FnMut(Booking<'a>)> Step<'a, '_, B> {
         self.count_call(index, whose);
     }
 
-    /// Counts the call, once for each of its queues and agents; for a team once for each agent in each queue,
+    /// Counts the call, once for each of its queues, agents and pairs of them; for a team once for each pair,
     /// since a fact does not know which teams share it.
     fn count_call(&mut self, index: usize, whose: Whose<'a>) {
         let before = |is_same: &dyn Fn(&Connection<'a>) -> bool| {
@@ -410,6 +411,7 @@ impl<'a, B: FnMut(Booking<'a>)> Step<'a, '_, B> {
         }
         if !of_both {
             self.count(To::TEAM_OF_AGENT, whose, Measure::Calls);
+            self.count(To::PAIR, whose, Measure::Calls);
         }
         if !of_call && is_root {
             self.count(To::TENANT, whose, Measure::Calls);
@@ -482,7 +484,7 @@ impl<'a, B: FnMut(Booking<'a>)> Step<'a, '_, B> {
         let connection = &mut self.life.connections[index];
         let Some(end) = connection.end else { return };
         let told = connection.wrapup_since.take();
-        if told.is_none() && connection.wrapup != Span(0) {
+        if std::mem::replace(&mut connection.has_wrapped_up, true) && told.is_none() {
             return;
         }
         // A wrap-up whose beginning was not told followed the connection.

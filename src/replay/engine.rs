@@ -22,7 +22,7 @@ use crate::life::time_line::{self, Part, TimeLine};
 use crate::tally::intervals::Finder;
 use crate::tally::tally::{Booked, Shape, Tally};
 use crate::time::EventTime;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -46,6 +46,7 @@ pub struct Replay {
     agents: BTreeMap<(String, String), TimeLine>,
     latest: Option<EventTime>,
     not_after: EventTime,
+    max_entities: Arc<dyn Fn(&str) -> usize>,
     key: String,
     entry: Vec<u8>,
 }
@@ -60,9 +61,16 @@ impl Replay {
             agents: BTreeMap::new(),
             latest: None,
             not_after,
+            max_entities: Arc::new(|_| usize::MAX),
             key: String::new(),
             entry: Vec::new(),
         }
+    }
+
+    /// Bounds the entities of each tenant. Tenants and configured queues have room in any case; for the
+    /// rest those of the earliest calls.
+    pub fn limit_entities(&mut self, of_tenant: impl Fn(&str) -> usize + 'static) {
+        self.max_entities = Arc::new(of_tenant);
     }
 
     /// Takes an event. `default_source` is the file's name.
@@ -119,21 +127,21 @@ impl Replay {
 
     /// Settles every call and every agent as of an instant.
     pub fn settle(mut self, settings: &KpiSettings, as_of: EventTime) -> Tallies<'_> {
-        let mut tallies = Tallies::new(settings, as_of);
+        let mut tallies = Tallies::new(settings, as_of, self.max_entities.clone());
         let mut routes = Routes::new(self.plan.clone());
         for queue in settings.queues.keys() {
             let tenant = Arc::from(DEFAULT_TENANT);
             let entity = Entity { tenant, kind: Kind::Queue, id: queue.as_str().into(), channel: None };
             tallies.account(routes.id(entity.clone()), &entity);
         }
-        // The order changes nothing; by tenant and time what is added to is at hand.
+        // The order says for whom there is room, and nothing else; by tenant and time what is added to is at hand.
         let calls = self.calls.iter().filter_map(|(key, log)| {
             let (tenant, call_id) = call_key::split(key);
             let first = log.iter().next()?;
             Some((tenant, first.time, first.channel, call_id, log))
         });
         let mut calls: Vec<_> = calls.collect();
-        calls.sort_unstable_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+        calls.sort_unstable_by(|a, b| (a.0, a.1, a.3).cmp(&(b.0, b.1, b.3)));
         for (tenant, _, channel, call_id, log) in calls {
             let restarts = self.restarts.get(tenant).map_or(&[][..], Vec::as_slice);
             let terms = Terms { plan: &self.plan, call_id, restarts, judged: as_of };
@@ -162,11 +170,19 @@ pub struct Tallies<'s> {
     as_of: EventTime,
     accounts: Vec<Option<Known>>,
     finders: Vec<Finder>,
-    /// Each tenant's place in `finders`.
-    by_tenant: HashMap<Arc<str>, usize>,
+    by_tenant: HashMap<Arc<str>, OfTenant>,
+    max_entities: Arc<dyn Fn(&str) -> usize>,
+    refused: HashSet<EntityId>,
     /// The agents' parts in calls, by tenant and agent.
     parts: BTreeMap<(String, String), Vec<(EventTime, Part, i64)>>,
     reasons: Reasons,
+}
+
+struct OfTenant {
+    /// Its place in `finders`.
+    finder: usize,
+    entities: usize,
+    max_entities: usize,
 }
 
 struct Known {
@@ -177,7 +193,7 @@ struct Known {
 }
 
 impl<'s> Tallies<'s> {
-    fn new(settings: &'s KpiSettings, as_of: EventTime) -> Tallies<'s> {
+    fn new(settings: &'s KpiSettings, as_of: EventTime, max_entities: Arc<dyn Fn(&str) -> usize>) -> Tallies<'s> {
         Tallies {
             settings,
             shape: settings.shape(),
@@ -185,9 +201,16 @@ impl<'s> Tallies<'s> {
             accounts: Vec::new(),
             finders: Vec::new(),
             by_tenant: HashMap::new(),
+            max_entities,
+            refused: HashSet::new(),
             parts: BTreeMap::new(),
             reasons: Reasons::default(),
         }
+    }
+
+    /// How many entities found no room.
+    pub fn refused(&self) -> usize {
+        self.refused.len()
     }
 
     /// Every record of the kept entities and windows, in the order of entities: `now`, sliding windows,
@@ -217,24 +240,41 @@ impl<'s> Tallies<'s> {
         windows
     }
 
-    fn account(&mut self, id: EntityId, entity: &Entity) -> (&mut Tally, &mut Finder, &Shape) {
+    /// The tally of an entity, made if there is room.
+    fn account(&mut self, id: EntityId, entity: &Entity) -> Option<(&mut Tally, &mut Finder, &Shape)> {
         let index = id.0 as usize;
         if self.accounts.len() <= index {
             self.accounts.resize_with(index + 1, || None);
         }
-        let (settings, shape, as_of, finders) = (self.settings, &self.shape, self.as_of, &mut self.finders);
-        let account = self.accounts[index].get_or_insert_with(|| {
-            let mut tally = Tally::default();
-            // The windows end where they will be shown, so that only what they hold is kept.
-            tally.panes.slide(&shape.windows, as_of.second().0 + 1);
-            tally.reach(as_of);
-            let finder = *self.by_tenant.entry_ref(&entity.tenant).or_insert_with(|| {
-                finders.push(Finder::new(settings.zone(&entity.tenant).clone()));
-                finders.len() - 1
-            });
-            Known { entity: entity.clone(), tally, finder }
+        if self.accounts[index].is_none() {
+            self.admit(id, entity)?;
+        }
+        let account = self.accounts[index].as_mut()?;
+        Some((&mut account.tally, &mut self.finders[account.finder], &self.shape))
+    }
+
+    fn admit(&mut self, id: EntityId, entity: &Entity) -> Option<()> {
+        let (settings, finders, max_entities) = (self.settings, &mut self.finders, &self.max_entities);
+        let tenant = self.by_tenant.entry_ref(&entity.tenant).or_insert_with(|| {
+            finders.push(Finder::new(settings.zone(&entity.tenant).clone()));
+            OfTenant { finder: finders.len() - 1, entities: 0, max_entities: max_entities(&entity.tenant) }
         });
-        (&mut account.tally, &mut finders[account.finder], shape)
+        let is_sure = match entity.kind {
+            Kind::Tenant => true,
+            Kind::Queue => settings.queues.contains_key(entity.id.as_ref()),
+            _ => false,
+        };
+        if tenant.max_entities <= tenant.entities && !is_sure {
+            self.refused.insert(id);
+            return None;
+        }
+        tenant.entities += 1;
+        let mut tally = Tally::default();
+        // The windows end where they will be shown, so that only what they hold is kept.
+        tally.panes.slide(&self.shape.windows, self.as_of.second().0 + 1);
+        tally.reach(self.as_of);
+        self.accounts[id.0 as usize] = Some(Known { entity: entity.clone(), tally, finder: tenant.finder });
+        Some(())
     }
 }
 
@@ -246,7 +286,7 @@ impl Ledger for Tallies<'_> {
             let changes = facts.iter().filter_map(|(key, amount)| Some((EventTime(at), Part::of(*key)?, *amount)));
             return parts.extend(changes);
         }
-        let (tally, finder, shape) = self.account(to.id, to.entity);
+        let Some((tally, finder, shape)) = self.account(to.id, to.entity) else { return };
         match family {
             Family::Time => tally.add_time(shape, finder, to.entity.kind, EventTime(at), facts),
             _ => tally.add(shape, finder, to.entity.kind, Booked { family, second: at, facts }),
@@ -258,6 +298,8 @@ impl Ledger for Tallies<'_> {
     }
 
     fn waiting(&mut self, to: Account<'_>, since: EventTime, amount: i64) {
-        self.account(to.id, to.entity).0.add_waiting(since, amount);
+        if let Some((tally, ..)) = self.account(to.id, to.entity) {
+            tally.add_waiting(since, amount);
+        }
     }
 }

@@ -92,6 +92,10 @@ impl Shapes {
         for (id, kpi) in record.kpis.iter() {
             taking.kpi(id, kpi);
         }
+        for (id, wanted) in record.targets.iter() {
+            let about = || About::Target(id.into());
+            taking.gauge(&format!("{}_target_calls", name_of_calls(id)), wanted.target, &about);
+        }
         if let ("total", Some(counters)) = (record.window.name.as_str(), &record.counters) {
             taking.counters(counters);
         }
@@ -125,6 +129,11 @@ impl Shapes {
         self.shape_by_text.insert(text.into(), shape);
         Some(shape)
     }
+}
+
+/// The id of a number of calls, as it stands in a name that ends in `_calls`.
+fn name_of_calls(id: &str) -> &str {
+    id.strip_prefix("calls_").or(id.strip_suffix("_calls")).unwrap_or(id)
 }
 
 /// Writes a label's value between its quotes: `\`, `"` and line feeds escaped.
@@ -168,7 +177,7 @@ impl Taking<'_> {
         let (base, unit) = match kpi.unit.as_deref() {
             None => (id, "ratio"),
             Some("s") => (id, "seconds"),
-            Some("calls") => (id.strip_prefix("calls_").unwrap_or(id), "calls"),
+            Some("calls") => (name_of_calls(id), "calls"),
             Some("per_hour") => (id, ""),
             Some(_) => return,
         };

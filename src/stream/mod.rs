@@ -35,7 +35,7 @@ pub mod marks;
 
 mod coverage;
 
-mod call_record;
+pub mod call_record;
 
 mod lateness;
 

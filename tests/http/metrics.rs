@@ -36,6 +36,7 @@ fn every_number_of_a_window_has_its_name_and_unit() {
     check(&board, "acd_queue_missed_calls", &labels, Some(7.0));
     check(&board, "acd_queue_service_level_ratio", &labels, Some(0.875));
     check(&board, "acd_queue_service_level_target_ratio", &labels, Some(0.8));
+    check(&board, "acd_queue_offered_target_calls", &labels, Some(100.0));
     check(&board, "acd_queue_average_speed_of_answer_seconds", &labels, Some(23.4));
     check(&board, "acd_queue_wait_p50_seconds", &labels, Some(12.0));
     let also = [labels.as_slice(), &[("name", "answered_only@30s")]].concat();

@@ -2,7 +2,7 @@
 
 use callpulse::entity::{Encoded, Entity, Kind};
 use callpulse::event::Channel;
-use callpulse::kpi::record::{Count, Counters, EntityPart, Fields, Kpi, KpiRecord, Now, SCHEMA, WindowPart};
+use callpulse::kpi::record::{Count, Counters, EntityPart, Fields, Kpi, KpiRecord, Now, SCHEMA, Target, WindowPart};
 use callpulse::serve::board::{Board, Change};
 
 /// An empty record of a queue of the default tenant.
@@ -43,6 +43,7 @@ pub fn record(tenant: &str, kind: Kind, id: &str, window: &str) -> KpiRecord {
         counts: Fields::default(),
         sums_ms: Fields::default(),
         kpis: Fields::default(),
+        targets: Fields::default(),
         by_entry: None,
         waiting: None,
         counters: None,
@@ -57,6 +58,7 @@ pub fn five_minutes(id: &str) -> KpiRecord {
     for (name, calls) in [("offered", 120), ("answered", 100), ("callbacks_requested", 2)] {
         record.counts.push(name, Count::Number(calls));
     }
+    record.targets.push("calls_offered", Target { target: 100.0, met: true });
     let mut by_reason = Fields::default();
     by_reason.push("timeout", 3);
     record.counts.push("flowed_out_by_reason", Count::By(by_reason));

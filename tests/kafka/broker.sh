@@ -2,9 +2,10 @@
 # A real single-node Apache Kafka (KRaft) for tests, fetched by Maven once.
 #
 #   broker.sh fetch            put the jars into the cache
-#   broker.sh run PORT DIR CONTROLLER_PORT
+#   broker.sh run PORT DIR CONTROLLER_PORT [INNER_PORT TOLD_PORT]
 #                              run with its data in DIR until standard input ends, then kill -9; the data goes
-#                              too unless DIR/keep is there. Prints "ready" once.
+#                              too unless DIR/keep is there. Prints "ready" once. Who comes in by INNER_PORT is
+#                              told to come back by TOLD_PORT: something between them may misbehave.
 #
 # Cache: CALLPULSE_TEST_CACHE, else ${XDG_CACHE_HOME:-$HOME/.cache}/callpulse
 set -euo pipefail
@@ -36,15 +37,19 @@ fetch() {
 run() {
   need java "install a Java runtime, version 17 or later, which runs the Kafka broker for the tests"
   fetch
-  local port=$1 dir=$2 controller=$3
+  local port=$1 dir=$2 controller=$3 listeners="" advertised="" protocols=""
+  if [ $# -gt 3 ]; then
+    listeners=",WAY://127.0.0.1:$4" advertised=",WAY://127.0.0.1:$5" protocols=",WAY:PLAINTEXT"
+  fi
   cat > "$dir/server.properties" <<P
 process.roles=broker,controller
 node.id=1
-listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller
-advertised.listeners=PLAINTEXT://127.0.0.1:$port
+listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller$listeners
+advertised.listeners=PLAINTEXT://127.0.0.1:$port$advertised
+inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
 controller.quorum.voters=1@127.0.0.1:$controller
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT$protocols
 log.dirs=$dir/log
 num.partitions=4
 auto.create.topics.enable=false
@@ -93,6 +98,6 @@ L
 
 case ${1:-} in
   fetch) fetch ;;
-  run) run "$2" "$3" "$4" ;;
-  *) sed -n '2,9p' "$0"; exit 2 ;;
+  run) shift; run "$@" ;;
+  *) sed -n '2,10p' "$0"; exit 2 ;;
 esac

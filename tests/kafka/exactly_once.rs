@@ -5,23 +5,72 @@
 //! then sees, for every interval, what `replay` says, bit for bit; for every other key what `replay` says
 //! as of that record; and never two contents under one version.
 
-use crate::deployment::{Deployment, PATIENCE, Reader, write_events};
+use crate::deployment::{Deployment, PATIENCE, Reader};
 use crate::kafka;
-use crate::oracle::ends_as_replay;
+use crate::oracle::{calls_end_as_told, ends_as_replay, rejects_are};
+use callpulse::decode::format::Format;
+use callpulse::decode::json;
+use callpulse::event::{Decoded, Event};
+use callpulse::simulate::centre::Centre;
 use callpulse::simulate::settings::SimSettings;
 use callpulse::stream::feed::Feed;
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 use std::time::Instant;
 
 #[test]
 fn two_instances_one_killed_three_times_end_in_the_numbers_of_a_replay() {
-    let connection = kafka::shared();
-    let deployment = Deployment::on(&connection);
-    let file = deployment.dir.join("events.jsonl");
+    let deployment = Deployment::on(&kafka::shared());
     let settings = SimSettings { seed: 7, calls: 3_000, keeps_books: false, ..SimSettings::default() };
-    let events = write_events(settings, &file);
+    let events: Vec<Written> = Centre::new(settings).map(|(_, event)| written(&event, json::encode(&event))).collect();
+    let lines: Vec<&str> = events.iter().map(|event| event.value.as_str()).collect();
+    fs::write(deployment.events(), lines.join("\n")).expect("the events");
+    killed_three_times(&deployment, &events);
+}
 
-    let feed = Feed::open(&connection, &deployment.topic("acd.events")).expect("a producer");
+/// A real bank's January of 1999, beside the repository and no part of it.
+#[test]
+fn the_january_of_a_bank_ends_in_the_numbers_of_a_replay_too() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let months = "data/anonymous-bank-1999";
+    let beside = ["../shared", "../../shared"].map(|place| here.join(place));
+    let Some(shared) = beside.into_iter().find(|at| at.join(months).is_dir()) else {
+        println!("skipped: ../shared/{months} is absent");
+        return;
+    };
+    let deployment = Deployment::in_zone(&kafka::shared(), "Asia/Jerusalem");
+    let mut converter = Command::new("python3");
+    converter.arg(shared.join("tools/bank_to_events.py")).arg(shared.join(months).join("january.tsv.gz"));
+    let output = converter.output().expect("python3 runs the converter");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    fs::write(deployment.events(), &output.stdout).expect("the events");
+    let lines = String::from_utf8(output.stdout).expect("lines of JSON");
+    let mut events: Vec<Written> = lines.lines().map(read).collect();
+    events.sort_by_key(|event| event.at);
+    killed_three_times(&deployment, &events);
+}
+
+/// An event to send: the record's key, its timestamp and its value.
+struct Written {
+    key: String,
+    at: i64,
+    value: String,
+}
+
+fn written(event: &Event<'_>, value: String) -> Written {
+    Written { key: event.call_id.as_deref().unwrap_or("agents").to_string(), at: event.time.0, value }
+}
+
+fn read(line: &str) -> Written {
+    match Format::Json.decode(line.as_bytes()) {
+        Ok(Decoded::Event(event)) => written(&event, line.to_string()),
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+fn killed_three_times(deployment: &Deployment, events: &[Written]) {
+    let feed = Feed::open(&kafka::shared(), &deployment.topic("acd.events")).expect("a producer");
     let mut board = Reader::open(&deployment.brokers, &deployment.topic("kpis"));
     let _a = deployment.start("a");
     let mut b = deployment.start("b");
@@ -32,9 +81,9 @@ fn two_instances_one_killed_three_times_end_in_the_numbers_of_a_replay() {
         feed.flush().expect("written");
         if part < 3 {
             // Something of it is published, more is under way.
-            let seen = board.records.len();
+            let seen = board.seen;
             let until = Instant::now() + PATIENCE;
-            while board.records.len() == seen && Instant::now() < until {
+            while board.seen == seen && Instant::now() < until {
                 board.read_out();
             }
             drop(b);
@@ -42,7 +91,9 @@ fn two_instances_one_killed_three_times_end_in_the_numbers_of_a_replay() {
         }
     }
 
-    ends_as_replay(&deployment, &file, &mut board, 3);
+    println!("compared: {}", ends_as_replay(deployment, &mut board, 5));
+    println!("compared: {} call records", calls_end_as_told(deployment));
+    rejects_are(deployment, "");
     drop(b);
     fs::remove_dir_all(&deployment.dir).expect("the directory to go");
 }

@@ -1,37 +1,83 @@
 //! What was published against what a replay of the same events says.
 
-use crate::deployment::{Deployment, Key, PATIENCE, Reader, key};
+use crate::deployment::{Deployment, Key, PARTITIONS, PATIENCE, Reader, key};
+use callpulse::config;
+use callpulse::decode::format::Format;
+use callpulse::event::{Decoded, Event, What};
+use callpulse::life::log::{CallLog, encode};
+use callpulse::life::settle::Terms;
+use callpulse::stream::call_record;
+use callpulse::time::EventTime;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{Headers, Message};
+use rdkafka::{Offset, TopicPartitionList};
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
-use std::time::Instant;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::time::{Duration, Instant};
 
-/// Waits until everything is worked off, and compares: every interval bit for bit, every other key as of its own
-/// record for so many of the latest instants, and no version with two contents or going back.
-pub fn ends_as_replay(deployment: &Deployment, events: &Path, board: &mut Reader, instants: usize) {
-    let expected = deployment.replay(events, None);
+/// Waits until everything is worked off, and compares: every interval and every `total` bit for bit, `now` and
+/// the sliding windows as of their own record, for the latest instants and those that most records are of.
+/// Answers what was compared.
+pub fn ends_as_replay(deployment: &Deployment, board: &mut Reader, instants: usize) -> String {
+    let expected = deployment.replay(None);
     let intervals = drained(deployment, &expected, board);
-    check_versions(board);
-    check_versions(&intervals);
     let archived: HashMap<Key, Value> = intervals.last().into_values().map(|one| (key(&one), one)).collect();
-    for (place, record) in expected.iter().filter(|(place, _)| place.3.starts_with("per_")) {
+    let until = as_of(board);
+    let ended = |(place, record): &(&Key, &Value)| place.3.starts_with("per_") && end(record) <= until.as_str();
+    for (place, record) in expected.iter().filter(ended) {
         assert_eq!(archived.get(place).map(content), Some(content(record)), "{place:?}");
     }
     let mut by_time: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    let (mut steady, mut moving, mut compared) = (0, 0, 0);
     for record in board.last().into_values() {
-        by_time.entry(record["as_of"].as_str().expect("a time").to_string()).or_default().push(record);
-    }
-    for (as_of, records) in by_time.into_iter().rev().take(instants) {
-        let expected = deployment.replay(events, Some(&as_of));
-        for record in records {
-            // A replay shows intervals with facts only.
-            let Some(wanted) = expected.get(&key(&record)) else {
-                assert!(record["window"]["kind"] == "interval" && is_empty(&record), "{record}");
-                continue;
-            };
-            assert_eq!(content(&record), content(wanted), "as of {as_of}");
+        let is_steady = record["window"]["kind"] == "total" || record["window"]["kind"] == "interval";
+        if is_steady {
+            steady += 1;
+            equals(&record, &expected, "any");
+        } else {
+            moving += 1;
+            by_time.entry(record["as_of"].as_str().expect("a time").to_string()).or_default().push(record);
         }
     }
+    let mut times: Vec<(usize, String)> = by_time.iter().map(|(time, of)| (of.len(), time.clone())).collect();
+    times.sort_unstable();
+    let latest = by_time.keys().rev().take(instants.min(2)).cloned();
+    let chosen: BTreeSet<String> = latest.chain(times.into_iter().rev().map(|(_, time)| time)).take(instants).collect();
+    for as_of in &chosen {
+        let expected = deployment.replay(Some(as_of));
+        for record in &by_time[as_of] {
+            compared += 1;
+            equals(record, &expected, as_of);
+        }
+    }
+    format!(
+        "{} intervals of the archive, {steady} totals and open intervals, and {compared} of {moving} sliding windows and `now` \
+         (as of {} instants) equal a replay; {} records of the board were read",
+        archived.len(),
+        chosen.len(),
+        board.seen,
+    )
+}
+
+fn equals(record: &Value, expected: &HashMap<Key, Value>, as_of: &str) {
+    match expected.get(&key(record)) {
+        Some(wanted) => assert_eq!(content(record), content(wanted), "as of {as_of}"),
+        // A replay shows intervals with facts only.
+        None => assert!(record["window"]["kind"] == "interval" && is_empty(record), "{record}"),
+    }
+}
+
+/// The smallest `as_of` of all partitions that is known.
+fn as_of(board: &Reader) -> String {
+    board.progress.values().map(|(as_of, _)| as_of.clone()).min().unwrap_or_default()
+}
+
+fn end(record: &Value) -> &str {
+    record["window"]["end"].as_str().expect("a time")
 }
 
 /// Reads on until everything expected is published. Answers the archive.
@@ -40,27 +86,31 @@ fn drained(deployment: &Deployment, expected: &HashMap<Key, Value>, board: &mut 
     let total: Key = ["default", "tenant", "default", "total", ""].map(String::from).into();
     let until = Instant::now() + PATIENCE;
     let mut intervals = Reader::open(&deployment.brokers, &deployment.topic("intervals"));
-    let ended = expected.keys().filter(|key| key.3.starts_with("per_")).count();
+    let latest = expected.values().filter_map(|one| one["as_of"].as_str()).max().expect("records");
     loop {
         board.read_out();
         intervals.read_out();
         let newest = board.last();
         let now = newest.get("default|tenant|default|total").and_then(handled);
         // What is published every 15 s only may trail.
-        let totals = newest.values().filter(|one| one["window"]["name"] == "total");
-        let trailing = totals.filter(|one| expected[&key(one)]["counts"] != one["counts"]).count();
+        let slow =
+            newest.values().filter(|one| one["window"]["kind"] == "total" || one["window"]["kind"] == "interval");
+        let trails =
+            |one: &&Value| expected.get(&key(one)).map_or(!is_empty(one), |wanted| content(wanted) != content(one));
+        let trailing = slow.filter(trails).count();
         let last = intervals.last();
-        let differs = |one: &&Value| match expected.get(&key(one)) {
-            Some(wanted) => content(wanted) != content(one),
-            None => !is_empty(one),
-        };
-        let differing: Vec<&Value> = last.values().filter(differs).collect();
-        if now == handled(&expected[&total]) && trailing == 0 && differing.is_empty() && ended <= last.len() {
+        let differing: Vec<&Value> = last.values().filter(trails).collect();
+        let as_of = as_of(board);
+        let has_ended = |(key, one): &(&Key, &Value)| key.3.starts_with("per_") && end(one) <= as_of.as_str();
+        let ended = expected.iter().filter(has_ended).count();
+        let is_read = now == handled(&expected[&total]) && latest <= as_of.as_str();
+        if is_read && trailing == 0 && differing.is_empty() && ended <= last.len() {
             return intervals;
         }
         assert!(
             Instant::now() < until,
-            "not drained: handled {now:?} of {:?}, {trailing} totals trail, {} of {ended} intervals, {} differ, such as {:?}\n{}",
+            "not drained: as of {as_of} of {latest}, handled {now:?} of {:?}, {trailing} slow ones trail, {} of {ended} intervals, \
+             {} differ, such as {:?}\n{}",
             handled(&expected[&total]),
             last.len(),
             differing.len(),
@@ -77,6 +127,9 @@ fn content(record: &Value) -> Value {
     for name in ["version", "as_of", "final", "corrected", "counters"] {
         fields.remove(name);
     }
+    if let Some(window) = fields["window"].as_object_mut().filter(|window| window["kind"] == "total") {
+        window.remove("end");
+    }
     record
 }
 
@@ -86,17 +139,93 @@ fn is_empty(record: &Value) -> bool {
     counts.values().all(|count| count == 0 || count.as_object().is_some_and(serde_json::Map::is_empty))
 }
 
-/// Versions never go back within a key, and one version has one content.
-fn check_versions(reader: &Reader) {
-    let mut newest: HashMap<&str, (u64, &str)> = HashMap::new();
-    for (key, value) in reader.records.iter().filter(|(key, _)| !key.starts_with("progress|")) {
-        let Some(value) = value else { continue };
-        let record: Value = serde_json::from_str(value).expect("a record");
-        let version = record["version"].as_u64().expect("a version");
-        if let Some((before, content)) = newest.get(key.as_str()) {
-            assert!(*before <= version, "{key} went back from {before} to {version}");
-            assert!(*before != version || content == value, "{key} has two contents under {version}");
+/// Every call that is over has the record that its events amount to. Answers how many.
+pub fn calls_end_as_told(deployment: &Deployment) -> usize {
+    let settings = config::read(&deployment.settings("a", &deployment.brokers), &BTreeMap::new());
+    let plan = settings.expect("settings").settings.plan;
+    let mut logs: HashMap<(String, String), CallLog> = HashMap::new();
+    let mut latest = EventTime(i64::MIN);
+    each_event(deployment, |event| {
+        latest = latest.max(event.time);
+        let (What::Call(call), Some(call_id)) = (&event.what, &event.call_id) else { return };
+        let mut entry = Vec::new();
+        encode(event, call, event.source.as_deref().unwrap_or_default(), &mut entry);
+        logs.entry((event.tenant.to_string(), call_id.to_string())).or_default().add(&entry);
+    });
+    let topic = deployment.topic("calls").into();
+    let mut told = Reader::open(&deployment.brokers, &deployment.topic("calls"));
+    told.read_out();
+    let told = told.last();
+    let mut compared = 0;
+    for ((tenant, call_id), log) in &logs {
+        let terms = Terms { plan: &plan, call_id, restarts: &[], judged: latest };
+        let Some(wanted) = call_record::record(terms, tenant, log, 0, &topic) else { continue };
+        let (key, value) = (wanted.key.expect("a key"), wanted.value.expect("a record"));
+        let key = String::from_utf8(key).expect("text");
+        let mut wanted: Value = serde_json::from_slice(&value).expect("a record");
+        let mut found = told.get(key.as_str()).unwrap_or_else(|| panic!("no record of {key}: {wanted}")).clone();
+        wanted["version"].take();
+        found["version"].take();
+        assert_eq!(found, wanted, "{key}");
+        compared += 1;
+    }
+    compared
+}
+
+fn each_event(deployment: &Deployment, mut take: impl FnMut(&Event<'_>)) {
+    let file = BufReader::new(File::open(deployment.events()).expect("the events"));
+    for line in file.lines() {
+        let line = line.expect("a line");
+        match Format::Json.decode(line.as_bytes()) {
+            Ok(Decoded::Event(event)) => take(&event),
+            other => panic!("{line}: {other:?}"),
         }
-        newest.insert(key, (version, value));
+    }
+}
+
+/// Every record of this value has one reject, and nothing else has. Answers how many.
+pub fn rejects_are(deployment: &Deployment, poison: &str) -> usize {
+    let mut told = BTreeSet::new();
+    read_all(&deployment.brokers, &deployment.topic("acd.events"), |partition, offset, value, _| {
+        if value == poison.as_bytes() {
+            told.insert((partition.to_string(), offset.to_string()));
+        }
+    });
+    let mut rejected = BTreeSet::new();
+    read_all(&deployment.brokers, &deployment.topic("rejects"), |_, _, value, header| {
+        assert_eq!(value, poison.as_bytes());
+        let place = (header("source_partition"), header("source_offset"));
+        assert!(rejected.insert(place.clone()), "{place:?} was rejected twice");
+    });
+    assert_eq!(rejected, told);
+    told.len()
+}
+
+/// Reads what is committed to a topic: partition, offset, value, and headers by name.
+fn read_all(brokers: &str, topic: &str, mut take: impl FnMut(i32, i64, &[u8], &dyn Fn(&str) -> String)) {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", brokers).set("group.id", "reader").set("enable.partition.eof", "true");
+    config.set("isolation.level", "read_committed").set("enable.auto.commit", "false");
+    let consumer: BaseConsumer = config.create().expect("a reader");
+    let mut places = TopicPartitionList::new();
+    for partition in 0..PARTITIONS {
+        places.add_partition_offset(topic, partition, Offset::Beginning).expect("a place");
+    }
+    consumer.assign(&places).expect("an assignment");
+    let mut ends = 0;
+    while ends < PARTITIONS {
+        match consumer.poll(Duration::from_secs(10)) {
+            Some(Ok(message)) => {
+                let header = |name: &str| {
+                    let mut headers = message.headers().into_iter().flat_map(|headers| headers.iter());
+                    let value = headers.find(|header| header.key == name).and_then(|header| header.value);
+                    String::from_utf8_lossy(value.unwrap_or_default()).into_owned()
+                };
+                take(message.partition(), message.offset(), message.payload().unwrap_or_default(), &header);
+            }
+            Some(Err(KafkaError::PartitionEOF(_))) => ends += 1,
+            Some(Err(error)) => panic!("{topic} cannot be read: {error}"),
+            None => panic!("{topic} does not come to its end"),
+        }
     }
 }

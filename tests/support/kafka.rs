@@ -18,6 +18,8 @@ use rdkafka::{Offset, TopicPartitionList};
 pub struct Broker {
     port: u16,
     controller: u16,
+    /// A second way in: the port it listens on, and that which it tells its clients.
+    by_way: Option<(u16, u16)>,
     dir: PathBuf,
     running: Option<(Child, ChildStdin)>,
 }
@@ -51,12 +53,22 @@ pub fn forget(connection: &Connection, topic: &str, partition: i32, offset: Offs
 impl Broker {
     /// Starts one on free ports. Panics with what is missing.
     pub fn start() -> Broker {
+        Broker::start_on(free_ports(), None)
+    }
+
+    /// Starts one that is reached through something on the way as well: made for the broker's port, and
+    /// answering its own.
+    pub fn start_behind<W>(make: impl Fn(u16) -> W, port: impl Fn(&W) -> u16) -> (Broker, W) {
+        let ([direct, controller], [inner, _]) = (free_ports(), free_ports());
+        let way = make(inner);
+        let by_way = (inner, port(&way));
+        (Broker::start_on([direct, controller], Some(by_way)), way)
+    }
+
+    fn start_on([port, controller]: [u16; 2], by_way: Option<(u16, u16)>) -> Broker {
         let dir = std::env::temp_dir().join(unique("callpulse-kafka"));
         fs::create_dir_all(&dir).expect("a directory for the broker");
-        // Held together, so that they differ.
-        let ports = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-        let [port, controller] = ports.map(|listener| listener.local_addr().expect("its address").port());
-        let mut broker = Broker { port, controller, dir, running: None };
+        let mut broker = Broker { port, controller, by_way, dir, running: None };
         broker.run();
         broker
     }
@@ -90,6 +102,7 @@ impl Broker {
         let mut runner = Command::new(&script)
             .arg("run")
             .args([self.port.to_string(), self.dir.display().to_string(), self.controller.to_string()])
+            .args(self.by_way.map(|(inner, told)| [inner.to_string(), told.to_string()]).into_iter().flatten())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -101,6 +114,12 @@ impl Broker {
         assert_eq!(answer, "ready\n", "no Kafka broker for the tests; the reason stands above");
         self.running = Some((runner, pipe));
     }
+}
+
+/// Two that nobody listens on, held together so that they differ.
+fn free_ports() -> [u16; 2] {
+    let held = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    held.map(|listener| listener.local_addr().expect("its address").port())
 }
 
 impl Drop for Broker {
