@@ -5,6 +5,7 @@
 
 use super::agent_rows;
 use super::batch::{Fields, Names, Part, Rows, Targets, partition_of, wire, write_all, write_batches, write_records};
+use super::booked::{Fates, book};
 use super::call_record;
 use super::coverage::{self, Gap};
 use super::lateness::{check_time, keep_for};
@@ -13,7 +14,6 @@ use crate::decode::format::Format;
 use crate::entity::{Entity, Kind};
 use crate::event::{CallEvent, Decoded, Event, Reason, Reject, What};
 use crate::life::agent_event::AgentEvent;
-use crate::life::booking::Booking;
 use crate::life::call_key::{self, split};
 use crate::life::log::{Added, CallLog, EVENTS_MAX, encode};
 use crate::life::plan::Plan;
@@ -93,15 +93,6 @@ pub struct Calls {
     fates: Fates,
     entry: Vec<u8>,
     key: String,
-}
-
-/// What became of events since the last commit.
-#[derive(Default)]
-struct Fates {
-    accepted: u64,
-    repeated: u64,
-    not_used: u64,
-    unknown_type: u64,
 }
 
 /// When calls are to be looked at again.
@@ -643,12 +634,7 @@ impl Stage for Calls {
     }
 
     fn committed(&mut self, clock: Clock) {
-        let Fates { accepted, repeated, not_used, unknown_type } = std::mem::take(&mut self.fates);
-        let fates =
-            [("accepted", accepted), ("repeated", repeated), ("not_used", not_used), ("unknown_type", unknown_type)];
-        for (fate, count) in fates {
-            counter!("callpulse_events_total", "fate" => fate).increment(count);
-        }
+        self.fates.tell();
         self.pending = None;
         self.last_commit = Some(clock.now);
     }
@@ -656,27 +642,6 @@ impl Stage for Calls {
     fn close(&mut self, input: &Input) {
         self.inputs.remove(input);
     }
-}
-
-/// Books what a settlement says, `sign` times.
-fn book<'l>(
-    routes: &mut Routes,
-    rows: &mut Rows,
-    tenant: &'l str,
-    log: &'l CallLog,
-    settle: impl FnOnce(&'l CallLog, &mut dyn FnMut(Booking<'l>)) -> Settled,
-    sign: i64,
-) -> Settled {
-    let Some(first) = log.iter().next() else {
-        return settle(log, &mut |_| {});
-    };
-    let mut call = routes.call(tenant, first.channel);
-    let settled = settle(log, &mut |mut booking| {
-        booking.amount *= sign;
-        call.book(booking, rows);
-    });
-    call.finish(rows);
-    settled
 }
 
 /// Takes back what a call's old log amounted to: as it was booked, if by another plan or other rules.

@@ -41,6 +41,8 @@ mod lateness;
 
 mod agent_rows;
 
+mod booked;
+
 pub mod calls;
 
 pub mod subjects;
