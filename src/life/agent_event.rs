@@ -64,7 +64,7 @@ impl AgentEvent {
             says,
             event_id: text(&event.event_id),
             queue: text(&event.queue),
-            reason: reason.map(|reason| reason[..reason.floor_char_boundary(REASON_MAX)].into()),
+            reason: reason.map(|reason| cut(reason).into()),
             rest: rest.collect(),
             source: Box::from(if is_named { source } else { "" }),
         })
@@ -78,6 +78,12 @@ impl AgentEvent {
             (None, None) => None,
         }
     }
+}
+
+/// The longest beginning of whole characters within [`REASON_MAX`].
+fn cut(reason: &str) -> &str {
+    let end = (0..=reason.len().min(REASON_MAX)).rev().find(|end| reason.is_char_boundary(*end));
+    &reason[..end.unwrap_or(0)]
 }
 
 impl Says {

@@ -174,9 +174,12 @@ pub struct Tallies<'s> {
     max_entities: Arc<dyn Fn(&str) -> usize>,
     refused: HashSet<EntityId>,
     /// The agents' parts in calls, by tenant and agent.
-    parts: BTreeMap<(String, String), Vec<(EventTime, Part, i64)>>,
+    parts: BTreeMap<(String, String), Vec<Change>>,
     reasons: Reasons,
 }
+
+/// When, of what, and of how many.
+type Change = (EventTime, Part, i64);
 
 struct OfTenant {
     /// Its place in `finders`.

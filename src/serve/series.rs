@@ -6,7 +6,8 @@
 //! text. The text itself is written by `prometheus`.
 //!
 //! Left out are counts and times by reason, the `by_entry` part, KPIs in other units than ratio, seconds,
-//! calls and per hour (which is in the name), and whatever has no value: an idle queue has no service level, so it has no such series.
+//! calls and per hour (which is in the name), and whatever has no value: an idle queue has no service
+//! level, so it has no such series.
 
 use crate::entity::Kind;
 use crate::kpi::record::{Count, Counters, Fields, Kpi, KpiRecord, Now};

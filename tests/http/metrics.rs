@@ -39,10 +39,11 @@ fn every_number_of_a_window_has_its_name_and_unit() {
     check(&board, "acd_queue_offered_target_calls", &labels, Some(100.0));
     check(&board, "acd_queue_average_speed_of_answer_seconds", &labels, Some(23.4));
     check(&board, "acd_queue_wait_p50_seconds", &labels, Some(12.0));
+    check(&board, "acd_queue_contacts_per_hour", &labels, Some(9.5));
     let also = [labels.as_slice(), &[("name", "answered_only@30s")]].concat();
     check(&board, "acd_queue_service_level_also_ratio", &also, Some(0.9));
     check(&board, "acd_queue_info", &[("tenant", "default"), ("queue", "sales"), ("title", "Sales")], Some(1.0));
-    assert_eq!(families(&board, &Owned::All).iter().map(|family| family.series.len()).sum::<usize>(), 10);
+    assert_eq!(families(&board, &Owned::All).iter().map(|family| family.series.len()).sum::<usize>(), 12);
 }
 
 #[test]

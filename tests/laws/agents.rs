@@ -298,8 +298,8 @@ impl Clock {
         // What was said holds since the last long silence.
         let mut lives: Vec<i64> = self.lives().filter(|life| *life <= at).collect();
         lives.sort_unstable();
-        let silences = lives.windows(2).filter(|pair| is_over(pair[0], Some(pair[1]))).map(|pair| pair[1]);
-        let since = silences.last().unwrap_or(i64::MIN);
+        let mut silences = lives.windows(2).filter(|pair| is_over(pair[0], Some(pair[1]))).map(|pair| pair[1]);
+        let since = silences.next_back().unwrap_or(i64::MIN);
         let so_far = || self.told.iter().filter(|event| event.at.0 <= at);
         let said = |queue: Option<&str>| {
             let own = so_far().filter(|event| since <= event.at.0 && event.queue.as_deref() == queue);
@@ -308,7 +308,7 @@ impl Clock {
                 callpulse::life::agent_event::Says::Left => Some(None),
                 callpulse::life::agent_event::Says::Joined => None,
             })
-            .last()
+            .next_back()
             .flatten()
         };
         let open = |parts: [Part; 2]| {
@@ -331,8 +331,8 @@ impl Clock {
         let mut queues = BTreeMap::new();
         for queue in so_far().filter_map(|event| event.queue.clone()) {
             use callpulse::life::agent_event::Says::{Joined, Left};
-            let member = so_far().filter(|event| event.queue.as_ref() == Some(&queue));
-            let is_joined = member.filter(|event| matches!(event.says, Joined | Left)).last();
+            let mut member = so_far().filter(|event| event.queue.as_ref() == Some(&queue));
+            let is_joined = member.rfind(|event| matches!(event.says, Joined | Left));
             if is_joined.is_none_or(|event| event.says == Left) {
                 continue;
             }

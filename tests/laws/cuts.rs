@@ -256,7 +256,7 @@ fn every_cut(
 struct Sent {
     facts: Facts,
     /// Each source partition's mark and log time.
-    marks: BTreeMap<(String, i32, Option<i32>), (i64, Option<i64>)>,
+    marks: BTreeMap<Way, (i64, Option<i64>)>,
     /// Agent and event, written out.
     agent_events: BTreeSet<String>,
     /// The newest record of each call, with its version.
@@ -333,6 +333,9 @@ enum Kept {
     Source(wire::SourceState),
     Call { log: Vec<u8>, judged: Option<i64>, facts: Facts },
 }
+
+/// Topic and partition of a mark, and by way of which partition of the subjects it came.
+type Way = (String, i32, Option<i32>);
 
 /// Where two maps are not equal, with what either has there.
 fn apart<'m, K: Ord, V: PartialEq>(
