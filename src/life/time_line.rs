@@ -24,6 +24,10 @@ pub const LOST_STATE: Span = Span::from_hours(16);
 /// An event this long after the one before still takes that back; a later one finds the agent logged out.
 pub const TAKEN_BACK: Span = Span::from_hours(24);
 
+/// So many queues an agent works for at once, by their names; in more it is not seen, so that senseless names cannot
+/// make each of its changes a thousand.
+const QUEUES_MAX: usize = 500;
+
 /// What is told of one agent.
 #[derive(Clone, Debug, Default)]
 pub struct TimeLine {
@@ -328,7 +332,8 @@ impl<'s> Stretch<'s> {
     /// logged out, which is in none.
     pub fn in_queues(&self) -> impl Iterator<Item = (&'s str, Standing, Option<&'s str>)> {
         let (standing, reason) = (self.standing, self.reason);
-        self.situation.queues.iter().filter(|(_, place)| place.is_joined).filter_map(move |(queue, place)| {
+        let joined = self.situation.queues.iter().filter(|(_, place)| place.is_joined).take(QUEUES_MAX);
+        joined.filter_map(move |(queue, place)| {
             let own = place.says.as_ref().map(|(state, reason)| (*state, reason.as_deref()));
             let (standing, reason) = match (standing, own) {
                 (Standing::Handling | Standing::Ringing, _) => (standing, reason),

@@ -137,6 +137,49 @@ proptest! {
 }
 
 #[test]
+fn an_agent_of_whom_something_is_told_is_booked_by_the_new_plan_as_if_it_had_always_held() {
+    let start = 1_772_438_400_000;
+    let line = |kind: &str, at: i64, more: &str| {
+        let line = format!(r#"{{"type":"agent.{kind}","time":{at},"agent":"ana"{more}}}"#);
+        (at, line.into_bytes())
+    };
+    let sources: Vec<Log> = vec![vec![
+        line("state", start, r#","state":"available""#),
+        line("joined", start, r#","queue":"sales""#),
+        line("state", start + 60_000, r#","state":"paused","reason":"lunch""#),
+        line("state", start + 120_000, r#","state":"available""#),
+        line("state", start + 180_000, r#","state":"logged_out""#),
+    ]];
+    let teams = &SETTINGS[0];
+    let mut none = crate::centre::few_windows("Europe/Budapest");
+    none.plan.teams.clear();
+    let mut calls = calls_worker(teams, &sources, |_| true);
+    let mut sent = vec![Vec::new(); AGENT_TARGETS as usize];
+    for _ in 0..sources[0].len() {
+        calls.act(&Act::Read { input: 0, records: 1 });
+        take_sent(&mut sent, SUBJECTS, &calls.act(&Act::Commit));
+    }
+    let subjects = interleave(&[sent], AGENT_TARGETS, &[]);
+    let facts_with = |changes: usize| {
+        let mut sent = Sent::default();
+        let mut worker = subjects_worker(if changes == 0 { teams } else { &none }, &subjects, |_| true);
+        for step in 1..=changes {
+            for act in [Act::Read { input: 0, records: 3 }, Act::Read { input: 1, records: 3 }, Act::Commit] {
+                sent.take(worker.act(&act)).expect("good records");
+            }
+            // The last plan is the one with teams.
+            worker.replan(if step % 2 == changes % 2 { teams } else { &none });
+        }
+        sent.take(worker.finish(start + 200_000, 1)).expect("good records");
+        sent.facts
+    };
+    let always = facts_with(0);
+    assert!(always.keys().any(|(entity, ..)| entity.contains("|team|seniors")));
+    assert_eq!(apart(&always, &facts_with(1)), []);
+    assert_eq!(apart(&always, &facts_with(2)), []);
+}
+
+#[test]
 fn an_id_used_again_in_the_commit_that_forgets_its_call_is_kept() {
     let line = |kind: &str, at: i64| {
         format!(

@@ -320,6 +320,14 @@ impl<'w, S: Stage> Worker<'w, S> {
     }
 }
 
+impl<'w> Worker<'w, Subjects> {
+    /// Restarts with other settings.
+    pub fn replan(&mut self, settings: &'w Settings) {
+        self.make = Arc::new(move || Subjects::new(subjects_settings(settings)));
+        self.driven.restart((self.make)(), true);
+    }
+}
+
 fn calls_settings(settings: &Settings, sources: usize) -> CallsSettings {
     CallsSettings {
         plan: Arc::new(settings.plan.clone()),
