@@ -11,8 +11,12 @@ mod deployment;
 mod exactly_once;
 #[path = "kafka/gap.rs"]
 mod gap;
+#[path = "kafka/guarded.rs"]
+mod guarded;
 #[path = "kafka/oracle.rs"]
 mod oracle;
+#[path = "kafka/secure.rs"]
+mod secure;
 mod support;
 
 use std::collections::BTreeMap;

@@ -10,9 +10,9 @@ pub mod progress;
 
 pub mod replay;
 
-pub mod check;
-
 pub mod engine;
+
+pub mod check;
 
 pub mod topics;
 

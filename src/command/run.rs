@@ -9,21 +9,30 @@ use crate::kpi::catalogue;
 use crate::serve::board::Board;
 use crate::serve::health;
 use crate::serve::http::{self, App};
+use crate::serve::listen::Limits;
 use crate::serve::prometheus::Owned;
 use crate::serve::subscriber::subscribe;
+use crate::stream::client::is_transport;
 use crate::stream::follow::Source;
 use crate::stream::kpis::Kpis;
+use crate::stream::refusal::Refusal;
 use crate::stream::stage::Stage;
-use crate::stream::status::{Phase, Status};
+use crate::stream::status::{Phase, Status, WorkerStatus};
 use crate::stream::stop::Stop;
-use crate::stream::topics;
+use crate::stream::topics::{self, TopicsError};
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 use tracing_subscriber::filter::LevelFilter;
+
+/// How long Kafka may be away while an instance starts.
+const KAFKA_AWAY: Duration = Duration::from_secs(30);
+
+/// A worker that does not say anything for so long hangs, or waits for Kafka within a commit.
+const WORKER_QUIET: Duration = Duration::from_secs(5);
 
 pub fn run(asked: &Asked) -> Result<(), Failure> {
     let loaded = config::load(asked.config.config.as_deref(), environment())?;
@@ -48,11 +57,11 @@ fn check_topics(settings: &Settings) -> Result<(), Failure> {
     let mut specs = engine::topics(settings);
     // Counts are the cluster's own business, but that those of one entity agree: see the workers.
     specs.iter_mut().for_each(|spec| spec.partitions = None);
-    let problems = topics::check(&connection, &specs).map_err(Failure::at_work)?;
+    let problems = ask_patiently(|| topics::check(&connection, &specs))?;
     let sources: Vec<&str> = settings.sources.iter().map(|source| source.topic.as_str()).collect();
     match problems.first() {
         None => {
-            for topic in topics::stamped_by_writers(&connection, &sources).map_err(Failure::at_work)? {
+            for topic in ask_patiently(|| topics::stamped_by_writers(&connection, &sources))? {
                 warn!(
                     topic,
                     "records carry their writers' clocks; message.timestamp.type=LogAppendTime is recommended for live \
@@ -64,6 +73,21 @@ fn check_topics(settings: &Settings) -> Result<(), Failure> {
         Some(first) => {
             let more = if 1 < problems.len() { format!(" (and {} more)", problems.len() - 1) } else { String::new() };
             Err(Failure::AtWork(format!("{first}{more}")))
+        }
+    }
+}
+
+/// Kafka may be on its way back: asks again for a while, and says so.
+fn ask_patiently<T>(ask: impl Fn() -> Result<T, TopicsError>) -> Result<T, Failure> {
+    let until = Instant::now() + KAFKA_AWAY;
+    loop {
+        match ask() {
+            Err(TopicsError::Unreachable { cause, .. })
+                if cause.rdkafka_error_code().is_some_and(is_transport) && Instant::now() < until =>
+            {
+                std::thread::sleep(Duration::from_millis(500));
+            }
+            answer => return answer.map_err(Failure::at_work),
         }
     }
 }
@@ -86,8 +110,8 @@ pub struct Running {
     engine: engine::Engine,
     runtime: tokio::runtime::Runtime,
     following: Arc<AtomicBool>,
-    subscriber: std::thread::JoinHandle<()>,
-    serving: tokio::task::JoinHandle<std::io::Result<()>>,
+    subscriber: std::thread::JoinHandle<Result<(), Refusal>>,
+    serving: tokio::task::JoinHandle<()>,
 }
 
 impl Running {
@@ -98,11 +122,11 @@ impl Running {
         let board = Arc::new(Board::default());
         let following = Arc::new(AtomicBool::new(false));
         let source = Source {
-            brokers: settings.kafka.brokers.clone(),
-            properties: settings.kafka.properties.clone(),
+            connection: engine::connection(settings),
+            group: format!("{}-board", engine::group_prefix(settings)),
             topic: settings.topics.kpis.clone(),
         };
-        let subscriber = subscribe(source, board.clone(), following.clone())
+        let subscriber = subscribe(source, board.clone(), following.clone(), stop.clone())
             .map_err(|cause| Failure::AtWork(format!("cannot start a thread: {cause}")))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -136,11 +160,13 @@ impl Running {
             }
         }
         self.following.store(true, Ordering::Relaxed);
-        let _ = self.subscriber.join();
+        if let Ok(Err(refusal)) = self.subscriber.join() {
+            ended = ended.and(Err(Failure::at_work(refusal)));
+        }
         let served = self.runtime.block_on(self.serving);
         self.runtime.shutdown_timeout(Duration::from_secs(1));
-        if let Ok(Err(error)) = served {
-            ended = ended.and(Err(Failure::AtWork(format!("the endpoints ended: {error}"))));
+        if let Err(panic) = served {
+            ended = ended.and(Err(Failure::AtWork(format!("the endpoints ended: {panic}"))));
         }
         ended
     }
@@ -163,10 +189,18 @@ fn app(
         }),
         not_ready: Arc::new(move || {
             let workers = not_ready.workers().into_iter();
-            let mut reasons: Vec<String> = workers
-                .filter(|(_, worker)| worker.phase != Phase::Running)
-                .map(|((stage, index), worker)| format!("{stage}-{index} is {:?}", worker.phase).to_lowercase())
-                .collect();
+            let reason = |((stage, index), worker): ((&str, u32), WorkerStatus)| {
+                let quiet = worker.told.map_or(Duration::ZERO, |told| told.elapsed());
+                match worker.phase {
+                    Phase::Running if quiet < WORKER_QUIET => None,
+                    Phase::Running => Some(format!("{stage}-{index} has not moved for {} s", quiet.as_secs())),
+                    phase => {
+                        let why = worker.last_error.map_or(String::new(), |why| format!(": {why}"));
+                        Some(format!("{stage}-{index} is {}{why}", format!("{phase:?}").to_lowercase()))
+                    }
+                }
+            };
+            let mut reasons: Vec<String> = workers.filter_map(reason).collect();
             if !caught_up.is_caught_up() {
                 reasons.push("the board has not been read to its end yet".to_string());
             }
@@ -175,6 +209,7 @@ fn app(
         help: Arc::new(catalogue::help),
         health: Some(recorder),
         token: settings.serve.token.as_deref().map(Arc::from),
+        limits: Limits::default(),
     }
 }
 

@@ -105,24 +105,25 @@ fn print(settings: &Settings, specs: &[TopicSpec]) {
         };
         println!("{:<width$}  {partitions:>10}  {}", spec.name, config.join(" "));
     }
-    println!("\nACLs of each instance (replace PRINCIPAL):");
+    println!("\nACLs of each instance (replace PRINCIPAL, add --bootstrap-server and --command-config):");
     let names = Names::of(settings);
     let mut operations: BTreeMap<&str, &str> = BTreeMap::new();
     for source in &settings.sources {
-        operations.insert(&source.topic, "--operation Read --operation Describe");
+        operations.insert(&source.topic, "--operation Read");
     }
     let states = [&names.calls_state, &names.subjects_state, &names.kpis_state];
     for both in [&names.partials, &names.subjects, &settings.topics.kpis].into_iter().chain(states) {
-        operations.insert(both, "--operation Read --operation Write --operation Describe --operation DescribeConfigs");
+        operations.insert(both, "--operation Read --operation Write --operation DescribeConfigs");
     }
     for written in [&settings.topics.intervals, &settings.topics.rejects, &settings.topics.calls] {
-        operations.insert(written, "--operation Write --operation Describe --operation DescribeConfigs");
+        operations.insert(written, "--operation Write --operation DescribeConfigs");
     }
-    let prefix = engine::group_prefix(settings);
+    // Another deployment's prefix may begin with ours.
+    let prefix = format!("{}-", engine::group_prefix(settings));
     let acl = |what: String| println!("kafka-acls.sh --add --allow-principal PRINCIPAL {what}");
     for (topic, operations) in operations {
         acl(format!("{operations} --topic {topic}"));
     }
-    acl(format!("--operation Read --operation Describe --group {prefix} --resource-pattern-type prefixed"));
-    acl(format!("--operation Write --operation Describe --transactional-id {prefix} --resource-pattern-type prefixed"));
+    acl(format!("--operation Read --group {prefix} --resource-pattern-type prefixed"));
+    acl(format!("--operation Write --transactional-id {prefix} --resource-pattern-type prefixed"));
 }

@@ -3,6 +3,7 @@
 use crate::decode::format::Format;
 use crate::kpi::settings::KpiSettings;
 use crate::life::plan::Plan;
+use crate::stream::client::{HIDDEN, shown};
 use crate::time::Span;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -110,21 +111,9 @@ impl MaxEntities {
     }
 }
 
-const HIDDEN: &str = "(hidden)";
-
-/// Whether a property of the client library may hold something that is not for a log.
-fn is_secret(property: &str) -> bool {
-    let property = property.to_lowercase();
-    ["password", "secret", "key", "token", "jaas", "oauthbearer.config"].iter().any(|part| property.contains(part))
-}
-
 impl fmt::Debug for Kafka {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown: BTreeMap<&str, &str> = self
-            .properties
-            .iter()
-            .map(|(name, value)| (name.as_str(), if is_secret(name) { HIDDEN } else { value }))
-            .collect();
+        let shown = shown(&self.properties);
         f.debug_struct("Kafka").field("brokers", &self.brokers).field("properties", &shown).finish()
     }
 }

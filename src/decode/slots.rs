@@ -79,7 +79,7 @@ impl<'a> Slots<'a> {
     pub(super) fn id(&mut self, field: Field) -> Result<Option<Text<'a>>, Reject> {
         match self.take(field) {
             Raw::Absent => Ok(None),
-            Raw::Text(text) if !text.is_empty() => Ok(Some(text)),
+            Raw::Text(text) if !text.is_empty() => within_length(field, text).map(Some),
             raw => Err(bad(field, &raw, Shape::Id)),
         }
     }
@@ -87,7 +87,7 @@ impl<'a> Slots<'a> {
     pub(super) fn text(&mut self, field: Field) -> Result<Option<Text<'a>>, Reject> {
         match self.take(field) {
             Raw::Absent => Ok(None),
-            Raw::Text(text) => Ok(Some(text)),
+            Raw::Text(text) => within_length(field, text).map(Some),
             raw => Err(bad(field, &raw, Shape::Text)),
         }
     }
@@ -207,6 +207,19 @@ impl<'a> Slots<'a> {
             raw => Err(bad_word(kind, field, &raw)),
         }
     }
+}
+
+/// The longest text of a field that an event keeps, in bytes. Names go on into keys, states and records, all of
+/// which have to fit into what a broker takes.
+pub(super) const TEXT_BYTES_MAX: usize = 1024;
+
+#[inline]
+fn within_length(field: Field, text: Text<'_>) -> Result<Text<'_>, Reject> {
+    if text.len() <= TEXT_BYTES_MAX {
+        return Ok(text);
+    }
+    let sentence = format!("{} has {} bytes; a text may have {TEXT_BYTES_MAX}", field.word(), text.len());
+    Err(Reject { reason: Reason::TooLarge, sentence })
 }
 
 /// The reject of a required field that is not there.

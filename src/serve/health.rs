@@ -12,7 +12,7 @@ const BUCKETS_SECONDS: [f64; 16] =
 /// What each metric tells.
 const HELP: [(&str, &str); 20] = [
     ("callpulse_behind_records", "Records between what a worker read and the end of its inputs."),
-    ("callpulse_behind_seconds", "How long ago event time is complete up to."),
+    ("callpulse_behind_seconds", "How far event time is behind the clock, by partition; every instance shows all."),
     ("callpulse_board_records", "Records on the board that the endpoints show."),
     ("callpulse_board_unreadable_total", "Records of the KPI topic that the board could not read."),
     ("callpulse_commit_seconds", "Length of a commit."),

@@ -14,26 +14,30 @@
 
 use crate::entity::Kind;
 use crate::serve::board::{Board, Filter};
+use crate::serve::listen::{Limits, listen};
 use crate::serve::prometheus::{self, Help, Owned};
+use crate::time::EventTime;
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
-use axum::http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use metrics::gauge;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::json;
-use std::future::{Future, IntoFuture};
+use std::future::Future;
 use std::hint::black_box;
-use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
-use tokio::time::{interval, sleep, timeout};
+use tokio::sync::Semaphore;
+use tokio::time::{interval, timeout};
 
 /// What the server shows, and where it asks.
 #[derive(Clone)]
@@ -48,12 +52,13 @@ pub struct App {
     pub health: Option<PrometheusHandle>,
     /// Asked for as `Authorization: Bearer`.
     pub token: Option<Arc<str>>,
+    pub limits: Limits,
 }
 
 /// How long a request may take.
 const REQUEST: Duration = Duration::from_secs(10);
-/// How long the answers under way may take once the server is told to stop.
-const DRAIN: Duration = Duration::from_secs(5);
+/// How many answers are made at once: each may hold the whole board.
+const ANSWERS_MAX: usize = 4;
 /// How often the recorder of our own metrics tidies up.
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -68,18 +73,9 @@ Callpulse
 ";
 
 /// Serves until `shutdown` is done, then finishes the answers under way.
-pub async fn serve(listener: TcpListener, app: App, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-    let (tell, told) = oneshot::channel::<()>();
-    let health = app.health.clone();
-    let serving = axum::serve(listener, router(app)).with_graceful_shutdown(async move {
-        // A dropped sender means the same.
-        let _ = told.await;
-    });
-    let stopping = async move {
-        shutdown.await;
-        drop(tell);
-        sleep(DRAIN).await;
-    };
+pub async fn serve(listener: TcpListener, app: App, shutdown: impl Future<Output = ()>) {
+    let (health, limits) = (app.health.clone(), app.limits);
+    let serving = listen(listener, router(app), limits, shutdown);
     let upkeep = async move {
         let mut turns = interval(UPKEEP);
         loop {
@@ -90,9 +86,8 @@ pub async fn serve(listener: TcpListener, app: App, shutdown: impl Future<Output
         }
     };
     tokio::select! {
-        ended = serving.into_future() => ended,
-        () = stopping => Ok(()),
-        () = upkeep => Ok(()),
+        () = serving => {}
+        () = upkeep => {}
     }
 }
 
@@ -118,11 +113,23 @@ async fn metrics(State(app): State<App>) -> Response {
     let text = in_background(move || {
         let mut text = prometheus::render(&app.board, &(app.owned)(), &*app.help);
         if let Some(health) = &app.health {
+            tell_behind(&app.board);
             text.push_str(&health.render());
         }
         text
     });
     text.await.map_or_else(|failed| failed, |text| ([(CONTENT_TYPE, prometheus::CONTENT_TYPE)], text).into_response())
+}
+
+/// How far event time is behind the clock now, so that it grows while nothing comes from Kafka.
+fn tell_behind(board: &Board) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64;
+    for (partition, progress) in &board.read().progress {
+        if let Some(as_of) = progress.as_of.as_deref().and_then(EventTime::parse) {
+            let behind = (now - as_of.0).max(0) as f64 / 1000.0;
+            gauge!("callpulse_behind_seconds", "partition" => partition.to_string()).set(behind);
+        }
+    }
 }
 
 async fn readyz(State(app): State<App>) -> Response {
@@ -185,6 +192,9 @@ async fn json_answer(body: impl FnOnce() -> Vec<u8> + Send + 'static) -> Respons
 
 /// Work of milliseconds, off the threads that serve the others.
 async fn in_background<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Response> {
+    static ROOM: Semaphore = Semaphore::const_new(ANSWERS_MAX);
+    // Never closed.
+    let _place = ROOM.acquire().await;
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|_| problem(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be made; the log says why"))
 }
@@ -192,7 +202,11 @@ async fn in_background<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'sta
 /// What holds for every request: the token, the time it may take, and headers for browsers.
 async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     let is_open = matches!(request.uri().path(), "/livez" | "/readyz");
-    let mut response = if is_open || may_enter(&app, &request) {
+    let mut response = if !request.body().is_end_stream() {
+        // Not read, so the connection cannot go on.
+        let refusal = problem(StatusCode::PAYLOAD_TOO_LARGE, "send no body; nothing here takes one");
+        ([(CONNECTION, HeaderValue::from_static("close"))], refusal).into_response()
+    } else if is_open || may_enter(&app, &request) {
         timeout(REQUEST, next.run(request)).await.unwrap_or_else(|_| {
             problem(StatusCode::SERVICE_UNAVAILABLE, "the answer took longer than 10 s; ask for less, or later")
         })

@@ -10,4 +10,6 @@ pub mod health;
 
 pub mod subscriber;
 
+pub mod listen;
+
 pub mod http;

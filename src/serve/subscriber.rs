@@ -2,6 +2,8 @@
 
 use crate::serve::board::{Board, Change};
 use crate::stream::follow::{Followed, Source, follow};
+use crate::stream::refusal::Refusal;
+use crate::stream::stop::Stop;
 use metrics::{counter, describe_counter, describe_gauge, gauge};
 use std::io;
 use std::sync::Arc;
@@ -9,11 +11,23 @@ use std::sync::atomic::AtomicBool;
 use std::thread::{self, JoinHandle};
 use tracing::warn;
 
-/// Feeds the board from the topic, in a thread of its own, until `stop` is set.
-pub fn subscribe(source: Source, board: Arc<Board>, stop: Arc<AtomicBool>) -> io::Result<JoinHandle<()>> {
+/// Feeds the board from the topic, in a thread of its own, until `stop` is set. If the cluster does not allow
+/// it, everybody is asked to leave, and the thread ends with the reason.
+pub fn subscribe(
+    source: Source,
+    board: Arc<Board>,
+    stop: Arc<AtomicBool>,
+    leave: Stop,
+) -> io::Result<JoinHandle<Result<(), Refusal>>> {
     describe_gauge!("callpulse_board_records", "KPI records on the board");
     describe_counter!("callpulse_board_unreadable_total", "records of the KPI topic that the board could not read");
-    thread::Builder::new().name("board".into()).spawn(move || follow(&source, &stop, |followed| feed(&board, followed)))
+    thread::Builder::new().name("board".into()).spawn(move || {
+        let ended = follow(&source, &stop, |followed| feed(&board, followed));
+        if ended.is_err() {
+            leave.request();
+        }
+        ended
+    })
 }
 
 fn feed(board: &Board, followed: Followed<'_>) {

@@ -310,7 +310,10 @@ pub struct BatchRow {
     to: u32,
 }
 
-/// Bytes that are no message.
+/// The year 10000: no event happens later, and no arithmetic on times before it overflows.
+const LAST_SECOND: i64 = 253_402_300_800;
+
+/// Bytes that are no message, or say what nobody can have written.
 #[derive(Debug)]
 pub struct Damaged;
 
@@ -359,10 +362,15 @@ impl Reader {
                 _ => {}
             }
         }
+        let family = family(kind);
+        let last = if family == Some(Family::Waiting) { LAST_SECOND * 1000 } else { LAST_SECOND };
+        if !(-last..=last).contains(&at) {
+            return Err(Damaged);
+        }
         let from = facts.len() as u32;
         let both = self.keys.iter().zip(&self.amounts);
         facts.extend(both.filter_map(|(code, amount)| Some((Key::from_code(*code as u32)?, unzigzag(*amount)))));
-        Ok(BatchRow { entity, family: family(kind), at, from, to: facts.len() as u32 })
+        Ok(BatchRow { entity, family, at, from, to: facts.len() as u32 })
     }
 }
 

@@ -9,6 +9,7 @@ use super::booked::{Fates, book};
 use super::call_record;
 use super::coverage::{self, Gap};
 use super::lateness::{check_time, keep_for};
+use super::rejects;
 use super::stage::{Clock, Input, OutRecord, Output, Record, Stage};
 use crate::decode::format::Format;
 use crate::entity::{Entity, Kind};
@@ -27,6 +28,7 @@ use prost::Message;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tracing::info;
 
 /// Grows when the fold decides anything differently: what older rules booked is then taken back by
 /// what is stored, and not by booking it again.
@@ -69,6 +71,10 @@ pub struct CallsSettings {
     pub rejects: Arc<str>,
     pub calls: Arc<str>,
 }
+
+/// The longest log of a call, in bytes: what the call amounts to lies beside it in one record of the state, which
+/// has to fit into what a broker takes.
+const LOG_BYTES_MAX: usize = 250_000;
 
 /// The stage.
 pub struct Calls {
@@ -166,20 +172,7 @@ impl Calls {
 
     fn reject(&mut self, input: &Input, record: Record<'_>, reject: &Reject) {
         counter!("callpulse_rejects_total", "reason" => reject.reason.word()).increment(1);
-        let headers = vec![
-            ("reason", reject.reason.word().into()),
-            ("sentence", reject.sentence.clone().into_bytes()),
-            ("source_topic", input.topic.as_bytes().to_vec()),
-            ("source_partition", input.partition.to_string().into_bytes()),
-            ("source_offset", record.offset.to_string().into_bytes()),
-        ];
-        self.outgoing.push(OutRecord {
-            to: Output::Topic { topic: self.settings.rejects.clone(), partition: None },
-            key: record.key.map(<[u8]>::to_vec),
-            value: record.value.map(<[u8]>::to_vec),
-            headers,
-            timestamp: None,
-        });
+        self.outgoing.push(rejects::record(&self.settings.rejects, input, record, reject));
     }
 
     fn take(&mut self, input: &Input, record: Record<'_>) -> Result<(), Reject> {
@@ -253,6 +246,11 @@ impl Calls {
             EntryRef::Occupied(known) => known.into_entry(),
             EntryRef::Vacant(new) => new.insert_entry_with_key(self.key.as_str().into(), Call::default()).into_entry(),
         };
+        let bytes = call.log.as_bytes().len() + self.entry.len();
+        if LOG_BYTES_MAX < bytes {
+            let sentence = format!("the events of the call would take {bytes} bytes; is its call_id unique?");
+            return Err(Reject { reason: Reason::TooLarge, sentence });
+        }
         let before = call.log.iter().last().map(|moment| moment.time);
         let is_plain = call.judged.is_none()
             && call.booked_before.is_none()
@@ -494,6 +492,15 @@ impl Partition {
 
 impl Stage for Calls {
     const NAME: &'static str = "calls";
+
+    fn partitions(&mut self, topic: &str, count: i32) {
+        if let Some((_, known)) = self.settings.sources.iter_mut().find(|(source, _)| source == topic)
+            && *known < count
+        {
+            info!(topic, before = *known, now = count, "the topic has more partitions; numbers wait for all of them");
+            *known = count;
+        }
+    }
 
     fn open(&mut self, input: &Input) {
         self.inputs.insert(input.clone(), Partition::default());

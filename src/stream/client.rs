@@ -11,13 +11,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::Message as _;
 use rdkafka::producer::{DeliveryResult, ProducerContext};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientConfig, ClientContext, TopicPartitionList};
 use tracing::{debug, info, warn};
 
-/// How a Kafka cluster is reached.
-#[derive(Clone, Debug, Default)]
+/// How a Kafka cluster is reached. Its Debug form shows no secret.
+#[derive(Clone, Default)]
 pub struct Connection {
     /// `host:port`, several divided by commas.
     pub brokers: String,
@@ -32,6 +33,8 @@ pub enum PropertyFault {
     Kept { name: String, instead: &'static str },
     /// The client does not know the name, or refuses the value.
     Refused { name: String, why: String },
+    /// A login without saying which kind: the client would take Kerberos, which is not built in.
+    NoMechanism,
 }
 
 /// Properties that are not the operator's, each with what to do instead.
@@ -64,6 +67,28 @@ const KEPT: &[(&str, &str)] = &[
     ("partitioner", "partials and KPI records must keep their partitions"),
 ];
 
+/// What stands for a secret.
+pub const HIDDEN: &str = "(hidden)";
+
+/// Whether a property of the client library may hold something that is not for a log.
+pub fn is_secret(property: &str) -> bool {
+    let property = property.to_lowercase();
+    ["password", "secret", "key", "token", "jaas", "oauthbearer.config"].iter().any(|part| property.contains(part))
+}
+
+/// Properties as they may be seen.
+pub fn shown(properties: &BTreeMap<String, String>) -> BTreeMap<&str, &str> {
+    let shown = |(name, value)| (String::as_str(name), if is_secret(name) { HIDDEN } else { String::as_str(value) });
+    properties.iter().map(shown).collect()
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = shown(&self.properties);
+        f.debug_struct("Connection").field("brokers", &self.brokers).field("properties", &shown).finish()
+    }
+}
+
 impl Connection {
     /// Every property that cannot be used, found without a broker.
     pub fn faults(&self) -> Vec<PropertyFault> {
@@ -77,20 +102,37 @@ impl Connection {
             config.set(name, value);
             if let Err(fault) = config.create_native_config() {
                 let why = match fault {
+                    // The client would quote it.
+                    _ if is_secret(name) => "its value is not valid".to_owned(),
                     KafkaError::ClientConfig(_, why, ..) => why,
                     other => other.to_string(),
                 };
                 faults.push(PropertyFault::Refused { name: name.clone(), why });
             }
         }
+        let is_login = self
+            .properties
+            .get("security.protocol")
+            .is_some_and(|protocol| protocol.to_lowercase().starts_with("sasl"));
+        if is_login && !["sasl.mechanism", "sasl.mechanisms"].iter().any(|name| self.properties.contains_key(*name)) {
+            faults.push(PropertyFault::NoMechanism);
+        }
         faults
+    }
+
+    /// Defaults of every client.
+    fn defaults() -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set_log_level(RDKafkaLogLevel::Warning);
+        config.set("reconnect.backoff.max.ms", "500");
+        // The TLS library is built in and does not know where this system keeps its authorities.
+        config.set("ssl.ca.location", "probe");
+        config
     }
 
     /// A client that only asks: metadata, watermarks, topics.
     pub fn plain(&self) -> ClientConfig {
-        let mut config = ClientConfig::new();
-        config.set_log_level(RDKafkaLogLevel::Warning);
-        config.set("reconnect.backoff.max.ms", "500");
+        let mut config = Connection::defaults();
         for (name, value) in &self.properties {
             config.set(name, value);
         }
@@ -100,13 +142,11 @@ impl Connection {
 
     /// A reader of `group` that never joins it on its own and sees committed records only.
     pub fn reader(&self, group: &str, fetch: Fetch) -> ClientConfig {
-        let mut config = ClientConfig::new();
-        config.set_log_level(RDKafkaLogLevel::Warning);
+        let mut config = Connection::defaults();
         let (bytes, wait) = match fetch {
             Fetch::Large => ("65536", "10"),
             Fetch::Small => ("1", "50"),
         };
-        config.set("reconnect.backoff.max.ms", "500");
         config.set("fetch.min.bytes", bytes);
         config.set("fetch.wait.max.ms", wait);
         config.set("fetch.queue.backoff.ms", "5");
@@ -129,9 +169,7 @@ impl Connection {
 
     /// The transactional writer `id`.
     pub fn writer(&self, id: &str) -> ClientConfig {
-        let mut config = ClientConfig::new();
-        config.set_log_level(RDKafkaLogLevel::Warning);
-        config.set("reconnect.backoff.max.ms", "500");
+        let mut config = Connection::defaults();
         // The raw flush of a commit ignores lingering, so this only gathers.
         config.set("linger.ms", "5");
         config.set("compression.type", "lz4");
@@ -170,11 +208,31 @@ pub struct Context {
     unreachable: AtomicBool,
     /// The newest error that no call returned.
     last: Mutex<Option<(RDKafkaErrorCode, String)>>,
+    /// Why no broker answered the last attempt.
+    away: Mutex<String>,
+    /// The topic that nothing could be written to for want of a right.
+    denied: Mutex<Option<String>>,
+    /// The first record since somebody asked that is larger than its topic takes.
+    oversized: Mutex<Option<Oversized>>,
+}
+
+/// A record that its topic does not take, and would not take again.
+#[derive(Clone, Debug)]
+pub struct Oversized {
+    pub topic: String,
+    pub bytes: usize,
 }
 
 impl Context {
     pub fn new(name: impl Into<String>) -> Context {
-        Context { name: name.into(), unreachable: AtomicBool::new(false), last: Mutex::new(None) }
+        Context {
+            name: name.into(),
+            unreachable: AtomicBool::new(false),
+            last: Mutex::new(None),
+            away: Mutex::new(String::new()),
+            denied: Mutex::new(None),
+            oversized: Mutex::new(None),
+        }
     }
 
     /// Kafka answered.
@@ -193,9 +251,28 @@ impl Context {
         self.last.lock().ok()?.take()
     }
 
+    /// Why no broker answered the last attempt; empty if one did.
+    pub fn why_away(&self) -> String {
+        self.away.lock().map(|away| away.clone()).unwrap_or_default()
+    }
+
+    /// The topic that nothing could be written to for want of a right, taken out.
+    pub fn take_denied(&self) -> Option<String> {
+        self.denied.lock().ok()?.take()
+    }
+
+    /// The first record larger than its topic takes since this was asked last, taken out.
+    pub fn take_oversized(&self) -> Option<Oversized> {
+        self.oversized.lock().ok()?.take()
+    }
+
     /// Notes an error; a broker that is away is told once until it answers again.
     pub fn note(&self, code: Option<RDKafkaErrorCode>, reason: &str) {
         if code.is_some_and(is_transport) {
+            // That all are away is no reason.
+            if let (Ok(mut away), false) = (self.away.lock(), code == Some(RDKafkaErrorCode::AllBrokersDown)) {
+                reason.clone_into(&mut away);
+            }
             if !self.unreachable.swap(true, Ordering::Relaxed) {
                 warn!(client = self.name, reason, "kafka does not answer; trying again");
             }
@@ -214,24 +291,15 @@ pub fn is_transport(code: RDKafkaErrorCode) -> bool {
     matches!(code, BrokerTransportFailure | AllBrokersDown | Resolve | OperationTimedOut)
 }
 
-/// The cluster says no, and will say no again.
-pub fn is_refusal(code: RDKafkaErrorCode) -> bool {
-    use RDKafkaErrorCode as Code;
-    matches!(
-        code,
-        Code::TopicAuthorizationFailed
-            | Code::GroupAuthorizationFailed
-            | Code::ClusterAuthorizationFailed
-            | Code::TransactionalIdAuthorizationFailed
-            | Code::SaslAuthenticationFailed
-            | Code::UnsupportedSASLMechanism
-            | Code::Authentication
-            | Code::InvalidTransactionTimeout
-    )
-}
-
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        // The one place where the client names the topic.
+        if facility == "ADDPARTS" && line.contains("Topic authorization failed") {
+            let topic = line.split('"').nth(1).map(str::to_owned);
+            if let Ok(mut denied) = self.denied.lock() {
+                *denied = topic;
+            }
+        }
         match level {
             // Failed connections come as error events too, which `note` tells once; failed transactions are
             // tried again.
@@ -275,8 +343,13 @@ impl ProducerContext for Context {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        if let Err((error, _)) = result {
-            debug!(client = self.name, %error, "record not delivered; its transaction cannot be committed");
+        let Err((error, record)) = result else { return };
+        debug!(client = self.name, %error, topic = record.topic(), "record not delivered; its transaction cannot be committed");
+        if let (Some(RDKafkaErrorCode::MessageSizeTooLarge), Ok(mut first)) =
+            (error.rdkafka_error_code(), self.oversized.lock())
+        {
+            let (topic, bytes) = (record.topic().to_owned(), record.payload().map_or(0, <[u8]>::len));
+            first.get_or_insert(Oversized { topic, bytes });
         }
     }
 }
@@ -288,6 +361,11 @@ impl fmt::Display for PropertyFault {
                 write!(f, "kafka property {name} is not yours to set: {instead}")
             }
             PropertyFault::Refused { name, why } => write!(f, "kafka property {name} cannot be used: {why}"),
+            PropertyFault::NoMechanism => write!(
+                f,
+                "kafka property sasl.mechanism is missing beside security.protocol; write PLAIN, SCRAM-SHA-256 or \
+                 SCRAM-SHA-512"
+            ),
         }
     }
 }
@@ -314,6 +392,31 @@ mod tests {
             let faults = faults(name, "1");
             assert!(matches!(&faults[..], [PropertyFault::Kept { .. }]), "{name}");
         }
+    }
+
+    #[test]
+    fn a_login_needs_a_mechanism() {
+        assert_eq!(faults("security.protocol", "SASL_SSL"), [PropertyFault::NoMechanism]);
+        assert_eq!(faults("security.protocol", "SSL"), []);
+        assert_eq!(faults("sasl.mechanism", "SCRAM-SHA-512"), []);
+    }
+
+    #[test]
+    fn neither_debug_form_nor_a_fault_shows_a_secret() {
+        let secrets = [("sasl.password", "hunter2"), ("ssl.key.password", "hunter2"), ("ssl.key.pem", "hunter2")];
+        let properties = secrets.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let connection = Connection { brokers: "127.0.0.1:1".into(), properties: properties.into() };
+        let seen = format!("{connection:?} {:?}", connection.faults());
+        assert!(seen.contains("sasl.password") && !seen.contains("hunter2"), "{seen}");
+    }
+
+    #[test]
+    fn authorities_are_looked_for_where_systems_keep_them_unless_said() {
+        let mut connection = Connection::default();
+        assert_eq!(connection.plain().get("ssl.ca.location"), Some("probe"));
+        connection.properties.insert("ssl.ca.location".into(), "ours.pem".into());
+        let clients = [connection.plain(), connection.reader("g", Fetch::Small), connection.writer("t")];
+        assert!(clients.iter().all(|config| config.get("ssl.ca.location") == Some("ours.pem")));
     }
 
     #[test]

@@ -130,6 +130,13 @@ impl Consumer {
         self.client.committed_offsets(partitions, timeout)
     }
 
+    /// How many partitions a topic has; 0 if there is none of this name.
+    pub fn partitions(&self, topic: &str, timeout: Duration) -> KafkaResult<i32> {
+        let metadata = self.client.fetch_metadata(Some(topic), Timeout::After(timeout))?;
+        let found = metadata.topics().iter().find(|found| found.name() == topic);
+        Ok(found.map_or(0, |found| found.partitions().len() as i32))
+    }
+
     /// The end of the partition as the last fetch saw it, without asking the broker.
     pub fn end_seen(&self, topic: &CStr, partition: i32) -> Option<i64> {
         let (mut low, mut high) = (-1, -1);

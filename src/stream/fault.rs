@@ -4,7 +4,8 @@ use std::fmt;
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use super::client::{PropertyFault, is_refusal};
+use super::client::PropertyFault;
+use super::refusal::{Refusal, is_refusal};
 use super::stage::Input;
 use super::topics::Problem;
 
@@ -26,7 +27,7 @@ pub enum WorkerError {
     /// There is state for an input, and no committed offset that it stands for.
     OffsetsGone { input: Input, group: String },
     /// The cluster refuses who we say we are, or what we want to do.
-    Refused { doing: &'static str, code: RDKafkaErrorCode, subject: String },
+    Refused(Refusal),
     /// Another program runs under the same name.
     SameName { member: String },
     /// A record to be written is larger than the topic or the client allows.
@@ -39,7 +40,9 @@ impl fmt::Display for WorkerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             WorkerError::Property(fault) => write!(f, "{fault}"),
-            WorkerError::Client(why) => write!(f, "kafka client could not be made: {why}"),
+            WorkerError::Client(why) => {
+                write!(f, "kafka client could not be made: {why}; check [kafka.properties]")
+            }
             WorkerError::Topic(problem) => write!(f, "{problem}"),
             WorkerError::Grown { input, expected } => write!(
                 f,
@@ -66,11 +69,7 @@ impl fmt::Display for WorkerError {
                  those of an idle group after offsets.retention.minutes); raise [engine] generation to rebuild",
                 input.topic, input.partition
             ),
-            WorkerError::Refused { doing, code, subject } => write!(
-                f,
-                "kafka refuses {doing} for {subject}: {code}; check [kafka.properties] and the ACLs listed by \
-                 `callpulse topics`"
-            ),
+            WorkerError::Refused(refusal) => write!(f, "{refusal}"),
             WorkerError::SameName { member } => write!(
                 f,
                 "another program keeps taking the name {member}; give each instance its own [engine] instance"
@@ -113,7 +112,13 @@ pub(super) fn judge(error: &KafkaError, doing: &'static str, subject: &str) -> C
         _ => format!("{doing}: {error}"),
     };
     match error.rdkafka_error_code() {
-        Some(code) if is_refusal(code) => Cause::End(WorkerError::Refused { doing, code, subject: subject.to_owned() }),
+        Some(code) if is_refusal(code) => {
+            let said = match error {
+                KafkaError::Transaction(inner) => inner.string(),
+                _ => String::new(),
+            };
+            Cause::End(WorkerError::Refused(Refusal { code, doing, subject: subject.to_owned(), said }))
+        }
         Some(Code::Fenced | Code::ProducerFenced | Code::FencedInstanceId | Code::InvalidProducerEpoch) => {
             Cause::Fenced(text)
         }

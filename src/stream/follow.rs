@@ -4,7 +4,6 @@
 //! instance reads everything. A broker that is away, a topic that is not there yet and partitions that
 //! are added later are waited for.
 
-use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::Message;
@@ -13,15 +12,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
+
+use super::client::{Connection, Context};
+use super::refusal::{Refusal, is_login, is_refusal};
 
 /// What is followed.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// `host:port`, more separated by commas.
-    pub brokers: String,
-    /// Further librdkafka properties, such as those of TLS and SASL.
-    pub properties: BTreeMap<String, String>,
+    pub connection: Connection,
+    /// A name for a group, which is looked for and never joined: without one the client assigns nothing.
+    pub group: String,
     pub topic: String,
 }
 
@@ -44,15 +45,26 @@ const ASK_AGAIN: Duration = Duration::from_secs(1);
 const LOOK_FOR_PARTITIONS: Duration = Duration::from_secs(60);
 
 /// Calls `on` for every record until `stop` is set. A client that failed for good is replaced by a new
-/// one, which goes on where the last one was.
-pub fn follow(source: &Source, stop: &AtomicBool, mut on: impl FnMut(Followed<'_>)) {
+/// one, which goes on where the last one was. Errs if the cluster does not allow it.
+pub fn follow(source: &Source, stop: &AtomicBool, mut on: impl FnMut(Followed<'_>)) -> Result<(), Refusal> {
     let mut place = Place::default();
     while !stop.load(Ordering::Relaxed) {
         if let Err(error) = follow_with_one_client(source, stop, &mut place, &mut on) {
+            if let Some(code) = error.rdkafka_error_code().filter(|code| is_denial(*code)) {
+                let subject =
+                    if code == RDKafkaErrorCode::GroupAuthorizationFailed { &source.group } else { &source.topic };
+                return Err(Refusal { code, doing: "to read", subject: subject.clone(), said: String::new() });
+            }
             warn!(topic = source.topic, %error, "reader failed and starts anew");
             wait(ASK_AGAIN, stop);
         }
     }
+    Ok(())
+}
+
+/// The cluster does not allow it. A login that fails may be a broker that starts.
+fn is_denial(code: RDKafkaErrorCode) -> bool {
+    is_refusal(code) && !is_login(code)
 }
 
 /// How far the reading is.
@@ -92,8 +104,9 @@ fn follow_with_one_client(
                 }
             }
             Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => return Err(error),
+            Some(Err(error)) if error.rdkafka_error_code().is_some_and(is_denial) => return Err(error),
             // The client tries these again by itself.
-            Some(Err(error)) => warn!(topic = source.topic, %error, "reading is held up"),
+            Some(Err(error)) => debug!(topic = source.topic, %error, "reading is held up"),
             None => {}
         }
         if asked.elapsed() >= LOOK_FOR_PARTITIONS {
@@ -110,15 +123,10 @@ fn follow_with_one_client(
     Ok(())
 }
 
-fn client(source: &Source) -> KafkaResult<BaseConsumer> {
-    let mut config = ClientConfig::new();
-    for (name, value) in &source.properties {
-        config.set(name, value);
-    }
+fn client(source: &Source) -> KafkaResult<BaseConsumer<Context>> {
+    let mut config = source.connection.plain();
     config
-        .set("bootstrap.servers", &source.brokers)
-        // The client assigns nothing without a name for a group; none is joined, nothing committed.
-        .set("group.id", "callpulse-follow")
+        .set("group.id", &source.group)
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
         .set("isolation.level", "read_committed")
@@ -127,11 +135,11 @@ fn client(source: &Source) -> KafkaResult<BaseConsumer> {
         .set("allow.auto.create.topics", "false")
         .set("fetch.queue.backoff.ms", "10")
         .set("queued.max.messages.kbytes", "16384")
-        .create()
+        .create_with_context(Context::new("board"))
 }
 
 /// How many partitions the topic has, once it has any; none if `stop` was set before.
-fn wait_for_topic(consumer: &BaseConsumer, source: &Source, stop: &AtomicBool) -> Option<i32> {
+fn wait_for_topic(consumer: &BaseConsumer<Context>, source: &Source, stop: &AtomicBool) -> Option<i32> {
     while !stop.load(Ordering::Relaxed) {
         match partition_count(consumer, source) {
             Ok(count) => return Some(count),
@@ -142,7 +150,7 @@ fn wait_for_topic(consumer: &BaseConsumer, source: &Source, stop: &AtomicBool) -
     None
 }
 
-fn partition_count(consumer: &BaseConsumer, source: &Source) -> KafkaResult<i32> {
+fn partition_count(consumer: &BaseConsumer<Context>, source: &Source) -> KafkaResult<i32> {
     let metadata = consumer.fetch_metadata(Some(&source.topic), QUESTION)?;
     let topic = metadata.topics().iter().find(|topic| topic.name() == source.topic);
     match topic.map(|topic| (topic.error(), topic.partitions().len())) {
@@ -154,7 +162,7 @@ fn partition_count(consumer: &BaseConsumer, source: &Source) -> KafkaResult<i32>
 
 /// Adds partitions to what is read, each from where the reading was.
 fn assign(
-    consumer: &BaseConsumer,
+    consumer: &BaseConsumer<Context>,
     source: &Source,
     place: &mut Place,
     partitions: std::ops::Range<i32>,
@@ -181,6 +189,7 @@ fn wait(length: Duration, stop: &AtomicBool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rdkafka::config::ClientConfig;
     use rdkafka::mocking::MockCluster;
     use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
     use rdkafka::types::RDKafkaRespErr;
@@ -216,11 +225,11 @@ mod tests {
 
         /// What a follower sees, in words: `partition@offset key=value`, or `caught up`.
         fn follow(&self, stop: &Arc<AtomicBool>) -> (Receiver<String>, thread::JoinHandle<()>) {
-            let source = Source {
+            let connection = Connection {
                 brokers: self.cluster.bootstrap_servers(),
                 properties: BTreeMap::from([("reconnect.backoff.max.ms".into(), "100".into())]),
-                topic: "kpis".into(),
             };
+            let source = Source { connection, group: "follow".into(), topic: "kpis".into() };
             let (tell, told) = channel();
             let stop = stop.clone();
             let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or(b"none")).into_owned();
@@ -233,7 +242,8 @@ mod tests {
                             format!("{partition}@{offset} {}={}", text(key), text(value))
                         }
                     });
-                });
+                })
+                .expect("nobody is refused here");
             });
             (told, thread)
         }

@@ -471,7 +471,6 @@ impl Board {
         // Before every source has a mark nothing is known, and nothing is published.
         let Some(as_of) = self.marks.as_of() else { return };
         let behind_ms = (clock.wall_ms - as_of.0).max(0);
-        gauge!("callpulse_behind_seconds", "partition" => input.partition.to_string()).set(behind_ms as f64 / 1000.0);
         gauge!("callpulse_entities", "partition" => input.partition.to_string()).set(self.accounts.len() as f64);
         let is_silent = |(topic, after): &&(String, Span)| {
             let last = self.marks.log_time_of(topic);

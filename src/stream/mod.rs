@@ -13,6 +13,8 @@ pub mod stop;
 
 pub mod status;
 
+pub mod refusal;
+
 pub mod topics;
 
 mod transaction;
@@ -42,6 +44,8 @@ mod lateness;
 mod agent_rows;
 
 mod booked;
+
+mod rejects;
 
 pub mod calls;
 

@@ -75,6 +75,11 @@ impl<S: Stage> Run<'_, S> {
         }
         let begun = Instant::now();
         self.status.change(S::NAME, self.settings.worker, |worker| worker.phase = Phase::Restoring);
+        for topic in &self.settings.inputs {
+            let ask = || self.consumer.partitions(topic, Duration::from_secs(5));
+            let count = patiently(self.stop, "to count partitions", topic, ask)?;
+            self.stage.partitions(topic, count);
+        }
         for input in inputs {
             self.check_known(input)?;
             self.stage.open(input);

@@ -12,8 +12,9 @@ use rdkafka::{Offset, TopicPartitionList};
 use tracing::warn;
 
 use super::client::{Context, is_transport};
-use super::consumer::{Consumer, Polled, c_name};
+use super::consumer::{Consumer, Place, Polled, c_name};
 use super::fault::{Cause, WorkerError, judge};
+use super::refusal::is_login;
 use super::stage::{Clock, Input, OutRecord, Output, Stage};
 use super::status::{InputStatus, Meters, Phase, Status};
 use super::stop::Stop;
@@ -227,7 +228,7 @@ impl<'a, S: Stage> Run<'a, S> {
                 }
                 Polled::Failed { code, fatal, reason, place } => {
                     self.consumer.context().note(Some(code), &reason);
-                    failed(code, fatal, &reason, place.is_some(), &self.settings.group(S::NAME))?;
+                    failed(code, fatal, reason, place, &self.settings.group(S::NAME))?;
                 }
                 Polled::Assigned(partitions) => {
                     turn = Turn::Assigned(partitions);
@@ -346,6 +347,7 @@ impl<'a, S: Stage> Run<'a, S> {
         self.meters.behind.set(behind as f64);
         self.status.change(S::NAME, self.settings.worker, |worker| {
             worker.phase = if joined { Phase::Running } else { Phase::Starting };
+            worker.told = Some(clock.now);
             worker.inputs = inputs;
         });
     }
@@ -372,16 +374,19 @@ fn is_suspect(memory: &Memory, input: &Input, offset: i64) -> bool {
 }
 
 /// What an error event means for the run.
-fn failed(code: RDKafkaErrorCode, fatal: bool, reason: &str, of_partition: bool, group: &str) -> Result<(), Cause> {
+fn failed(code: RDKafkaErrorCode, fatal: bool, reason: String, place: Option<Place>, group: &str) -> Result<(), Cause> {
     use RDKafkaErrorCode as Code;
     if is_transport(code) {
         return Ok(());
     }
-    match judge(&KafkaError::MessageConsumption(code), "to read", group) {
+    let of_partition = place.is_some();
+    let subject = place.map_or(group.into(), |place| String::from_utf8_lossy(place.topic()).into_owned());
+    match judge(&KafkaError::MessageConsumption(code), "to read", &subject) {
         // The connection may be refused for a moment while a broker starts; topics and groups are not.
-        Cause::End(_) if matches!(code, Code::Authentication | Code::SaslAuthenticationFailed) => Ok(()),
+        Cause::End(_) if is_login(code) => Ok(()),
         cause @ (Cause::End(_) | Cause::Fenced(_)) => Err(cause),
-        _ if fatal || of_partition || code == Code::PollExceeded => {
+        // Whether the topic is gone for good is found out by looking for it.
+        _ if fatal || of_partition || matches!(code, Code::PollExceeded | Code::UnknownTopicOrPartition) => {
             Err(Cause::Anew(format!("reading failed: {reason}")))
         }
         _ => Ok(()),
@@ -401,6 +406,8 @@ fn check_topics(settings: &WorkerSettings, stop: &Stop) -> Result<i32, Cause> {
             Err(TopicsError::Unreachable { cause, .. }) => {
                 return Err(judge(&cause, "to look for the topics", &settings.connection.brokers));
             }
+            Err(TopicsError::Refused(refusal)) => return Err(Cause::End(WorkerError::Refused(refusal))),
+            Err(TopicsError::Client(why)) => return Err(Cause::End(WorkerError::Client(why.to_string()))),
             Err(error) => return Err(Cause::Anew(error.to_string())),
         }
         if stop.wait(Duration::from_millis(200)) {

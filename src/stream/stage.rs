@@ -51,11 +51,14 @@ pub struct OutRecord {
     pub timestamp: Option<i64>,
 }
 
-/// What a stage does. Calls come in this order for each input: `open`, `load`*, `resume`, then
+/// What a stage does. Calls come in this order for each input: `partitions`, `open`, `load`*, `resume`, then
 /// `apply`, `reached_end`, `collect` and `committed` in turns, and `close`.
 pub trait Stage {
     /// Stands in the group, the transactional id, the state topic and the metrics.
     const NAME: &'static str;
+
+    /// How many partitions an input topic has, told with each assignment: it may grow.
+    fn partitions(&mut self, _topic: &str, _count: i32) {}
 
     /// The input was assigned: begin with nothing known of it.
     fn open(&mut self, input: &Input);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
@@ -35,6 +36,8 @@ pub struct WorkerStatus {
     pub inputs: Vec<InputStatus>,
     /// Epoch milliseconds of its last commit.
     pub last_commit_ms: Option<i64>,
+    /// When it last said so; a running worker does every second.
+    pub told: Option<Instant>,
     /// Why it last started anew, or ended.
     pub last_error: Option<String>,
     pub restarts: u64,

@@ -15,12 +15,16 @@ use rdkafka::admin::{
 };
 use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use super::client::{Connection, Context, is_refusal};
+use super::client::{Connection, Context};
+use super::refusal::{Refusal, TO_FIND, TO_READ_SETTINGS, is_refusal};
 
 /// How long a question to the cluster may take.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How long to listen for what a client tells beside its answers, before it is asked again.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// A topic as it has to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,8 +47,19 @@ pub enum Problem {
 /// Why the cluster could not be asked, or refused to make a topic.
 #[derive(Debug)]
 pub enum TopicsError {
-    Unreachable { brokers: String, cause: KafkaError },
-    NotMade { topic: String, code: RDKafkaErrorCode },
+    /// `said` is the client's reason, if it gave one.
+    Unreachable {
+        brokers: String,
+        cause: Box<KafkaError>,
+        said: String,
+    },
+    Refused(Refusal),
+    /// A client could not be made.
+    Client(KafkaError),
+    NotMade {
+        topic: String,
+        code: RDKafkaErrorCode,
+    },
     Problem(Problem),
 }
 
@@ -54,7 +69,7 @@ pub fn partition_counts(connection: &Connection, topics: &[&str]) -> Result<Vec<
     topics
         .iter()
         .map(|topic| {
-            let count = partitions(&client, topic).map_err(|cause| unreachable(connection, cause))?;
+            let count = partitions(connection, &client, topic)?;
             let missing = || TopicsError::Problem(Problem::Missing { topic: (*topic).to_owned() });
             Ok(((*topic).to_owned(), count.ok_or_else(missing)?))
         })
@@ -78,7 +93,9 @@ pub fn check(connection: &Connection, specs: &[TopicSpec]) -> Result<Vec<Problem
     };
     for (spec, described) in wanted.iter().zip(described) {
         let described = described.map_err(|code| unreachable(connection, KafkaError::AdminOp(code)))?;
-        let has = described.get("cleanup.policy").and_then(|entry| entry.value.clone()).unwrap_or_default();
+        // Who may not read the settings gets an answer without any.
+        let denied = || refused(RDKafkaErrorCode::TopicAuthorizationFailed, TO_READ_SETTINGS, &spec.name);
+        let has = described.get("cleanup.policy").and_then(|entry| entry.value.clone()).ok_or_else(denied)?;
         let wants = &spec.config["cleanup.policy"];
         if parts(&has) != parts(wants) {
             problems.push(Problem::Policy { topic: spec.name.clone(), has, wants: wants.clone() });
@@ -110,7 +127,7 @@ pub fn existence<'a>(
     let client = client(connection)?;
     let mut problems = Vec::new();
     for (topic, wants) in topics {
-        match partitions(&client, topic).map_err(|cause| unreachable(connection, cause))? {
+        match partitions(connection, &client, topic)? {
             None => problems.push(Problem::Missing { topic: topic.to_owned() }),
             Some(has) => {
                 if let Some(wants) = wants.filter(|&wants| wants != has) {
@@ -131,7 +148,7 @@ pub fn create_missing(
     let client = client(connection)?;
     let mut missing = Vec::new();
     for spec in specs {
-        if partitions(&client, &spec.name).map_err(|cause| unreachable(connection, cause))?.is_none() {
+        if partitions(connection, &client, &spec.name)?.is_none() {
             missing.push(spec);
         }
     }
@@ -155,9 +172,7 @@ pub fn create_missing(
     // The cluster answers before every broker knows; whoever comes next would find them missing.
     let until = Instant::now() + PATIENCE;
     for name in &made {
-        while partitions(&client, name).map_err(|cause| unreachable(connection, cause))?.is_none()
-            && Instant::now() < until
-        {
+        while partitions(connection, &client, name)?.is_none() && Instant::now() < until {
             thread::sleep(Duration::from_millis(20));
         }
     }
@@ -183,10 +198,16 @@ fn made(result: TopicResult) -> Option<Result<String, TopicsError>> {
 }
 
 /// How many partitions the topic has; none if there is no such topic.
-fn partitions(client: &BaseConsumer<Context>, topic: &str) -> KafkaResult<Option<i32>> {
+fn partitions(
+    connection: &Connection,
+    client: &BaseConsumer<Context>,
+    topic: &str,
+) -> Result<Option<i32>, TopicsError> {
     let until = Instant::now() + PATIENCE;
+    // Who is refused shall not wait long to hear it.
+    let mut patience = Duration::from_secs(2);
     loop {
-        let answer = client.fetch_metadata(Some(topic), Duration::from_secs(5)).and_then(|metadata| {
+        let answer = client.fetch_metadata(Some(topic), patience).and_then(|metadata| {
             let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
                 return Ok(None);
             };
@@ -196,30 +217,37 @@ fn partitions(client: &BaseConsumer<Context>, topic: &str) -> KafkaResult<Option
                 Some(code) => Err(KafkaError::MetadataFetch(code)),
             }
         });
+        let cause = match answer {
+            Ok(count) => return Ok(count),
+            Err(cause) => cause,
+        };
         // Who is refused at the door hears it beside the answer, which is only that there was none.
-        client.poll(Duration::ZERO);
-        if let (Err(_), Some((code, _))) = (&answer, client.context().take_last().filter(|last| is_refusal(last.0))) {
-            return Err(KafkaError::Global(code));
+        while client.poll(PAUSE).is_some() {}
+        if let Some((code, said)) = client.context().take_last().filter(|last| is_refusal(last.0)) {
+            return Err(TopicsError::Refused(Refusal { code, doing: TO_FIND, subject: topic.to_owned(), said }));
         }
-        match answer {
-            Err(error) if Instant::now() < until && !refused(&error) => thread::sleep(Duration::from_millis(50)),
-            answer => return answer,
+        if let Some(code) = cause.rdkafka_error_code().filter(|code| is_refusal(*code)) {
+            return Err(refused(code, TO_FIND, topic));
         }
+        if until <= Instant::now() {
+            let (brokers, said) = (connection.brokers.clone(), client.context().why_away());
+            let cause = Box::new(cause);
+            return Err(TopicsError::Unreachable { brokers, cause, said });
+        }
+        patience = Duration::from_secs(5);
     }
 }
 
-fn refused(error: &KafkaError) -> bool {
-    error.rdkafka_error_code().is_some_and(is_refusal)
+fn refused(code: RDKafkaErrorCode, doing: &'static str, topic: &str) -> TopicsError {
+    TopicsError::Refused(Refusal { code, doing, subject: topic.to_owned(), said: String::new() })
 }
 
 fn client(connection: &Connection) -> Result<BaseConsumer<Context>, TopicsError> {
-    BaseConsumer::from_config_and_context(&connection.plain(), Context::new("topics"))
-        .map_err(|cause| unreachable(connection, cause))
+    BaseConsumer::from_config_and_context(&connection.plain(), Context::new("topics")).map_err(TopicsError::Client)
 }
 
 fn admin(connection: &Connection) -> Result<AdminClient<Context>, TopicsError> {
-    AdminClient::from_config_and_context(&connection.plain(), Context::new("topics"))
-        .map_err(|cause| unreachable(connection, cause))
+    AdminClient::from_config_and_context(&connection.plain(), Context::new("topics")).map_err(TopicsError::Client)
 }
 
 fn options() -> AdminOptions {
@@ -227,7 +255,7 @@ fn options() -> AdminOptions {
 }
 
 fn unreachable(connection: &Connection, cause: KafkaError) -> TopicsError {
-    TopicsError::Unreachable { brokers: connection.brokers.clone(), cause }
+    TopicsError::Unreachable { brokers: connection.brokers.clone(), cause: Box::new(cause), said: String::new() }
 }
 
 /// The policy's words; their order has no meaning.
@@ -277,8 +305,17 @@ impl fmt::Display for Problem {
 impl fmt::Display for TopicsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            TopicsError::Unreachable { brokers, cause } => {
-                write!(f, "kafka at {brokers} did not answer: {cause}; check [kafka] brokers and [kafka.properties]")
+            TopicsError::Unreachable { brokers, cause, said } => {
+                let why = if said.is_empty() { cause.to_string() } else { said.clone() };
+                write!(
+                    f,
+                    "kafka at {brokers} did not answer: {why}; check [kafka] brokers, and in [kafka.properties] \
+                     security.protocol and, if the broker asks for a certificate, ssl.keystore.location"
+                )
+            }
+            TopicsError::Refused(refusal) => write!(f, "{refusal}"),
+            TopicsError::Client(why) => {
+                write!(f, "kafka client could not be made: {why}; check [kafka.properties]")
             }
             TopicsError::NotMade { topic, code } => write!(
                 f,
@@ -293,7 +330,8 @@ impl fmt::Display for TopicsError {
 impl std::error::Error for TopicsError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            TopicsError::Unreachable { cause, .. } => Some(cause),
+            TopicsError::Unreachable { cause, .. } => Some(&**cause),
+            TopicsError::Client(cause) => Some(cause),
             _ => None,
         }
     }

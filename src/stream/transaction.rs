@@ -14,17 +14,21 @@ use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientConfig, TopicPartitionList};
 use tracing::{debug, warn};
 
-use super::client::{Context, is_refusal, is_transport};
+use super::client::{Context, Oversized, is_transport};
 use super::consumer::Consumer;
 use super::fault::{Cause, WorkerError, judge};
+use super::refusal::{Refusal, TO_WRITE, is_refusal};
 use super::stage::{Input, OutRecord, Output};
 use super::stop::Stop;
 
 /// How long each step of a transaction may take before the worker gives it up.
 const STEP: Duration = Duration::from_secs(10);
 
-/// The same when leaving, which has ten seconds for everything.
+/// A step when leaving, which has ten seconds for everything.
 const LAST_STEP: Duration = Duration::from_secs(3);
+
+/// The longest wait for records to be written between two looks at those that were not.
+const FLUSH_MS: i32 = 50;
 
 /// The writer of one worker.
 pub(super) struct Transactions {
@@ -71,13 +75,14 @@ impl Transactions {
                 }
                 Err(error) => {
                     self.producer.poll(Duration::ZERO);
-                    if let Some((code, _)) = self.producer.client().context().take_last().filter(|l| is_refusal(l.0)) {
-                        let (doing, subject) = ("to begin transactions", self.id.clone());
-                        return Err(Cause::End(WorkerError::Refused { doing, code, subject }));
+                    let last = self.producer.client().context().take_last();
+                    if let Some((code, said)) = last.filter(|last| is_refusal(last.0)) {
+                        let (doing, subject) = ("to begin transactions as", self.id.clone());
+                        return Err(Cause::End(WorkerError::Refused(Refusal { code, doing, subject, said })));
                     }
                     let again = matches!(&error, KafkaError::Transaction(inner) if inner.is_retriable());
                     if !again {
-                        return Err(judge(&error, "to begin transactions", &self.id));
+                        return Err(judge(&error, "to begin transactions as", &self.id));
                     }
                     self.producer.client().context().note(error.rdkafka_error_code(), "begin transactions");
                     if stop.wait(Duration::from_millis(100)) {
@@ -111,6 +116,9 @@ impl Transactions {
                 Err(Failure::Abortable(why)) => why,
                 Err(Failure::Given(cause)) => return Err(cause),
             };
+            if let Some(Oversized { topic, bytes }) = self.producer.client().context().take_oversized() {
+                return Err(Cause::End(WorkerError::TooLarge { topic, bytes }));
+            }
             aborts += 1;
             debug!(id = self.id, why, "transaction aborted; trying again");
             self.drain()?;
@@ -141,13 +149,19 @@ impl Transactions {
                 .send_offsets_to_transaction(offsets, &metadata, self.step)
                 .map_err(|error| self.failed(&error, "to commit offsets"))?;
         }
-        // The raw flush ignores lingering and ends when nothing is left, where the wrapped one sleeps.
+        let until = Instant::now() + self.step;
+        // The raw flush ignores lingering and ends when nothing is left, where the wrapped one sleeps. What could
+        // not be written is left until it is told, which the poll is for.
         // SAFETY: the producer is alive.
-        let flushed = unsafe { native::rd_kafka_flush(self.producer.client().native_ptr(), millis(self.step)) };
-        self.producer.poll(Duration::ZERO);
-        if flushed != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
-            return Err(Failure::Given(Cause::Anew("records were not written in time".into())));
+        while unsafe { native::rd_kafka_flush(self.producer.client().native_ptr(), FLUSH_MS) }
+            != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR
+        {
+            self.producer.poll(Duration::ZERO);
+            if until < Instant::now() {
+                return Err(Failure::Given(Cause::Anew("records were not written in time".into())));
+            }
         }
+        self.producer.poll(Duration::ZERO);
         self.producer.commit_transaction(self.step).map_err(|error| self.failed(&error, "to commit a transaction"))
     }
 
@@ -208,6 +222,14 @@ impl Transactions {
             };
         };
         let code = inner.code();
+        if code == RDKafkaErrorCode::TopicAuthorizationFailed {
+            self.producer.poll(Duration::ZERO);
+            // Offsets are of topics that are read.
+            if let Some(topic) = self.producer.client().context().take_denied() {
+                let refusal = Refusal { code, doing: TO_WRITE, subject: topic, said: inner.string() };
+                return Failure::Given(Cause::End(WorkerError::Refused(refusal)));
+            }
+        }
         if is_refusal(code) || inner.is_fatal() || is_transport(code) || code == RDKafkaErrorCode::RequestTimedOut {
             return Failure::Given(judge(error, doing, &self.id));
         }
@@ -233,8 +255,4 @@ impl Transactions {
         self.producer.poll(Duration::ZERO);
         Ok(())
     }
-}
-
-fn millis(time: Duration) -> i32 {
-    i32::try_from(time.as_millis()).unwrap_or(i32::MAX)
 }

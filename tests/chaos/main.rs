@@ -5,7 +5,7 @@
 //! CHAOS_SEEDS=1..9 CHAOS_FAULTS=400 CHAOS_RATE=5000 cargo test --release --test chaos -- --nocapture
 //! ```
 //!
-//! A plan of faults follows from its seed (`plan`). Meanwhile events come in (`load`), with odd seeds as they
+//! Single faults and what follows from each are in `single`. A plan of faults follows from its seed (`plan`). Meanwhile events come in (`load`), with odd seeds as they
 //! happen, with even seeds those of days gone by: repeated, in disorder, some of them late. A reader of committed
 //! records watches all the time; when all is quiet again every key of the KPI topics, the call records and
 //! the rejects are compared. Each run leaves a report, `chaos/seed-N.md`, beside the build.
@@ -20,6 +20,7 @@ mod load;
 mod oracle;
 mod plan;
 mod proxy;
+mod single;
 
 use deployment::{Deployment, INSTANCES, Instance, PARTITIONS, Reader};
 use kafka::Broker;

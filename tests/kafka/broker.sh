@@ -2,10 +2,10 @@
 # A real single-node Apache Kafka (KRaft) for tests, fetched by Maven once.
 #
 #   broker.sh fetch            put the jars into the cache
-#   broker.sh run PORT DIR CONTROLLER_PORT [INNER_PORT TOLD_PORT]
+#   broker.sh run PORT DIR CONTROLLER_PORT
 #                              run with its data in DIR until standard input ends, then kill -9; the data goes
-#                              too unless DIR/keep is there. Prints "ready" once. Who comes in by INNER_PORT is
-#                              told to come back by TOLD_PORT: something between them may misbehave.
+#                              too unless DIR/keep is there. Prints "ready" once. DIR/more.properties is laid over
+#                              its settings, and each line of DIR/format.arguments is an argument of the formatter.
 #
 # Cache: CALLPULSE_TEST_CACHE, else ${XDG_CACHE_HOME:-$HOME/.cache}/callpulse
 set -euo pipefail
@@ -37,19 +37,15 @@ fetch() {
 run() {
   need java "install a Java runtime, version 17 or later, which runs the Kafka broker for the tests"
   fetch
-  local port=$1 dir=$2 controller=$3 listeners="" advertised="" protocols=""
-  if [ $# -gt 3 ]; then
-    listeners=",WAY://127.0.0.1:$4" advertised=",WAY://127.0.0.1:$5" protocols=",WAY:PLAINTEXT"
-  fi
+  local port=$1 dir=$2 controller=$3
   cat > "$dir/server.properties" <<P
 process.roles=broker,controller
 node.id=1
-listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller$listeners
-advertised.listeners=PLAINTEXT://127.0.0.1:$port$advertised
-inter.broker.listener.name=PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller
+advertised.listeners=PLAINTEXT://127.0.0.1:$port
 controller.listener.names=CONTROLLER
 controller.quorum.voters=1@127.0.0.1:$controller
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT$protocols
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
 log.dirs=$dir/log
 num.partitions=4
 auto.create.topics.enable=false
@@ -62,6 +58,10 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 P
+  # Of a property given twice the later one counts.
+  [ ! -f "$dir/more.properties" ] || cat "$dir/more.properties" >> "$dir/server.properties"
+  local arguments=()
+  [ ! -f "$dir/format.arguments" ] || mapfile -t arguments < "$dir/format.arguments"
   cat > "$dir/log4j2.yaml" <<'L'
 Configuration:
   status: ERROR
@@ -76,8 +76,11 @@ Configuration:
 L
   local java=(java -Xms256m -Xmx768m -XX:TieredStopAtLevel=1 "-Dlog4j2.configurationFile=$dir/log4j2.yaml" -cp "$lib/*")
   if [ ! -f "$dir/log/meta.properties" ]; then
-    "${java[@]}" kafka.tools.StorageTool format -t AAAAAAAAQACAAAAAAAAAAA -c "$dir/server.properties" >"$dir/format.log" 2>&1
+    "${java[@]}" kafka.tools.StorageTool format -t AAAAAAAAQACAAAAAAAAAAA -c "$dir/server.properties" \
+      ${arguments[@]+"${arguments[@]}"} >"$dir/format.log" 2>&1
   fi
+  # A file that may not grow is what a full disk looks like.
+  [ "${FILE_MAX_KIB:-unlimited}" = unlimited ] || ulimit -f "$FILE_MAX_KIB"
   "${java[@]}" kafka.Kafka "$dir/server.properties" >>"$dir/broker.log" 2>&1 </dev/null &
   broker=$!
   # Whatever ends this script ends the broker.
@@ -98,6 +101,6 @@ L
 
 case ${1:-} in
   fetch) fetch ;;
-  run) shift; run "$@" ;;
+  run) run "$2" "$3" "$4" ;;
   *) sed -n '2,10p' "$0"; exit 2 ;;
 esac

@@ -18,8 +18,7 @@ use rdkafka::{Offset, TopicPartitionList};
 pub struct Broker {
     port: u16,
     controller: u16,
-    /// A second way in: the port it listens on, and that which it tells its clients.
-    by_way: Option<(u16, u16)>,
+    file_max_kib: Option<u32>,
     dir: PathBuf,
     running: Option<(Child, ChildStdin)>,
 }
@@ -53,22 +52,35 @@ pub fn forget(connection: &Connection, topic: &str, partition: i32, offset: Offs
 impl Broker {
     /// Starts one on free ports. Panics with what is missing.
     pub fn start() -> Broker {
-        Broker::start_on(free_ports(), None)
+        Broker::prepared(|_, _, _| {})
     }
 
     /// Starts one that is reached through something on the way as well: made for the broker's port, and
     /// answering its own.
     pub fn start_behind<W>(make: impl Fn(u16) -> W, port: impl Fn(&W) -> u16) -> (Broker, W) {
-        let ([direct, controller], [inner, _]) = (free_ports(), free_ports());
+        let [inner, _] = free_ports();
         let way = make(inner);
-        let by_way = (inner, port(&way));
-        (Broker::start_on([direct, controller], Some(by_way)), way)
+        let told = port(&way);
+        let broker = Broker::prepared(|dir, direct, controller| {
+            let more = format!(
+                "listeners=PLAINTEXT://127.0.0.1:{direct},WAY://127.0.0.1:{inner},CONTROLLER://127.0.0.1:{controller}\n\
+                 advertised.listeners=PLAINTEXT://127.0.0.1:{direct},WAY://127.0.0.1:{told}\n\
+                 inter.broker.listener.name=PLAINTEXT\n\
+                 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,WAY:PLAINTEXT\n"
+            );
+            fs::write(dir.join("more.properties"), more).expect("more settings");
+        });
+        (broker, way)
     }
 
-    fn start_on([port, controller]: [u16; 2], by_way: Option<(u16, u16)>) -> Broker {
+    /// Starts one after `prepare` has put into its directory what is laid over its settings; the ports are
+    /// those of its first listener and of its controller.
+    pub fn prepared(prepare: impl FnOnce(&Path, u16, u16)) -> Broker {
         let dir = std::env::temp_dir().join(unique("callpulse-kafka"));
         fs::create_dir_all(&dir).expect("a directory for the broker");
-        let mut broker = Broker { port, controller, by_way, dir, running: None };
+        let [port, controller] = free_ports();
+        prepare(&dir, port, controller);
+        let mut broker = Broker { port, controller, file_max_kib: None, dir, running: None };
         broker.run();
         broker
     }
@@ -97,12 +109,20 @@ impl Broker {
         self.run();
     }
 
+    /// Starts it again, and no file of it may grow beyond so many KiB: a disk that is full.
+    pub fn restart_with_files_of_at_most(&mut self, kib: u32) {
+        self.kill();
+        self.file_max_kib = Some(kib);
+        self.run();
+        self.file_max_kib = None;
+    }
+
     fn run(&mut self) {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/broker.sh");
         let mut runner = Command::new(&script)
             .arg("run")
             .args([self.port.to_string(), self.dir.display().to_string(), self.controller.to_string()])
-            .args(self.by_way.map(|(inner, told)| [inner.to_string(), told.to_string()]).into_iter().flatten())
+            .env("FILE_MAX_KIB", self.file_max_kib.map_or("unlimited".to_string(), |kib| kib.to_string()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

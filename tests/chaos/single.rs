@@ -1,0 +1,187 @@
+//! Single faults, each with what follows: it passes by itself, or the program ends with a sentence that helps.
+
+use crate::deployment::{Deployment, INSTANCES, Instance, PATIENCE, Reader};
+use crate::kafka::{Broker, unique};
+use crate::oracle::ends_as_replay;
+use crate::{end_within, signal};
+use callpulse::stream::client::Connection;
+use callpulse::stream::feed::Feed;
+use callpulse::stream::topics;
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
+use rdkafka::client::DefaultClientContext;
+use std::fs;
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+/// Monday, 2026-03-02T08:00:00Z.
+const EIGHT: i64 = 1_772_438_400_000;
+
+/// A broker of its own with a deployment and one instance that publishes.
+struct Stand {
+    broker: Broker,
+    deployment: Deployment,
+    instance: Instance,
+    board: Reader,
+    calls: i64,
+}
+
+impl Stand {
+    fn begin(settings: &str) -> Stand {
+        let broker = Broker::start();
+        let deployment = Deployment::on(&broker.connection());
+        for instance in INSTANCES {
+            let path = deployment.dir.join(format!("{instance}.toml"));
+            let mut file = fs::File::options().append(true).open(path).expect("the settings");
+            file.write_all(settings.as_bytes()).expect("more settings");
+        }
+        let instance = deployment.start("a");
+        let board = Reader::open(&deployment.brokers, &deployment.topic("kpis"));
+        let mut stand = Stand { broker, deployment, instance, board, calls: 0 };
+        stand.tell(200);
+        stand.until_offered();
+        stand
+    }
+
+    /// Sends so many calls, whole ones, one a second.
+    fn tell(&mut self, calls: i64) {
+        let connection = Connection { brokers: self.deployment.brokers.clone(), ..Connection::default() };
+        let feed = Feed::open(&connection, &self.deployment.topic("acd.events")).expect("a producer");
+        let path = self.deployment.events();
+        let mut file = fs::File::options().create(true).append(true).open(path).expect("the events");
+        for call in self.calls..self.calls + calls {
+            let at = EIGHT + call * 1_000;
+            let id = unique("c");
+            for (after, rest) in [(0, r#""type":"call.queued","queue":"sales""#), (900, r#""type":"call.ended""#)] {
+                let event = format!(r#"{{{rest},"time":{},"call_id":"{id}"}}"#, at + after);
+                writeln!(file, "{event}").expect("an event");
+                feed.send(&id, &event, at + after).expect("written");
+            }
+        }
+        self.calls += calls;
+        // While the broker is away it waits for it.
+        let until = Instant::now() + PATIENCE;
+        while let Err(error) = feed.flush() {
+            assert!(Instant::now() < until, "{error}\n{}", self.deployment.log());
+        }
+    }
+
+    /// Waits until all calls so far are counted.
+    fn until_offered(&mut self) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            self.board.read_out();
+            let offered =
+                self.board.last().get("default|queue|sales|total").map(|total| total["counts"]["offered"].clone());
+            if offered.as_ref().is_some_and(|offered| *offered == self.calls) {
+                return;
+            }
+            assert!(Instant::now() < until, "offered {offered:?} of {}\n{}", self.calls, self.deployment.log());
+        }
+    }
+
+    /// The instance ends by itself with exit code 1 and says what helps.
+    fn ends_saying(&mut self, words: &[&str]) {
+        let ended = end_within(&mut self.instance, Duration::from_secs(90));
+        let log = self.deployment.log();
+        assert_eq!(ended.and_then(|ended| ended.code()), Some(1), "{log}");
+        let last =
+            log.lines().rfind(|line| line.starts_with("callpulse: ")).unwrap_or_else(|| panic!("no last word\n{log}"));
+        assert!(words.iter().all(|word| last.contains(word)), "{last}\n{log}");
+    }
+
+    /// Goes on by itself: more calls come and are counted, and all ends as in a replay.
+    fn goes_on(mut self) {
+        self.tell(200);
+        self.until_offered();
+        assert!(end_within(&mut self.instance, Duration::ZERO).is_none(), "{}", self.deployment.log());
+        ends_as_replay(&self.deployment, &mut self.board, 2);
+        signal(&self.instance, "-TERM");
+        let ended = end_within(&mut self.instance, Duration::from_secs(30));
+        assert!(ended.is_some_and(|ended| ended.success()), "{}", self.deployment.log());
+        fs::remove_dir_all(&self.deployment.dir).expect("the directory to go");
+    }
+
+    fn admin(&self) -> AdminClient<DefaultClientContext> {
+        self.broker.connection().plain().create().expect("an admin")
+    }
+}
+
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(future)
+}
+
+#[test]
+fn a_full_disk_at_the_broker_passes_once_there_is_room() {
+    let mut stand = Stand::begin("");
+    // As for a full disk, the write that goes beyond fails and the broker gives up.
+    stand.broker.restart_with_files_of_at_most(12 << 10);
+    let connection = stand.broker.connection();
+    let specs = [topics::TopicSpec { name: "ballast".into(), partitions: Some(1), config: Default::default() }];
+    topics::create_missing(&connection, &specs, 1).expect("a topic");
+    let feed = Feed::open(&connection, "ballast").expect("a producer");
+    // Two different texts, so that compression does not shrink them.
+    let mut seed = 1_u64;
+    let ballast: String = (0..200_000)
+        .map(|_| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            char::from(b'a' + (seed >> 33) as u8 % 26)
+        })
+        .collect();
+    for _ in 0..100 {
+        feed.send("ballast", &ballast, EIGHT).expect("taken");
+    }
+    let until = Instant::now() + PATIENCE;
+    while !stand.deployment.log().contains("kafka does not answer") {
+        assert!(Instant::now() < until, "the broker is still there\n{}", stand.deployment.log());
+        let _ = feed.flush();
+    }
+    drop(feed);
+    stand.broker.restart();
+    stand.goes_on();
+}
+
+#[test]
+fn an_instance_waits_for_a_broker_that_is_on_its_way() {
+    let mut stand = Stand::begin("");
+    drop(stand.instance);
+    stand.broker.kill();
+    stand.instance = stand.deployment.start("a");
+    assert!(end_within(&mut stand.instance, Duration::from_secs(5)).is_none(), "{}", stand.deployment.log());
+    stand.broker.restart();
+    stand.goes_on();
+}
+
+#[test]
+fn added_partitions_are_read_without_a_restart() {
+    let mut stand = Stand::begin("[kafka.properties]\n\"topic.metadata.refresh.interval.ms\" = \"1000\"\n");
+    let (connection, events) = (stand.broker.connection(), stand.deployment.topic("acd.events"));
+    topics::grow(&connection, &events, 7).expect("more partitions");
+    stand.tell(200);
+    stand.until_offered();
+    assert!(stand.deployment.log().contains("the topic has more partitions"), "{}", stand.deployment.log());
+    stand.goes_on();
+}
+
+#[test]
+fn a_topic_that_is_deleted_ends_it_with_its_name() {
+    for name in ["kpis", "acd.events"] {
+        let mut stand = Stand::begin("[kafka.properties]\n\"topic.metadata.refresh.interval.ms\" = \"1000\"\n");
+        let topic = stand.deployment.topic(name);
+        wait(stand.admin().delete_topics(&[&topic], &AdminOptions::new())).expect("an answer");
+        if name == "kpis" {
+            stand.tell(1);
+        }
+        stand.ends_saying(&[&topic, "does not exist"]);
+    }
+}
+
+#[test]
+fn a_record_that_its_topic_refuses_ends_it_with_what_to_raise() {
+    let mut stand = Stand::begin("");
+    let topic = stand.deployment.topic("kpis");
+    let change = AlterConfig::new(ResourceSpecifier::Topic(&topic)).set("max.message.bytes", "400");
+    wait(stand.admin().alter_configs(&[change.set("cleanup.policy", "compact")], &AdminOptions::new()))
+        .expect("an answer");
+    stand.tell(1);
+    stand.ends_saying(&[&topic, "max.message.bytes"]);
+}
