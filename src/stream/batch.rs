@@ -313,6 +313,11 @@ pub struct BatchRow {
 /// The year 10000: no event happens later, and no arithmetic on times before it overflows.
 const LAST_SECOND: i64 = 253_402_300_800;
 
+/// Agents times milliseconds of an instant, of one change: half a million agents at once, today.
+const TIMES_MAX: i128 = 1 << 60;
+/// For instants near 1970.
+const AT_LEAST: i128 = 1_000_000_000_000;
+
 /// Bytes that are no message, or say what nobody can have written.
 #[derive(Debug)]
 pub struct Damaged;
@@ -363,8 +368,15 @@ impl Reader {
             }
         }
         let family = family(kind);
-        let last = if family == Some(Family::Waiting) { LAST_SECOND * 1000 } else { LAST_SECOND };
+        let is_in_millis = matches!(family, Some(Family::Waiting | Family::Time));
+        let last = if is_in_millis { LAST_SECOND * 1000 } else { LAST_SECOND };
         if !(-last..=last).contains(&at) {
+            return Err(Damaged);
+        }
+        let is_beyond = |amount: &u64| {
+            TIMES_MAX < i128::from(unzigzag(*amount)).abs().saturating_mul(i128::from(at).abs().max(AT_LEAST))
+        };
+        if family == Some(Family::Time) && self.amounts.iter().any(is_beyond) {
             return Err(Damaged);
         }
         let from = facts.len() as u32;

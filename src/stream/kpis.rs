@@ -7,7 +7,7 @@ use super::account::{Accounts, Seat};
 use super::batch::{Batch, Damaged, entity as entity_of, partition_of, wire};
 use super::coverage::{self, Coverage};
 use super::marks::Marks;
-use super::publish::{Duty, PANES, Publisher, Turn, board_windows, end_idle_agents, tombstone};
+use super::publish::{Duty, LASTS_MAX, PANES, Publisher, Turn, board_windows, end_idle_agents, tombstone};
 use super::snapshot;
 use super::stage::{Clock, Input, OutRecord, Output, Record, Stage};
 use crate::calendar::Interval;
@@ -274,7 +274,9 @@ impl Kpis {
                     board.publisher.changed_slow(account, offset, now);
                 }
                 let length = settings.kpi.intervals[place].1;
-                if duty == Duty::Archive && account.tally.has_agents_at(&self.shape.intervals, length, interval.end) {
+                let last = account.last_fact.map_or(EventTime(i64::MIN / 2), |second| EventTime(second * 1000));
+                let may_last = duty == Duty::Archive && interval.end <= last.plus(LASTS_MAX);
+                if may_last && account.tally.has_agents_at(&self.shape.intervals, length, interval.end) {
                     // Time goes on in the next one, though nothing else may happen in it.
                     let finder = finder(&mut self.finders, &settings.kpi, &account.entity.tenant);
                     board.publisher.plan(account, place, finder.find(length, interval.end));

@@ -34,6 +34,8 @@ const GROW_EVERY: Duration = Duration::from_secs(5);
 pub const GROWS: i64 = i64::MAX;
 /// Intervals published in one commit.
 const ARCHIVED_MAX: usize = 4_000;
+/// No state lasts for so long without a change: silence ends it before.
+pub const LASTS_MAX: Span = Span::from_hours(40);
 /// What keeps the facts of sliding windows.
 pub const PANES: &str = "panes";
 /// An agent without facts for so long ends.
@@ -182,7 +184,7 @@ impl Publisher {
         let mut changes = changes.into_iter().peekable();
         while let Some((at, key, amount)) = changes.next() {
             agents.add(key, amount);
-            let to = changes.peek().map(|(next, ..)| *next).or(as_of).unwrap_or(at);
+            let to = changes.peek().map(|(next, ..)| *next).or(as_of).unwrap_or(at).min(at.plus(LASTS_MAX));
             if agents.is_empty() || to <= at {
                 continue;
             }

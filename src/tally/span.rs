@@ -39,6 +39,9 @@ impl TimeSpent {
     }
 }
 
+/// Intervals of one length that are told though nothing happened in them: more than any state lasts.
+const FILLED_MAX: usize = 100_000;
+
 /// What is known of one window, for every key alike.
 struct Stretch<'t> {
     window: Range<i64>,
@@ -162,7 +165,8 @@ impl Tally {
             let is_anybody = |after: &Facts| keys().any(|key| self.total.of(key) != after.get(key));
             if is_anybody(&after) {
                 let mut interval = finder.find(length, start);
-                while interval.end < later.unwrap_or(EventTime(i64::MAX)) && interval.end < as_of {
+                let until = later.unwrap_or(EventTime(i64::MAX)).min(as_of);
+                while interval.end < until && found.len() < FILLED_MAX {
                     interval = finder.find(length, interval.end);
                     found.push(interval);
                 }
