@@ -5,6 +5,8 @@
 //! KPI divides by it (docs/kpis.md says which).
 
 use crate::histogram::Cell;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// The two families, and the keyed set of who is waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,6 +18,9 @@ pub enum Family {
     Entry,
     /// Not booked at an instant: the amount of waiting calls that entered at it.
     Waiting,
+    /// Booked at a millisecond: how many more agents are in a state from then on, or how many more parts
+    /// of calls an agent is in.
+    Time,
 }
 
 macro_rules! measures {
@@ -72,6 +77,119 @@ measures! {
     Ringing, Talking, OnHold, InWrapup,
     /// Level of calls in a queue or connected.
     Concurrent,
+    /// How many more agents are in a state, see [`Standing`].
+    AgentsHandling, AgentsRinging, AgentsPaused, AgentsAvailable, AgentsOtherWork,
+    /// The same changes, each times the milliseconds of its instant: what time in a state is made of.
+    MomentsHandling, MomentsRinging, MomentsPaused, MomentsAvailable, MomentsOtherWork,
+    /// Of an agent's time line: how many more connections and wrap-ups are open, and how many offers ring.
+    OnCalls, Rung,
+    /// The same where they end as lost, which is no sign of life.
+    OnCallsLost, RungLost,
+}
+
+/// What an agent who is logged in does: one at a time, the first that holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Standing {
+    /// In talk, hold or wrap-up of any call.
+    Handling,
+    /// A call is offered.
+    Ringing,
+    Paused,
+    Available,
+    /// Busy by the agent's own word, with nothing that a call tells of.
+    OtherWork,
+}
+
+impl Standing {
+    pub const ALL: [Standing; 5] =
+        [Standing::Handling, Standing::Ringing, Standing::Paused, Standing::Available, Standing::OtherWork];
+
+    /// The name in records.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Standing::Handling => "handling",
+            Standing::Ringing => "ringing",
+            Standing::Paused => "paused",
+            Standing::Available => "available",
+            Standing::OtherWork => "other_work",
+        }
+    }
+
+    /// The measure of how many agents are in it.
+    pub const fn agents(self) -> Measure {
+        match self {
+            Standing::Handling => Measure::AgentsHandling,
+            Standing::Ringing => Measure::AgentsRinging,
+            Standing::Paused => Measure::AgentsPaused,
+            Standing::Available => Measure::AgentsAvailable,
+            Standing::OtherWork => Measure::AgentsOtherWork,
+        }
+    }
+
+    /// The measure of the moments at which that changed.
+    pub const fn moments(self) -> Measure {
+        match self {
+            Standing::Handling => Measure::MomentsHandling,
+            Standing::Ringing => Measure::MomentsRinging,
+            Standing::Paused => Measure::MomentsPaused,
+            Standing::Available => Measure::MomentsAvailable,
+            Standing::OtherWork => Measure::MomentsOtherWork,
+        }
+    }
+}
+
+/// A reason for a pause, by a number that follows from its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Reason(u32);
+
+impl Reason {
+    /// Thirty bits of FNV-1a: the same on every machine.
+    pub fn of(text: &str) -> Reason {
+        let hash = text
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        Reason((hash >> 20) as u32 & 0x3fff_ffff)
+    }
+
+    /// The number on the wire.
+    pub const fn code(self) -> u32 {
+        self.0
+    }
+
+    pub const fn from_code(code: u32) -> Reason {
+        Reason(code & 0x3fff_ffff)
+    }
+}
+
+/// The texts of reasons. Where two have one number, which one may wait a lifetime for, the smaller stands
+/// for both.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reasons(BTreeMap<Reason, Box<str>>);
+
+impl Reasons {
+    /// Takes a text. Whether that was new.
+    pub fn take(&mut self, text: &str) -> bool {
+        let known = self.0.entry(Reason::of(text));
+        match known {
+            Entry::Vacant(new) => {
+                new.insert(text.into());
+                true
+            }
+            Entry::Occupied(mut known) if text < &**known.get() => {
+                known.insert(text.into());
+                true
+            }
+            Entry::Occupied(_) => false,
+        }
+    }
+
+    pub fn text(&self, reason: Reason) -> Option<&str> {
+        self.0.get(&reason).map(|text| &**text)
+    }
+
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.0.values().map(|text| &**text)
+    }
 }
 
 /// Durations whose distribution is kept.
@@ -103,11 +221,15 @@ impl Distribution {
 /// The number of measures.
 pub const MEASURES: usize = Measure::ALL.len();
 
-/// A measure or a cell, in one number: measures first, then each distribution's cells in their order.
+/// A measure, a cell or a reason, in one number: measures first, then each distribution's cells in their
+/// order, then reasons, each with its agents and its moments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(u32);
 
 impl Key {
+    /// No key is smaller.
+    pub const FIRST: Key = Key(0);
+
     pub const fn measure(measure: Measure) -> Key {
         Key(measure as u32)
     }
@@ -121,6 +243,16 @@ impl Key {
         Key::cell(distribution, Cell::of(millis))
     }
 
+    /// How many agents are paused for a reason.
+    pub const fn paused(reason: Reason) -> Key {
+        Key(REASONS | reason.0 << 1)
+    }
+
+    /// The moments at which that changed.
+    pub const fn paused_moments(reason: Reason) -> Key {
+        Key(REASONS | reason.0 << 1 | 1)
+    }
+
     /// The number on the wire.
     pub const fn code(self) -> u32 {
         self.0
@@ -128,6 +260,9 @@ impl Key {
 
     /// The key of a number on the wire; none if no key has it.
     pub fn from_code(code: u32) -> Option<Key> {
+        if REASONS <= code {
+            return Some(Key(code));
+        }
         let (distribution, cell) = (code >> 16, code & 0xffff);
         let known = match distribution {
             0 => (cell as usize) < MEASURES,
@@ -142,7 +277,22 @@ impl Key {
         Key::measure(Measure::Ringing) <= self && self <= Key::measure(Measure::Concurrent)
     }
 
-    /// The index of a measure; none for a cell.
+    /// The reason, where it counts one.
+    pub const fn reason(self) -> Option<Reason> {
+        if REASONS <= self.0 { Some(Reason((self.0 & !REASONS) >> 1)) } else { None }
+    }
+
+    /// The moments of what says how many agents are in a state or paused for a reason; none of all else.
+    pub fn moments(self) -> Option<Key> {
+        if REASONS <= self.0 {
+            return (self.0 & 1 == 0).then_some(Key(self.0 | 1));
+        }
+        let first = Measure::AgentsHandling as u32;
+        let is_agents = first <= self.0 && self.0 <= Measure::AgentsOtherWork as u32;
+        is_agents.then_some(Key(self.0 + Standing::ALL.len() as u32))
+    }
+
+    /// The index of a measure; none for a cell or a reason.
     pub const fn index(self) -> Option<usize> {
         if self.0 < 0x1_0000 { Some(self.0 as usize) } else { None }
     }
@@ -157,6 +307,9 @@ impl Key {
         (Key((distribution as u32 + 1) << 16), Key((distribution as u32 + 2) << 16))
     }
 }
+
+/// Keys of reasons begin here.
+const REASONS: u32 = 1 << 31;
 
 impl From<Measure> for Key {
     fn from(measure: Measure) -> Key {
@@ -257,5 +410,21 @@ mod tests {
         assert_eq!(Key::from_code(last.code() + 1), None);
         assert_eq!(Key::from_code(MEASURES as u32), None);
         assert_eq!(Key::from_code(7 << 16), None);
+        let reason = Reason::of("ebéd");
+        for key in [Key::paused(reason), Key::paused_moments(reason)] {
+            assert_eq!((Key::from_code(key.code()), key.reason(), key.index()), (Some(key), Some(reason), None));
+        }
+    }
+
+    #[test]
+    fn every_state_has_moments_of_its_own() {
+        for standing in Standing::ALL {
+            assert_eq!(Key::measure(standing.agents()).moments(), Some(Key::measure(standing.moments())));
+        }
+        assert_eq!(Key::measure(Measure::Concurrent).moments(), None);
+        assert_eq!(Key::measure(Measure::MomentsHandling).moments(), None);
+        let reason = Reason::of("lunch");
+        assert_eq!(Key::paused(reason).moments(), Some(Key::paused_moments(reason)));
+        assert_eq!(Key::paused_moments(reason).moments(), None);
     }
 }

@@ -15,6 +15,8 @@ pub mod histogram;
 
 pub mod fact;
 
+pub mod fingerprint;
+
 pub mod decode;
 
 pub mod life;

@@ -342,8 +342,7 @@ fn what_is_promised_and_not_used_yet_is_a_warning() {
     let loaded = read(
         r#"
         sources = [{ topic = "acd.events", format = "json", hours = "mo-fr 8-18" }]
-        topics = { subjects = "callpulse.subjects", alerts = "acd.alerts" }
-        engine.subjects_workers = 1
+        topics = { alerts = "acd.alerts" }
         queues.sales.hours = "mo-fr 8-18"
         rates = { ana = 20 }
         privacy.customer = "hash"
@@ -352,7 +351,7 @@ fn what_is_promised_and_not_used_yet_is_a_warning() {
         "#,
     )
     .unwrap_or_else(|faults| panic!("{}", told(&faults)));
-    assert_eq!(loaded.warnings.len(), 8, "{:#?}", loaded.warnings);
+    assert_eq!(loaded.warnings.len(), 6, "{:#?}", loaded.warnings);
     assert_eq!(loaded.warnings[0], "`sources[0].hours` is understood but not used by this version");
     assert!(loaded.warnings.iter().any(|warning| warning.starts_with("`privacy` ")));
     check("privacy.customer = 'has'", "privacy.customer: unknown `has`; did you mean `hash`?");

@@ -12,6 +12,7 @@ use callpulse::kpi::record::KpiRecord;
 use callpulse::stream::calls::{Calls, CallsSettings};
 use callpulse::stream::kpis::{Kpis, KpisSettings};
 use callpulse::stream::stage::{OutRecord, Output, Stage as _};
+use callpulse::stream::subjects::{Subjects, SubjectsSettings};
 use callpulse::time::{EventTime, Span};
 use drive::{Driven, Log, input};
 use std::collections::BTreeMap;
@@ -37,8 +38,19 @@ fn calls(settings: &Settings) -> Calls {
         generation: 1,
         partials: "partials".into(),
         partials_partitions: 1,
+        subjects: "subjects".into(),
+        subjects_partitions: 1,
         rejects: "rejects".into(),
         calls: "calls".into(),
+    })
+}
+
+fn subjects(settings: &Settings) -> Subjects {
+    Subjects::new(SubjectsSettings {
+        plan: Arc::new(settings.plan.clone()),
+        commit_every: Duration::from_millis(20),
+        partials: "partials".into(),
+        partials_partitions: 1,
     })
 }
 
@@ -66,11 +78,13 @@ fn call(id: &str, minute: i64) -> [(i64, Vec<u8>); 2] {
     [(at[0], queued.into_bytes()), (at[1], answered.into_bytes())]
 }
 
-/// The centre: both stages with one partition each, and what subscribers have.
+/// The centre: the stages with one partition each, and what subscribers have.
 struct Centre {
     calls: Driven<Calls>,
+    subjects: Driven<Subjects>,
     kpis: Driven<Kpis>,
     events: Log,
+    agents: Log,
     partials: Log,
     /// The board, by key; and the archive.
     board: BTreeMap<String, KpiRecord>,
@@ -82,8 +96,10 @@ impl Centre {
     fn new(settings: &Settings) -> Centre {
         Centre {
             calls: Driven::new(calls(settings), vec![input("events", 0)]),
+            subjects: Driven::new(subjects(settings), vec![input("subjects", 0)]),
             kpis: Driven::new(kpis(settings), vec![input("partials", 0)]),
             events: Log::new(),
+            agents: Log::new(),
             partials: Log::new(),
             board: BTreeMap::new(),
             archive: BTreeMap::new(),
@@ -99,10 +115,17 @@ impl Centre {
         self.calls.reach_end(&input("events", 0), at);
         self.calls.wait(2);
         for record in self.calls.commit(at) {
-            if matches!(&record.to, Output::Topic { topic, .. } if topic.as_ref() == "partials") {
-                self.partials.push((at, record.value.expect("a batch")));
+            match &record.to {
+                Output::Topic { topic, .. } if topic.as_ref() == "partials" => &mut self.partials,
+                Output::Topic { topic, .. } if topic.as_ref() == "subjects" => &mut self.agents,
+                _ => continue,
             }
+            .push((at, record.value.expect("a batch")));
         }
+        self.subjects.read(&input("subjects", 0), &self.agents, usize::MAX / 2);
+        self.subjects.wait(2);
+        let sent = self.subjects.commit(at).into_iter().filter(|record| matches!(record.to, Output::Topic { .. }));
+        self.partials.extend(sent.map(|record| (at, record.value.expect("a batch"))));
         self.kpis.read(&input("partials", 0), &self.partials, usize::MAX / 2);
         for _ in 0..2 {
             self.kpis.wait(20);
@@ -216,6 +239,22 @@ fn a_batch_that_is_gone_is_a_gap_until_the_next_one() {
     assert_eq!(of(centre.archived("per_15m", 0)), (true, None));
     assert_eq!(of(centre.archived("per_15m", 15)), (false, None));
     assert_eq!(centre.covered("5m"), (false, None));
+}
+
+#[test]
+fn what_is_gone_on_the_way_of_agents_is_a_gap_until_the_next_batch() {
+    let settings = settings("sliding = [\"5m\"]\nintervals = [\"15m\"]");
+    let mut centre = Centre::new(&settings);
+    centre.hear([call("a", 0)], 2);
+    centre.subjects.stage.gap(&input("subjects", 0));
+    // It is told when it is known how far, and what began is forgotten by no restart.
+    centre.subjects.commit(EIGHT + 3 * MINUTE);
+    centre.subjects.restart(subjects(&settings), false);
+    centre.hear([call("b", 10)], 12);
+    assert!(centre.covered("total").0);
+    centre.hear([], 40);
+    assert_eq!(of(centre.archived("per_15m", 0)), (true, None));
+    assert_eq!(of(centre.archived("per_15m", 15)), (false, None));
 }
 
 #[test]

@@ -23,7 +23,8 @@ use callpulse::life::log::{self, CallLog};
 use callpulse::stream::batch::{Batch, row, wire};
 use callpulse::stream::calls::{Calls, CallsSettings};
 use callpulse::stream::kpis::{Kpis, KpisSettings};
-use callpulse::stream::stage::{Clock, Input, OutRecord, Record, Stage};
+use callpulse::stream::stage::{Clock, Input, OutRecord, Output, Record, Stage};
+use callpulse::stream::subjects::{Subjects, SubjectsSettings};
 use callpulse::time::Span;
 use events::arbitrary_event;
 use hostile::{Chance, Counting, damage, json_garbage, peak_of, protobuf_garbage, toml_garbage};
@@ -138,11 +139,14 @@ fn batches() -> Vec<Vec<u8>> {
                     let measure = Measure::ALL[chance.below(Measure::ALL.len() as u64) as usize];
                     facts.add(Key::measure(measure), chance.below(5) as i64 - 2);
                 }
-                let family = [Family::Event, Family::Entry, Family::Waiting][chance.below(3) as usize];
+                let family = [Family::Event, Family::Entry, Family::Waiting, Family::Time][chance.below(4) as usize];
                 row(
                     chance.below(entities.len() as u64) as u32,
                     family,
-                    1_772_438_400 + chance.below(900) as i64,
+                    match family {
+                        Family::Time => 1_772_438_400_000 + chance.below(900_000) as i64,
+                        _ => 1_772_438_400 + chance.below(900) as i64,
+                    },
                     &facts,
                 )
             })
@@ -239,8 +243,22 @@ fn calls() -> Calls {
         generation: 1,
         partials: "partials".into(),
         partials_partitions: 2,
+        subjects: "subjects".into(),
+        subjects_partitions: 2,
         rejects: "rejects".into(),
         calls: "calls".into(),
+    });
+    stage.open(&input());
+    stage
+}
+
+fn subjects() -> Subjects {
+    let settings = config::read("", &BTreeMap::new()).expect("the defaults").settings;
+    let mut stage = Subjects::new(SubjectsSettings {
+        plan: Arc::new(settings.plan),
+        commit_every: Duration::ZERO,
+        partials: "partials".into(),
+        partials_partitions: 2,
     });
     stage.open(&input());
     stage
@@ -330,6 +348,37 @@ fn the_stage_kpis() {
             }
             if count % 20_000 == 0 {
                 stage = kpis();
+            }
+        },
+    );
+}
+
+/// What the stage calls sends to the stage subjects.
+fn told_of_agents() -> Vec<Vec<u8>> {
+    let mut first = calls();
+    near_events().iter().enumerate().for_each(|(at, value)| first.apply(&input(), record(at as i64, value)));
+    let is_to_subjects =
+        |out: &OutRecord| matches!(&out.to, Output::Topic { topic, .. } if topic.as_ref() == "subjects");
+    commit(&mut first).into_iter().filter(is_to_subjects).filter_map(|out| out.value).collect()
+}
+
+#[test]
+fn the_stage_subjects() {
+    let corpus = told_of_agents();
+    assert!(!corpus.is_empty());
+    let (mut stage, mut count) = (subjects(), 0);
+    fuzz(
+        "subjects",
+        40,
+        |chance| damage(&corpus, chance),
+        |value| {
+            stage.apply(&input(), record(count, value));
+            count += 1;
+            if count % 16 == 0 {
+                commit(&mut stage);
+            }
+            if count % 200 == 0 {
+                stage = subjects();
             }
         },
     );

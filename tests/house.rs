@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 /// Modules that know no Kafka, no runtime and no clock.
-const PURE: [&str; 10] = ["time", "calendar", "event", "entity", "histogram", "fact", "decode", "life", "tally", "kpi"];
+const PURE: [&str; 11] =
+    ["time", "calendar", "event", "entity", "histogram", "fact", "fingerprint", "decode", "life", "tally", "kpi"];
 
 /// What they do not name.
 const OUTSIDE: [&str; 8] =

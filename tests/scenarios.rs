@@ -12,7 +12,7 @@
 //!   service_level 0/1 = 0.000000
 //! ```
 //!
-//! Times are UTC on 2026-03-02, or on the day of the last `date` line. An interval is named with an
+//! An agent's event stands as `09:00:00  -  agent.state  @ana  state=paused  reason=lunch`. Times are UTC on 2026-03-02, or on the day of the last `date` line. An interval is named with an
 //! instant in it (`per_1h@09:00:00`), its part by entry with `/entry`. `UPDATE=1 cargo test --test
 //! scenarios` writes the indented lines anew; read the diff before you keep it.
 
@@ -193,6 +193,11 @@ fn show(out: &mut String, records: Vec<KpiRecord>, date: &str, entity: &str, win
         out,
         sums.iter().filter(|(_, sum)| **sum != 0).map(|(name, sum)| format!("{name} {}", seconds(*sum))).collect(),
     );
+    if let Some(reasons) = record.paused_by_reason_ms.as_ref().filter(|_| !is_by_entry) {
+        let reasons: Vec<String> =
+            reasons.iter().map(|(reason, time)| format!("{reason} {}", seconds(*time))).collect();
+        line(out, if reasons.is_empty() { vec![] } else { vec![format!("(paused: {})", reasons.join(", "))] });
+    }
     let waiting = if is_by_entry { record.by_entry.as_ref().map(|by_entry| by_entry.waiting) } else { record.waiting };
     let unsettled = record.by_entry.as_ref().filter(|_| is_by_entry).map(|by_entry| by_entry.unsettled);
     let state = [("waiting", waiting), ("unsettled", unsettled)];
@@ -202,9 +207,13 @@ fn show(out: &mut String, records: Vec<KpiRecord>, date: &str, entity: &str, win
     );
     if let Some(now) = &record.now {
         let Value::Object(now) = serde_json::to_value(now).expect("JSON") else { unreachable!("an object") };
-        let is_something = |value: &Value| !value.is_null() && *value != json!(0);
+        let is_something = |value: &Value| !value.is_null() && !value.is_object() && *value != json!(0);
         let shown = now.iter().filter(|(_, value)| is_something(value)).map(|(name, value)| format!("{name} {value}"));
         line(out, shown.collect());
+        let agents = record.now.iter().filter_map(|now| now.agents.as_ref()).flat_map(Fields::iter);
+        let agents: Vec<String> =
+            agents.filter(|(_, count)| **count != 0).map(|(state, count)| format!("{state} {count}")).collect();
+        line(out, if agents.is_empty() { vec![] } else { vec![format!("({})", agents.join(", "))] });
     }
     for id in kpis {
         let wanted = record.targets.get(id).map(|wanted| format!("target {}", met(wanted.target, Some(wanted.met))));

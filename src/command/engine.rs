@@ -1,4 +1,4 @@
-//! The engine: topics and workers of both stages, as the settings say.
+//! The engine: topics and workers of the stages, as the settings say.
 
 use super::failure::Failure;
 use crate::config::settings::Settings;
@@ -9,6 +9,7 @@ use crate::stream::client::{Connection, Fetch};
 use crate::stream::kpis::{Kpis, KpisSettings};
 use crate::stream::status::Status;
 use crate::stream::stop::Stop;
+use crate::stream::subjects::{Subjects, SubjectsSettings};
 use crate::stream::topics::{TopicSpec, partition_counts};
 use crate::stream::worker::{Worker, WorkerSettings};
 use crate::time::Span;
@@ -29,7 +30,9 @@ const COMMIT_RECORDS: u64 = 100_000;
 /// Names of the topics with the generation in those that are internal.
 pub struct Names {
     pub partials: String,
+    pub subjects: String,
     pub calls_state: String,
+    pub subjects_state: String,
     pub kpis_state: String,
 }
 
@@ -42,7 +45,9 @@ impl Names {
         let topics = &settings.topics;
         Names {
             partials: format!("{}{suffix}", topics.partials),
+            subjects: format!("{}{suffix}", topics.subjects),
             calls_state: format!("{}.calls{suffix}", topics.state),
+            subjects_state: format!("{}.subjects{suffix}", topics.state),
             kpis_state: format!("{}.kpis{suffix}", topics.state),
         }
     }
@@ -65,8 +70,10 @@ pub fn topics(settings: &Settings) -> Vec<TopicSpec> {
     let kept = |days: i64| [("cleanup.policy", "delete".to_string()), ("retention.ms", (days * DAY_MS).to_string())];
     let archive = ("cleanup.policy", "compact,delete".to_string());
     let mut specs: Vec<TopicSpec> = settings.sources.iter().map(|source| spec(&source.topic, &[])).collect();
-    specs.push(spec(&names.partials, &kept(2)));
-    for state in [&names.calls_state, &names.kpis_state] {
+    for between in [&names.partials, &names.subjects] {
+        specs.push(spec(between, &kept(2)));
+    }
+    for state in [&names.calls_state, &names.subjects_state, &names.kpis_state] {
         let dirty = ("min.cleanable.dirty.ratio", "0.1".to_string());
         specs.push(spec(state, &[compact.clone(), dirty, ("segment.bytes", (64 << 20).to_string())]));
     }
@@ -78,14 +85,14 @@ pub fn topics(settings: &Settings) -> Vec<TopicSpec> {
     specs
 }
 
-/// What both stages run on.
+/// What the stages run on.
 pub struct Engine {
     pub workers: Vec<Worker>,
     /// Partitions of the partials, and of the topics with one of the same entity.
     pub partitions: i32,
 }
 
-/// Starts the workers of both stages. The topics have to be there.
+/// Starts the workers of all stages. The topics have to be there.
 pub fn start(settings: &Settings, accept_gap: bool, status: &Arc<Status>, stop: &Stop) -> Result<Engine, Failure> {
     let names = Names::of(settings);
     let connection = connection(settings);
@@ -93,6 +100,7 @@ pub fn start(settings: &Settings, accept_gap: bool, status: &Arc<Status>, stop: 
     let sources = partition_counts(&connection, &source_topics).map_err(Failure::at_work)?;
     let partials = partition_counts(&connection, &[&names.partials]).map_err(Failure::at_work)?;
     let partitions = partials[0].1;
+    let subjects_partitions = partition_counts(&connection, &[&names.subjects]).map_err(Failure::at_work)?[0].1;
     let kpis_topic: Arc<str> = settings.topics.kpis.as_str().into();
     let intervals: Arc<str> = settings.topics.intervals.as_str().into();
 
@@ -106,6 +114,7 @@ pub fn start(settings: &Settings, accept_gap: bool, status: &Arc<Status>, stop: 
         state_topic: state.into(),
         required: vec![
             (names.partials.as_str().into(), Some(partitions)),
+            (names.subjects.as_str().into(), Some(subjects_partitions)),
             (kpis_topic.clone(), Some(partitions)),
             (intervals.clone(), Some(partitions)),
             (settings.topics.rejects.as_str().into(), None),
@@ -125,8 +134,16 @@ pub fn start(settings: &Settings, accept_gap: bool, status: &Arc<Status>, stop: 
         generation: settings.engine.generation,
         partials: names.partials.as_str().into(),
         partials_partitions: partitions,
+        subjects: names.subjects.as_str().into(),
+        subjects_partitions,
         rejects: settings.topics.rejects.as_str().into(),
         calls: settings.topics.calls.as_str().into(),
+    };
+    let subjects = SubjectsSettings {
+        plan: Arc::new(settings.plan.clone()),
+        commit_every: duration(settings.engine.kpis_commit_every),
+        partials: names.partials.as_str().into(),
+        partials_partitions: partitions,
     };
     let max_entities = settings.max_entities.clone();
     let kpis = KpisSettings {
@@ -153,6 +170,13 @@ pub fn start(settings: &Settings, accept_gap: bool, status: &Arc<Status>, stop: 
         let calls = calls.clone();
         let settings = worker(index, inputs, &names.calls_state, Fetch::Large);
         let make = move || Calls::new(calls.clone());
+        workers.push(Worker::spawn(settings, make, status.clone(), stop.clone()).map_err(started)?);
+    }
+    for index in 0..settings.engine.subjects_workers {
+        let inputs = vec![names.subjects.as_str().into()];
+        let subjects = subjects.clone();
+        let settings = worker(index, inputs, &names.subjects_state, Fetch::Small);
+        let make = move || Subjects::new(subjects.clone());
         workers.push(Worker::spawn(settings, make, status.clone(), stop.clone()).map_err(started)?);
     }
     for index in 0..settings.engine.kpis_workers {

@@ -111,7 +111,8 @@ fn print(settings: &Settings, specs: &[TopicSpec]) {
     for source in &settings.sources {
         operations.insert(&source.topic, "--operation Read");
     }
-    for both in [&names.partials, &names.calls_state, &names.kpis_state, &settings.topics.kpis] {
+    let states = [&names.calls_state, &names.subjects_state, &names.kpis_state];
+    for both in [&names.partials, &names.subjects, &settings.topics.kpis].into_iter().chain(states) {
         operations.insert(both, "--operation Read --operation Write --operation DescribeConfigs");
     }
     for written in [&settings.topics.intervals, &settings.topics.rejects, &settings.topics.calls] {

@@ -95,15 +95,19 @@ const SOURCE: &[Key] = &[
 ];
 
 const TOPICS: &[Key] = &[
-    key("partials", Shape::Name, "Internal: batches from the stage calls to the stage kpis."),
-    key("state", Shape::Name, "Internal: the beginning of the state topics, STATE.calls and STATE.kpis."),
+    key("partials", Shape::Name, "Internal: batches from the stages calls and subjects to the stage kpis."),
+    key("subjects", Shape::Name, "Internal: batches from the stage calls to the stage subjects."),
+    key(
+        "state",
+        Shape::Name,
+        "Internal: the beginning of the state topics, STATE.calls, STATE.subjects and STATE.kpis.",
+    ),
     key("kpis", Shape::Name, "The board: the newest record of each entity and window."),
     key("intervals", Shape::Name, "The archive: intervals that have ended."),
     key("rejects", Shape::Name, "Records that could not be used."),
     key("calls", Shape::Name, "Assembled calls."),
     key("partitions", Shape::Integer { min: 1, max: 10_000 }, "Partitions of a topic that the program creates."),
     key("replication_factor", Shape::Integer { min: 1, max: 100 }, "Copies of a topic that the program creates."),
-    promised("subjects", Shape::Name),
     promised("alerts", Shape::Name),
 ];
 
@@ -120,9 +124,9 @@ const ENGINE: &[Key] = &[
         "An event older than this is late.",
     ),
     key("calls_workers", WORKERS, "Threads of the stage calls."),
+    key("subjects_workers", WORKERS, "Threads of the stage subjects."),
     key("kpis_workers", WORKERS, "Threads of the stage kpis."),
     key("instance", Shape::Name, "Names this instance; different in each instance of a cluster."),
-    promised("subjects_workers", WORKERS),
 ];
 
 const WINDOWS: &[Key] = &[

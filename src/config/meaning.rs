@@ -82,6 +82,7 @@ fn sources(list: View, faults: &mut Faults) -> Vec<Source> {
 fn topics(table: View, sources: &[Source], faults: &mut Faults) -> Topics {
     let topics = Topics {
         partials: table.get("partials").text(),
+        subjects: table.get("subjects").text(),
         state: table.get("state").text(),
         kpis: table.get("kpis").text(),
         intervals: table.get("intervals").text(),
@@ -94,9 +95,10 @@ fn topics(table: View, sources: &[Source], faults: &mut Faults) -> Topics {
     for (index, source) in sources.iter().enumerate() {
         taken.entry(source.topic.clone()).or_insert(key_of(&item_of("sources", index), "topic"));
     }
-    let states = ["calls", "kpis"].map(|stage| ("state", format!("{}.{stage}", topics.state)));
+    let states = ["calls", "subjects", "kpis"].map(|stage| ("state", format!("{}.{stage}", topics.state)));
     let named = [
         ("partials", topics.partials.clone()),
+        ("subjects", topics.subjects.clone()),
         ("kpis", topics.kpis.clone()),
         ("intervals", topics.intervals.clone()),
         ("rejects", topics.rejects.clone()),
@@ -124,6 +126,7 @@ fn engine(table: View) -> Engine {
         emit_every: table.get("emit_every").span(),
         allowed_disorder: table.get("allowed_disorder").span(),
         calls_workers: table.get("calls_workers").integer() as usize,
+        subjects_workers: table.get("subjects_workers").integer() as usize,
         kpis_workers: table.get("kpis_workers").integer() as usize,
         instance: table.get("instance").text(),
     }

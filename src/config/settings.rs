@@ -51,6 +51,8 @@ pub struct Source {
 pub struct Topics {
     /// Internal: batches from calls to kpis.
     pub partials: String,
+    /// From calls to subjects.
+    pub subjects: String,
     /// Internal: the beginning of the names of the state topics, `<state>.calls` and `<state>.kpis`.
     pub state: String,
     /// The board: the newest record of each entity and window.
@@ -79,6 +81,8 @@ pub struct Engine {
     pub allowed_disorder: Span,
     /// Threads of the stage calls, each a member of its group.
     pub calls_workers: usize,
+    /// Threads of the stage subjects, each a member of its group.
+    pub subjects_workers: usize,
     /// Threads of the stage kpis, each a member of its group.
     pub kpis_workers: usize,
     /// Names this instance among those of one cluster; part of its transactional ids.

@@ -4,16 +4,16 @@
 
 use super::record::Kpi;
 use super::view::{View, WindowKind};
-use super::{concurrency, handling, offers, service_level, visits, waits};
+use super::{agents, concurrency, handling, offers, service_level, visits, waits};
 use crate::entity::Kind;
-use crate::fact::Measure;
+use crate::fact::{Measure, Standing};
 
 /// One KPI.
 pub struct Definition {
     /// The public name.
     pub id: &'static str,
     pub formula: &'static str,
-    /// `ratio` (0..1, without a unit in the record), `s`, `calls` or `per_call`.
+    /// `ratio` (0..1, without a unit in the record), `s`, `calls`, `per_call` or `per_hour`.
     pub unit: &'static str,
     pub kinds: &'static [Kind],
     pub windows: Windows,
@@ -32,6 +32,10 @@ pub enum Windows {
     /// `now` alone.
     Now,
     FactsAndNow,
+    /// As [`Windows::AtTheEvent`], of what has agents: over all channels, and not within a queue.
+    OfAgents,
+    /// `now` alone, of the same.
+    NowOfAgents,
 }
 
 /// Which way a target is met.
@@ -59,11 +63,24 @@ pub enum What {
     ShortAbandoned,
     /// One number for each reason or kind that occurred.
     By(&'static [(&'static str, Measure)]),
+    /// Time in any state of an agent who is logged in.
+    Login,
+    /// Time in one.
+    Time(Standing),
+}
+
+impl Windows {
+    /// Whether it is of what has agents.
+    pub const fn are_of_agents(self) -> bool {
+        matches!(self, Windows::OfAgents | Windows::NowOfAgents)
+    }
 }
 
 const VISITED: &[Kind] = &[Kind::Queue, Kind::Team, Kind::Tenant];
 const WITH_CALLS: &[Kind] = &[Kind::Queue, Kind::Agent, Kind::Team, Kind::Tenant, Kind::QueueAgent];
 const TENANT: &[Kind] = &[Kind::Tenant];
+const WITH_AGENTS: &[Kind] = &[Kind::Queue, Kind::Agent, Kind::Team, Kind::Tenant];
+const AGENT_AND_TEAM: &[Kind] = &[Kind::Agent, Kind::Team];
 
 macro_rules! kpi {
     ($id:ident in $module:ident, $unit:literal, $kinds:expr, $windows:ident, $better:ident, $formula:literal, $note:literal) => {
@@ -118,8 +135,17 @@ pub const KPIS: &[Definition] = &[
     kpi!(transfers_per_call in handling, "per_call", WITH_CALLS, Facts, Lower, "transfers / calls with a connection that ended", "for the tenant a leg that names another call as `root_id` is no further call"),
     kpi!(ring_no_answer_all in offers, "calls", WITH_CALLS, Facts, Lower, "ring_no_answer + ring_caller_left", ""),
     kpi!(agent_answer_rate in offers, "ratio", WITH_CALLS, Facts, Higher, "offers that ended in an answer / offers that ended", "an offer ends by its answer, by `call.ring_ended`, or with the visit"),
+    kpi!(occupancy in agents, "ratio", WITH_AGENTS, OfAgents, Higher, "handling / (handling + available)", "time of agents; of a queue those who work for it, whatever they handle, so that queues do not add up"),
+    kpi!(occupancy_of_login in agents, "ratio", WITH_AGENTS, OfAgents, Higher, "handling / login", ""),
+    kpi!(availability in agents, "ratio", AGENT_AND_TEAM, OfAgents, Higher, "available / login", ""),
+    kpi!(utilization in agents, "ratio", AGENT_AND_TEAM, OfAgents, Higher, "handling / scheduled paid time", "no value without a schedule, which this version does not read"),
+    kpi!(login_time in agents, "s", AGENT_AND_TEAM, OfAgents, Higher, "login", "an agent is logged in by its own word, and while a call is handled or rings"),
+    kpi!(contacts_per_hour in agents, "per_hour", AGENT_AND_TEAM, OfAgents, Higher, "H * 3,600,000 / login in milliseconds", ""),
+    kpi!(contacts_per_hour_clock in agents, "per_hour", AGENT_AND_TEAM, OfAgents, Higher, "H * 3,600,000 / milliseconds of the window so far", "no value in `total`, which has no beginning"),
+    kpi!(contacts_per_hour_productive in agents, "per_hour", AGENT_AND_TEAM, OfAgents, Higher, "H * 3,600,000 / (login - paused) in milliseconds", ""),
     kpi!(concurrent_calls_max in concurrency, "calls", VISITED, AtTheEvent, Lower, "highest number of calls in a queue or connected at once", "at second boundaries `[start, end)`"),
     kpi!(concurrent_calls_now in concurrency, "calls", VISITED, Now, Lower, "waiting + talking + on hold", ""),
+    kpi!(expected_wait in agents, "s", VISITED, NowOfAgents, Lower, "(waiting + 1 - available) * average_handle_time / (handling + ringing + available)", "of a call that entered now; 0 where more agents are available than calls wait; handle time of the longest sliding window, else of `total`; no value without agents who work for the queue"),
 ];
 
 /// Every count, in the order of records.
@@ -169,6 +195,12 @@ pub const SUMS: &[Counted] = &[
     Counted { name: "talk", wanted: None, kinds: WITH_CALLS, what: What::Measure(Measure::Talk), note: "connected without hold, booked when the connection ended" },
     Counted { name: "hold", wanted: None, kinds: WITH_CALLS, what: What::Measure(Measure::Hold), note: "booked when the connection ended" },
     Counted { name: "wrapup", wanted: None, kinds: WITH_CALLS, what: What::Measure(Measure::Wrapup), note: "booked at its own end" },
+    Counted { name: "login", wanted: None, kinds: WITH_AGENTS, what: What::Login, note: "time of agents who are logged in: the sum of the five below; up to `as_of`, at the event only" },
+    Counted { name: "handling", wanted: None, kinds: WITH_AGENTS, what: What::Time(Standing::Handling), note: "in talk, hold or wrap-up of one call or more" },
+    Counted { name: "state_available", wanted: None, kinds: WITH_AGENTS, what: What::Time(Standing::Available), note: "" },
+    Counted { name: "state_paused", wanted: None, kinds: WITH_AGENTS, what: What::Time(Standing::Paused), note: "by reason in `paused_by_reason_ms` of the record" },
+    Counted { name: "state_ringing", wanted: None, kinds: WITH_AGENTS, what: What::Time(Standing::Ringing), note: "a call is offered, and none is handled" },
+    Counted { name: "state_other_work", wanted: None, kinds: WITH_AGENTS, what: What::Time(Standing::OtherWork), note: "`agent.state` on_call, ringing or wrapup that no call covers" },
 ];
 
 impl Better {
@@ -185,10 +217,10 @@ impl Definition {
     /// Whether the KPI stands in a window of this sort.
     pub fn stands_in(&self, window: WindowKind) -> bool {
         match (self.windows, window) {
-            (Windows::Now, WindowKind::Now) | (Windows::FactsAndNow, _) => true,
-            (Windows::Now, _) | (_, WindowKind::Now) => false,
-            (Windows::AtTheEvent, WindowKind::ByEntry) => false,
-            (Windows::Facts | Windows::AtTheEvent, _) => true,
+            (Windows::Now | Windows::NowOfAgents, WindowKind::Now) | (Windows::FactsAndNow, _) => true,
+            (Windows::Now | Windows::NowOfAgents, _) | (_, WindowKind::Now) => false,
+            (Windows::AtTheEvent | Windows::OfAgents, WindowKind::ByEntry) => false,
+            (Windows::Facts | Windows::AtTheEvent | Windows::OfAgents, _) => true,
         }
     }
 }

@@ -85,6 +85,8 @@ const fn name(windows: Windows) -> &'static str {
         Windows::Facts => "sliding, intervals, by entry, total",
         Windows::AtTheEvent => "sliding, intervals, total",
         Windows::Now => "now",
+        Windows::OfAgents => "sliding, intervals, total; over all channels",
+        Windows::NowOfAgents => "now; over all channels",
         Windows::FactsAndNow => "sliding, intervals, by entry, total, now",
     }
 }

@@ -18,6 +18,8 @@ pub mod offers;
 
 pub mod concurrency;
 
+pub mod agents;
+
 pub mod catalogue;
 
 pub mod manual;

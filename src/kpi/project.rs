@@ -7,9 +7,11 @@ use super::settings::{Formula, KpiSettings, QueueSettings, ServiceLevelSettings}
 use super::view::{View, Waiting, WindowKind};
 use crate::calendar::{Interval, Length};
 use crate::entity::{Entity, Kind};
-use crate::fact::{Distribution, Measure};
+use crate::fact::{Distribution, Measure, Reasons, Standing};
 use crate::histogram::Cell;
 use crate::tally::intervals::Kept;
+use crate::tally::span::TimeSpent;
+use crate::tally::sums::Sums;
 use crate::tally::tally::Tally;
 use crate::time::{EventTime, Span};
 use std::borrow::Cow;
@@ -32,6 +34,8 @@ pub struct Projection<'a> {
     pub kept: &'a Kept,
     pub entity: &'a Entity,
     pub tally: &'a Tally,
+    /// The texts of reasons.
+    pub reasons: &'a Reasons,
     pub as_of: EventTime,
 }
 
@@ -50,6 +54,10 @@ pub struct Edition {
 
 /// Upper edges of the counters' wait buckets, seconds: the usual thresholds.
 pub const WAIT_BUCKETS_S: [i64; 13] = [5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200];
+
+/// The most reasons of pauses in a record, and what the others are called together.
+const REASONS_MAX: usize = 50;
+const OTHER_REASONS: &str = "other";
 
 /// The values of counters: those of calls, then of the wait buckets with their count and sum.
 pub type CounterValues = [i64; COUNTERS];
@@ -103,6 +111,8 @@ impl<'a> Projection<'a> {
                 record.window.end = EventTime(end * 1000).to_string();
                 let mut view = view(WindowKind::Sliding, sums);
                 view.concurrent_max = self.concurrent_max(end - seconds..end);
+                view.time = self.time(|tally| tally.time_in_window(place, seconds, self.as_of));
+                view.length_ms = Some(self.as_of.0 - (end - seconds) * 1000);
                 self.fill(&mut record, &view);
             }
             Window::Interval(place, interval) => {
@@ -117,6 +127,9 @@ impl<'a> Projection<'a> {
                 let kind = if is_open { WindowKind::OpenInterval } else { WindowKind::ClosedInterval };
                 let mut at_event = view(kind, &piece.event);
                 at_event.concurrent_max = self.concurrent_max(interval.start.second().0..interval.end.second().0);
+                at_event.time =
+                    self.time(|tally| tally.time_in_interval(self.kept, length, interval, &piece.event, self.as_of));
+                at_event.length_ms = Some((self.as_of.min(interval.end).0 - interval.start.0).max(0));
                 self.fill(&mut record, &at_event);
                 if self.entity.kind != Kind::Agent {
                     record.by_entry = Some(self.by_entry(&view(WindowKind::ByEntry, &piece.entry)));
@@ -125,6 +138,7 @@ impl<'a> Projection<'a> {
             Window::Total => {
                 let mut view = view(WindowKind::Total, &self.tally.total);
                 view.concurrent_max = self.entity.kind.has_visits().then(|| self.tally.concurrent.max());
+                view.time = self.time(|tally| tally.time_in_total(self.as_of));
                 self.fill(&mut record, &view);
                 if self.entity.kind.has_visits() {
                     record.waiting = Some(self.tally.waiting());
@@ -134,6 +148,7 @@ impl<'a> Projection<'a> {
             Window::Now => {
                 let mut view = view(WindowKind::Now, &self.tally.total);
                 view.concurrent_now = self.tally.total.get(Measure::Concurrent);
+                view.handle = Some(self.handle_time());
                 record.kpis = self.kpis(&view);
                 record.now = Some(self.now(&waiting));
             }
@@ -186,6 +201,29 @@ impl<'a> Projection<'a> {
         }
     }
 
+    /// Time of agents, which is of entities over all channels.
+    fn time(&self, spent: impl FnOnce(&Tally) -> TimeSpent) -> Option<TimeSpent> {
+        self.has_agents().then(|| spent(self.tally))
+    }
+
+    fn has_agents(&self) -> bool {
+        self.entity.channel.is_none() && self.entity.kind != Kind::QueueAgent
+    }
+
+    /// Talk, hold and wrap-up of inbound connections, and how many there were: lately, else ever.
+    fn handle_time(&self) -> (i64, i64) {
+        let of = |sums: &Sums| {
+            let inbound = |all, other| sums.get(all) - sums.get(other);
+            let connected =
+                inbound(Measure::Talk, Measure::TalkNotInbound) + inbound(Measure::Hold, Measure::HoldNotInbound);
+            let wrapup = inbound(Measure::Wrapup, Measure::WrapupNotInbound);
+            (connected + wrapup, inbound(Measure::Handled, Measure::HandledNotInbound))
+        };
+        let longest = (0..self.settings.sliding.len()).max_by_key(|place| self.settings.sliding[*place].1);
+        let lately = longest.and_then(|place| self.tally.panes.window(place)).map(of);
+        lately.filter(|(_, handled)| 0 < *handled).unwrap_or_else(|| of(&self.tally.total))
+    }
+
     fn concurrent_max(&self, seconds: std::ops::Range<i64>) -> Option<i64> {
         self.entity.kind.has_visits().then(|| self.tally.concurrent.max_in(seconds))
     }
@@ -222,6 +260,7 @@ impl<'a> Projection<'a> {
             gap: false,
             counts: Fields::default(),
             sums_ms: Fields::default(),
+            paused_by_reason_ms: None,
             kpis: Fields::default(),
             targets: Fields::default(),
             by_entry: None,
@@ -234,6 +273,7 @@ impl<'a> Projection<'a> {
     fn fill(&self, record: &mut KpiRecord, view: &View<'_>) {
         record.counts = counts(COUNTS, view);
         record.sums_ms = sums(view);
+        record.paused_by_reason_ms = view.time.as_ref().map(|time| self.by_reason(time));
         record.kpis = self.kpis(view);
         record.targets = self.targets(&record.counts);
     }
@@ -250,6 +290,27 @@ impl<'a> Projection<'a> {
         Fields(wanted.collect())
     }
 
+    /// Paused time by reason, the longest first; beyond so many reasons the rest together.
+    fn by_reason(&self, time: &TimeSpent) -> Fields<i64> {
+        let mut reasons: Vec<(&str, i64)> = time
+            .by_reason
+            .iter()
+            .map(|(reason, time)| (self.reasons.text(*reason).unwrap_or(OTHER_REASONS), *time))
+            .collect();
+        reasons.sort_unstable_by(|(a, long), (b, longer)| longer.cmp(long).then(a.cmp(b)));
+        let rest: i64 = reasons.iter().skip(REASONS_MAX).map(|(_, time)| time).sum();
+        reasons.truncate(REASONS_MAX);
+        let mut fields = Fields::with_capacity(reasons.len());
+        reasons.iter().for_each(|(reason, time)| fields.push(reason.to_string(), *time));
+        if rest != 0 {
+            match fields.0.iter_mut().find(|(reason, _)| reason == OTHER_REASONS) {
+                Some((_, time)) => *time += rest,
+                None => fields.push(OTHER_REASONS, rest),
+            }
+        }
+        fields
+    }
+
     fn by_entry(&self, view: &View<'_>) -> ByEntry {
         ByEntry {
             counts: counts(COUNTS, view),
@@ -263,7 +324,8 @@ impl<'a> Projection<'a> {
     fn kpis(&self, view: &View<'_>) -> Fields<Kpi> {
         let mut kpis = Fields::with_capacity(KPIS.len() + view.service_level.also.len());
         for definition in KPIS {
-            if !definition.kinds.contains(&view.kind) || !definition.stands_in(view.window) {
+            let stands = definition.kinds.contains(&view.kind) && definition.stands_in(view.window);
+            if !stands || definition.windows.are_of_agents() && !self.has_agents() {
                 continue;
             }
             if definition.id == "service_level" {
@@ -297,6 +359,7 @@ impl<'a> Projection<'a> {
     fn now(&self, waiting: &WaitingAt<'_>) -> Now {
         let total = &self.tally.total;
         let settings = self.service_level();
+        let has_agents = self.has_agents();
         Now {
             waiting: waiting.count(),
             longest_wait_since: waiting.longest_since().map(|since| since.to_string()),
@@ -305,6 +368,12 @@ impl<'a> Projection<'a> {
             on_hold: total.get(Measure::OnHold),
             in_wrapup: total.get(Measure::InWrapup),
             over_threshold_waiting: waiting.over(settings.threshold_s, settings.met_at_threshold),
+            agents: has_agents.then(|| {
+                let agents = |standing: Standing| (Cow::Borrowed(standing.word()), self.tally.agents(standing));
+                Fields(Standing::ALL.map(agents).to_vec())
+            }),
+            agents_logged_in: has_agents
+                .then(|| Standing::ALL.iter().map(|standing| self.tally.agents(*standing)).sum()),
         }
     }
 
@@ -348,6 +417,7 @@ fn counts(counted: &[Counted], view: &View<'_>) -> Fields<Count> {
                 let occurred = measures.iter().map(|(name, measure)| (Cow::Borrowed(*name), view.get(*measure)));
                 Count::By(Fields(occurred.filter(|(_, count)| *count != 0).collect()))
             }
+            What::Login | What::Time(_) => continue,
         };
         fields.push(*name, count);
     }
@@ -357,8 +427,14 @@ fn counts(counted: &[Counted], view: &View<'_>) -> Fields<Count> {
 fn sums(view: &View<'_>) -> Fields<i64> {
     let mut fields = Fields::with_capacity(SUMS.len());
     for Counted { name, kinds, what, .. } in SUMS {
-        if let (true, What::Measure(measure)) = (kinds.contains(&view.kind), what) {
-            fields.push(*name, view.get(*measure));
+        if !kinds.contains(&view.kind) {
+            continue;
+        }
+        match (what, &view.time) {
+            (What::Measure(measure), _) => fields.push(*name, view.get(*measure)),
+            (What::Login, Some(time)) => fields.push(*name, time.login()),
+            (What::Time(standing), Some(time)) => fields.push(*name, time.of(*standing)),
+            _ => {}
         }
     }
     fields

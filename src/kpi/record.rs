@@ -37,6 +37,9 @@ pub struct KpiRecord {
     pub gap: bool,
     pub counts: Fields<Count>,
     pub sums_ms: Fields<i64>,
+    /// Paused time by reason; not in `now`, and only of what has time of agents.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub paused_by_reason_ms: Option<Fields<i64>>,
     pub kpis: Fields<Kpi>,
     /// What the settings want counts to be, by the ids of the catalogue (`calls_offered`).
     #[serde(skip_serializing_if = "Fields::is_empty", default)]
@@ -158,6 +161,12 @@ pub struct Now {
     pub in_wrapup: i64,
     /// Calls waiting longer than the service-level threshold.
     pub over_threshold_waiting: i64,
+    /// Agents by state; absent of one channel and of an agent within a queue.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub agents: Option<Fields<i64>>,
+    /// Agents in any of these states.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub agents_logged_in: Option<i64>,
 }
 
 /// A map from names to values that keeps its order.

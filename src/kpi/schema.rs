@@ -86,7 +86,22 @@ pub fn record() -> Value {
         "by_entry": {"type": "object", "properties": by_entry},
         "waiting": integer,
         "counters": {"type": "object"},
-        "now": {"type": "object"},
+        "now": {
+            "type": "object",
+            "properties": {
+                "agents": {
+                    "type": "object",
+                    "additionalProperties": {"type": "integer"},
+                    "description": "agents by state, which add up to agents_logged_in",
+                },
+                "agents_logged_in": integer,
+            },
+        },
+        "paused_by_reason_ms": {
+            "type": "object",
+            "additionalProperties": {"type": "integer"},
+            "description": "part of sums_ms.state_paused; the longest come first, beyond fifty the rest is `other`",
+        },
     });
     if let (Some(properties), Some(facts)) = (properties.as_object_mut(), facts.as_object()) {
         properties.extend(facts.clone());

@@ -3,6 +3,7 @@
 //! Nothing here changes what is stored. Built and checked by `config`.
 
 use crate::calendar::{Length, Zone};
+use crate::fingerprint;
 use crate::tally::intervals::Kept;
 use crate::tally::tally::Shape;
 use crate::time::Span;
@@ -118,6 +119,11 @@ impl KpiSettings {
             windows: self.sliding.iter().map(|(_, length)| length.0 / 1000).collect(),
             intervals: Kept::of(self.intervals.iter().map(|(_, length)| *length)),
         }
+    }
+
+    /// Differs wherever records would.
+    pub fn fingerprint(&self) -> u64 {
+        fingerprint::of(self)
     }
 
     /// The zone of a tenant.

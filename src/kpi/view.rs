@@ -5,6 +5,7 @@ use super::settings::ServiceLevelSettings;
 use crate::entity::Kind;
 use crate::fact::{Distribution, Measure};
 use crate::histogram::Cell;
+use crate::tally::span::TimeSpent;
 use crate::tally::sums::Sums;
 use crate::time::EventTime;
 use std::borrow::Cow;
@@ -43,6 +44,12 @@ pub struct View<'a> {
     /// The highest number of calls at once; none where it is not kept.
     pub concurrent_max: Option<i64>,
     pub concurrent_now: i64,
+    /// Time of agents; none where it is not kept.
+    pub time: Option<TimeSpent>,
+    /// How long the window lasted so far; none of one without a beginning.
+    pub length_ms: Option<i64>,
+    /// Milliseconds of handling and connections handled, to expect a wait by; in `now` only.
+    pub handle: Option<(i64, i64)>,
     sums: &'a Sums,
     /// Waits of all that left, shortest first.
     waits: Vec<(Cell, i64)>,
@@ -66,7 +73,20 @@ impl<'a> View<'a> {
             waits.extend(WAITS.iter().flat_map(|of| sums.cells(*of)));
             waits.sort_by_key(|cell| cell.0);
         }
-        View { kind, window, as_of, service_level, waiting, concurrent_max: None, concurrent_now: 0, sums, waits }
+        View {
+            kind,
+            window,
+            as_of,
+            service_level,
+            waiting,
+            concurrent_max: None,
+            concurrent_now: 0,
+            time: None,
+            length_ms: None,
+            handle: None,
+            sums,
+            waits,
+        }
     }
 
     pub fn get(&self, measure: Measure) -> i64 {

@@ -3,6 +3,7 @@
 //! The fold speaks of a queue and an agent by the names in the call's log; `routes` turns a booking
 //! into entities.
 
+use super::time_line::Part;
 use crate::event::Channel;
 use crate::fact::Key;
 use crate::time::EventTime;
@@ -35,6 +36,8 @@ pub enum What {
     EntryFact(Key),
     /// A call that waits since `at`.
     Waiting,
+    /// A part of a call that begins or ends at `at`, for the agent's time line alone.
+    Part(Part),
 }
 
 /// The kinds of entity that get a booking.

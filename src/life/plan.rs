@@ -2,6 +2,7 @@
 //! of plan is visible and never silent.
 
 use crate::entity::Kind;
+use crate::fingerprint;
 use crate::time::{EventTime, Span};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -60,11 +61,7 @@ impl Plan {
     /// Equal for equal plans, on every machine and version of the compiler (FNV-1a over the plan
     /// written out).
     pub fn fingerprint(&self) -> u64 {
-        let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-        for byte in format!("{self:?}").bytes() {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-        hash
+        fingerprint::of(self)
     }
 }
 

@@ -16,11 +16,15 @@ pub struct EntityId(pub u32);
 
 /// Takes facts, each time for one entity.
 pub trait Ledger {
-    /// Facts of the pane `second`, counted in whole seconds. A key may occur more than once.
-    fn facts(&mut self, to: Account<'_>, family: Family, second: i64, facts: &[(Key, i64)]);
+    /// Facts of one place: a pane, counted in whole seconds, or the milliseconds of [`Family::Time`]. A key may
+    /// occur more than once.
+    fn facts(&mut self, to: Account<'_>, family: Family, at: i64, facts: &[(Key, i64)]);
 
     /// Calls that wait since an instant.
     fn waiting(&mut self, to: Account<'_>, since: EventTime, amount: i64);
+
+    /// The text of a reason that facts name by its number.
+    fn reason(&mut self, _text: &str) {}
 }
 
 /// Whom a fact is for: the entity and its number.
@@ -50,6 +54,8 @@ struct Tenant {
     queues: HashMap<(Box<str>, Channel), Arc<QueueRoute>>,
     agents: HashMap<(Box<str>, Channel), Ids>,
     pairs: HashMap<(Box<str>, Box<str>, Channel), Ids>,
+    /// Over all channels.
+    teams: HashMap<Box<str>, EntityId>,
 }
 
 /// A name within a tenant, asked for.
@@ -208,6 +214,26 @@ impl Routes {
         ids
     }
 
+    /// The entities over all channels that an agent's time goes to beside its queues and teams: tenant and agent.
+    pub(super) fn tenant_and_agent(&mut self, tenant: &str, agent: &str) -> [EntityId; 2] {
+        [self.tenant(tenant, Channel::Voice)[0], self.agent(tenant, agent, Channel::Voice)[0]]
+    }
+
+    /// A queue over all channels.
+    pub(super) fn queue_alone(&mut self, tenant: &str, queue: &str) -> EntityId {
+        self.queue(tenant, queue, Channel::Voice).own[0]
+    }
+
+    /// A team over all channels.
+    pub(super) fn team_alone(&mut self, tenant: &str, team: &str) -> EntityId {
+        if let Some(id) = self.tenants.get(tenant).and_then(|known| known.teams.get(team)) {
+            return *id;
+        }
+        let id = self.id(Entity { tenant: tenant.into(), kind: Kind::Team, id: team.into(), channel: None });
+        self.tenants.entry_ref(tenant).or_default().teams.insert(team.into(), id);
+        id
+    }
+
     fn part(&mut self, tenant: &str, AgentPart { agent, queue, since }: AgentPart<'_>, channel: Channel) -> PartIds {
         let own = self.agent(tenant, agent, channel);
         let pair = queue.filter(|_| self.plan.queue_agent).map(|queue| self.pair(tenant, queue, agent, channel));
@@ -264,6 +290,12 @@ impl<'a> CallRoutes<'_, 'a> {
                 match booking.what {
                     What::Waiting => wait(&mut self.waiting, *id, booking.at, booking.amount),
                     What::EntryFact(key) => fact(Family::Entry, second, key),
+                    What::Part(part) => {
+                        // Time is over all channels: for the first of the agent's entities, which is the whole agent.
+                        if place == agent_alone && ids.first() == Some(id) {
+                            fact(Family::Time, booking.at.0, Key::measure(part.measure()));
+                        }
+                    }
                     What::Fact(key) => {
                         fact(Family::Event, second, key);
                         // By entry, agents alone are not booked: their intervals have one family.

@@ -6,6 +6,7 @@ use super::booking::{Booking, To, What};
 use super::fold::{Connection, Exit, LOST_TALKING, LOST_WAITING, LOST_WRAPUP, Life, Ring, Visit};
 use super::log::Moment;
 use super::plan::Plan;
+use super::time_line::Part;
 use crate::event::{BlockReason, CallEvent, EndedBy, LeaveReason, RingEndReason, TransferKind, Via};
 use crate::fact::{Distribution, Key, Measure};
 use crate::time::{EventTime, Span};
@@ -195,6 +196,7 @@ impl<'a, B: FnMut(Booking<'a>)> Step<'a, '_, B> {
         self.life.rings.push(Ring { agent, queue: whose.queue, visit: whose.visit, since: self.at });
         self.count(To::CONNECTION, whose, Measure::Solicitations);
         self.level(To::CONNECTION, whose, self.at, Measure::Ringing, 1);
+        self.part(whose, self.at, Part::Rung, 1);
     }
 
     fn end_ringing(&mut self, queue: Option<&'a str>, agent: Option<&'a str>, reason: RingEndReason) {
@@ -218,6 +220,8 @@ impl<'a, B: FnMut(Booking<'a>)> Step<'a, '_, B> {
             let Ring { agent, queue, visit, since } = self.life.rings.remove(index);
             let whose = Whose { queue, agent: Some(agent), visit, since };
             self.level(To::CONNECTION, whose, at, Measure::Ringing, -1);
+            // Only what is lost ends after the last event.
+            self.part(whose, at, if self.at < at { Part::RungLost } else { Part::Rung }, -1);
             self.fact(To::CONNECTION, whose, at, Measure::OffersEnded, 1);
             if is_answered {
                 self.fact(To::CONNECTION, whose, at, Measure::OffersAnswered, 1);
@@ -269,6 +273,7 @@ impl<'a, B: FnMut(Booking<'a>)> Step<'a, '_, B> {
         });
         self.level(To::CONNECTION, whose, self.at, Measure::Talking, 1);
         self.level(To::CONNECTION_WITHOUT_AGENT, whose, self.at, Measure::Concurrent, 1);
+        self.part(whose, self.at, Part::OnCalls, 1);
     }
 
     /// Queue and visit of an answer that ends no wait: the queue it names, else that of the connection
@@ -359,6 +364,7 @@ impl<'a, B: FnMut(Booking<'a>)> Step<'a, '_, B> {
         let level = if was_on_hold.is_some() { Measure::OnHold } else { Measure::Talking };
         self.level(To::CONNECTION, whose, self.at, level, -1);
         self.level(To::CONNECTION_WITHOUT_AGENT, whose, self.at, Measure::Concurrent, -1);
+        self.part(whose, self.at, Part::OnCalls, -1);
         self.count(To::CONNECTION, whose, Measure::Handled);
         self.fact(To::CONNECTION, whose, self.at, Measure::Talk, talk.0);
         self.fact(To::CONNECTION, whose, self.at, Measure::Hold, hold.0);
@@ -465,6 +471,7 @@ impl<'a, B: FnMut(Booking<'a>)> Step<'a, '_, B> {
         if self.life.connections[index].wrapup_since.is_none() {
             self.life.connections[index].wrapup_since = Some(self.at);
             self.level(To::CONNECTION, self.connected(index), self.at, Measure::InWrapup, 1);
+            self.part(self.connected(index), self.at, Part::OnCalls, 1);
         }
     }
 
@@ -486,7 +493,10 @@ impl<'a, B: FnMut(Booking<'a>)> Step<'a, '_, B> {
         let handle = Span(end.since(connection.start).0 + connection.wrapup.0);
         if told.is_some() {
             self.level(To::CONNECTION, whose, self.at, Measure::InWrapup, -1);
+        } else {
+            self.part(whose, end, Part::OnCalls, 1);
         }
+        self.part(whose, self.at, Part::OnCalls, -1);
         self.fact(To::CONNECTION, whose, self.at, Measure::Wrapup, wrapup.0);
         if self.life.is_inbound {
             self.book_handle_time(index, handle);
@@ -509,6 +519,7 @@ impl<'a, B: FnMut(Booking<'a>)> Step<'a, '_, B> {
                     self.life.has_lost = true;
                     let whose = self.connected(index);
                     self.level(To::CONNECTION, whose, last.plus(LOST_WRAPUP), Measure::InWrapup, -1);
+                    self.part(whose, last.plus(LOST_WRAPUP), Part::OnCallsLost, -1);
                 }
             }
         }
@@ -530,6 +541,7 @@ impl<'a, B: FnMut(Booking<'a>)> Step<'a, '_, B> {
                 let whose = self.connected(index);
                 self.level(To::CONNECTION, whose, at, level, -1);
                 self.level(To::CONNECTION_WITHOUT_AGENT, whose, at, Measure::Concurrent, -1);
+                self.part(whose, at, Part::OnCallsLost, -1);
             }
         }
     }
@@ -598,6 +610,11 @@ impl<'a, B: FnMut(Booking<'a>)> Step<'a, '_, B> {
         // Its maximum is taken at second boundaries: a change shows at the first that is not before it.
         let at = if measure == Measure::Concurrent { at.to_boundary() } else { at };
         self.emit(to, whose, at, None, What::Fact(Key::measure(measure)), amount);
+    }
+
+    /// A part of the call begins or ends for the agent.
+    fn part(&mut self, whose: Whose<'a>, at: EventTime, part: Part, amount: i64) {
+        self.emit(To::AGENT, whose, at, None, What::Part(part), amount);
     }
 
     fn waiting(&mut self, visit: usize, amount: i64) {

@@ -1,4 +1,4 @@
-//! The engine of a replay: all events first, then every call settled once as of one instant.
+//! The engine of a replay: all events first, then every call and agent settled once as of one instant.
 //!
 //! Files are one set of events, so nothing is late, nothing is in the future, and no order matters.
 //! Holding the calls' logs costs a few dozen bytes an event and saves deciding anything twice.
@@ -7,15 +7,18 @@ use super::filter::Filter;
 use crate::calendar::Interval;
 use crate::entity::{Entity, Kind};
 use crate::event::{CallEvent, DEFAULT_TENANT, Event, What};
-use crate::fact::{Family, Key};
+use crate::fact::{Family, Key, Reasons};
 use crate::kpi::project::{Edition, Projection, Window};
 use crate::kpi::record::KpiRecord;
 use crate::kpi::settings::KpiSettings;
+use crate::life::agent_event::AgentEvent;
+use crate::life::agent_time::{self, Agent};
 use crate::life::call_key;
 use crate::life::log::{Added, CallLog, encode};
 use crate::life::plan::Plan;
 use crate::life::routes::{Account, EntityId, Ledger, Routes};
 use crate::life::settle::{Restart, Terms, settle};
+use crate::life::time_line::{self, Part, TimeLine};
 use crate::tally::intervals::Finder;
 use crate::tally::tally::{Booked, Shape, Tally};
 use crate::time::EventTime;
@@ -40,6 +43,7 @@ pub struct Replay {
     /// By tenant and call id, see `call_key`.
     calls: HashMap<Box<str>, CallLog>,
     restarts: BTreeMap<String, Vec<Restart>>,
+    agents: BTreeMap<(String, String), TimeLine>,
     latest: Option<EventTime>,
     not_after: EventTime,
     max_entities: Arc<dyn Fn(&str) -> usize>,
@@ -54,6 +58,7 @@ impl Replay {
             plan,
             calls: HashMap::new(),
             restarts: BTreeMap::new(),
+            agents: BTreeMap::new(),
             latest: None,
             not_after,
             max_entities: Arc::new(|_| usize::MAX),
@@ -87,8 +92,15 @@ impl Replay {
                     }
                 }
             }
-            _ => Taken::NotUsed,
+            _ => self.take_agent(event, default_source),
         }
+    }
+
+    fn take_agent(&mut self, event: &Event<'_>, default_source: &str) -> Taken {
+        let source = event.source.as_deref().unwrap_or(default_source);
+        let (Some(told), Some(agent)) = (AgentEvent::of(event, source), &event.agent) else { return Taken::NotUsed };
+        let whose = (event.tenant.to_string(), self.plan.agent(agent).to_string());
+        if self.agents.entry(whose).or_default().add(told) { Taken::Accepted } else { Taken::Repeated }
     }
 
     fn take_call(&mut self, event: &Event<'_>, call: &CallEvent<'_>, default_source: &str) -> Taken {
@@ -113,8 +125,8 @@ impl Replay {
         self.latest
     }
 
-    /// Settles every call as of an instant.
-    pub fn settle(self, settings: &KpiSettings, as_of: EventTime) -> Tallies<'_> {
+    /// Settles every call and every agent as of an instant.
+    pub fn settle(mut self, settings: &KpiSettings, as_of: EventTime) -> Tallies<'_> {
         let mut tallies = Tallies::new(settings, as_of, self.max_entities.clone());
         let mut routes = Routes::new(self.plan.clone());
         for queue in settings.queues.keys() {
@@ -137,6 +149,16 @@ impl Replay {
             settle(terms, log, |booking| call.book(booking, &mut tallies));
             call.finish(&mut tallies);
         }
+        for ((tenant, agent), changes) in std::mem::take(&mut tallies.parts) {
+            let line = self.agents.entry((tenant, agent)).or_default();
+            changes.into_iter().for_each(|(at, part, amount)| line.change(at, part, amount));
+        }
+        for ((tenant, agent), line) in &self.agents {
+            let whose = Agent { tenant, agent, plan: &self.plan };
+            let edges = agent_time::edges(&self.plan, agent);
+            let terms = time_line::Terms { from: EventTime(i64::MIN), judged: as_of, edges: &edges };
+            line.tell(terms, &mut |stretch| agent_time::book(&mut routes, whose, &stretch, 1, &mut tallies));
+        }
         tallies
     }
 }
@@ -151,7 +173,13 @@ pub struct Tallies<'s> {
     by_tenant: HashMap<Arc<str>, OfTenant>,
     max_entities: Arc<dyn Fn(&str) -> usize>,
     refused: HashSet<EntityId>,
+    /// The agents' parts in calls, by tenant and agent.
+    parts: BTreeMap<(String, String), Vec<Change>>,
+    reasons: Reasons,
 }
+
+/// When, of what, and of how many.
+type Change = (EventTime, Part, i64);
 
 struct OfTenant {
     /// Its place in `finders`.
@@ -178,6 +206,8 @@ impl<'s> Tallies<'s> {
             by_tenant: HashMap::new(),
             max_entities,
             refused: HashSet::new(),
+            parts: BTreeMap::new(),
+            reasons: Reasons::default(),
         }
     }
 
@@ -194,7 +224,7 @@ impl<'s> Tallies<'s> {
         accounts.sort_by(|a, b| a.entity.cmp(&b.entity));
         accounts.into_iter().flat_map(move |Known { entity, tally, .. }| {
             let (settings, kept, as_of) = (self.settings, &self.shape.intervals, self.as_of);
-            let projection = Projection { settings, kept, entity, tally, as_of };
+            let projection = Projection { settings, kept, entity, tally, reasons: &self.reasons, as_of };
             let windows = self.windows(entity, tally).into_iter();
             let kept = windows.filter(move |window| filter.keeps_window(window.name(settings)));
             kept.filter_map(move |window| projection.record(window, Edition::default()))
@@ -207,7 +237,7 @@ impl<'s> Tallies<'s> {
         windows.push(Window::Total);
         let mut finder = Finder::new(self.settings.zone(&entity.tenant).clone());
         for (place, (_, length)) in self.settings.intervals.iter().enumerate() {
-            let touched: Vec<Interval> = tally.intervals.touched(&self.shape.intervals, &mut finder, *length);
+            let touched: Vec<Interval> = tally.touched(&self.shape.intervals, &mut finder, *length, self.as_of);
             windows.extend(touched.into_iter().map(|interval| Window::Interval(place, interval)));
         }
         windows
@@ -245,16 +275,29 @@ impl<'s> Tallies<'s> {
         let mut tally = Tally::default();
         // The windows end where they will be shown, so that only what they hold is kept.
         tally.panes.slide(&self.shape.windows, self.as_of.second().0 + 1);
+        tally.reach(self.as_of);
         self.accounts[id.0 as usize] = Some(Known { entity: entity.clone(), tally, finder: tenant.finder });
         Some(())
     }
 }
 
 impl Ledger for Tallies<'_> {
-    fn facts(&mut self, to: Account<'_>, family: Family, second: i64, facts: &[(Key, i64)]) {
-        if let Some((tally, finder, shape)) = self.account(to.id, to.entity) {
-            tally.add(shape, finder, to.entity.kind, Booked { family, second, facts });
+    fn facts(&mut self, to: Account<'_>, family: Family, at: i64, facts: &[(Key, i64)]) {
+        if family == Family::Time && facts.iter().any(|(key, _)| Part::of(*key).is_some()) {
+            let Entity { tenant, id, .. } = to.entity;
+            let parts = self.parts.entry((tenant.to_string(), id.to_string())).or_default();
+            let changes = facts.iter().filter_map(|(key, amount)| Some((EventTime(at), Part::of(*key)?, *amount)));
+            return parts.extend(changes);
         }
+        let Some((tally, finder, shape)) = self.account(to.id, to.entity) else { return };
+        match family {
+            Family::Time => tally.add_time(shape, finder, to.entity.kind, EventTime(at), facts),
+            _ => tally.add(shape, finder, to.entity.kind, Booked { family, second: at, facts }),
+        }
+    }
+
+    fn reason(&mut self, text: &str) {
+        self.reasons.take(text);
     }
 
     fn waiting(&mut self, to: Account<'_>, since: EventTime, amount: i64) {

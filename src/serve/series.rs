@@ -5,8 +5,9 @@
 //! kept once for all records, so that a board of many entities stays small and a scrape only joins
 //! text. The text itself is written by `prometheus`.
 //!
-//! Left out are counts by reason, the `by_entry` part, KPIs in other units than ratio, seconds and
-//! calls, and whatever has no value: an idle queue has no service level, so it has no such series.
+//! Left out are counts and times by reason, the `by_entry` part, KPIs in other units than ratio, seconds,
+//! calls and per hour (which is in the name), and whatever has no value: an idle queue has no service
+//! level, so it has no such series.
 
 use crate::entity::Kind;
 use crate::kpi::record::{Count, Counters, Fields, Kpi, KpiRecord, Now};
@@ -178,13 +179,15 @@ impl Taking<'_> {
             None => (id, "ratio"),
             Some("s") => (id, "seconds"),
             Some("calls") => (name_of_calls(id), "calls"),
+            Some("per_hour") => (id, ""),
             Some(_) => return,
         };
+        let with_unit = |name: &str| if unit.is_empty() { name.to_string() } else { format!("{name}_{unit}") };
         if let Some(value) = kpi.value {
-            self.gauge(&format!("{base}_{unit}"), value, &|| About::Kpi(id.into()));
+            self.gauge(&with_unit(base), value, &|| About::Kpi(id.into()));
         }
         if let Some(target) = kpi.target {
-            self.gauge(&format!("{base}_target_{unit}"), target, &|| About::Target(id.into()));
+            self.gauge(&with_unit(&format!("{base}_target")), target, &|| About::Target(id.into()));
         }
     }
 
@@ -254,6 +257,22 @@ impl Taking<'_> {
         self.calls("talking", now.talking);
         self.calls("on_hold", now.on_hold);
         self.calls("in_wrapup", now.in_wrapup);
+        for (state, agents) in now.agents.iter().flat_map(Fields::iter) {
+            self.agents(state, *agents);
+        }
+    }
+
+    /// How many agents are in a state.
+    fn agents(&mut self, state: &str, agents: i64) {
+        let mut labels = String::from(",state=\"");
+        escape_label(state, &mut labels);
+        labels.push('"');
+        let family = format!("acd_{}_agents", self.kind);
+        let about = || About::Text("agents who are logged in, by what they do,");
+        self.sample(
+            Series { family: &family, form: Form::Gauge, suffix: "", labels: &labels, about: &about },
+            agents as f64,
+        );
     }
 
     /// A number of calls, under its name in `counts` or `now`.

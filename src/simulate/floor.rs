@@ -7,6 +7,7 @@
 use super::agent::Agent;
 use super::call::Call;
 use super::chance::Chance;
+use super::presence::Presence;
 use super::settings::{QUEUES, SimSettings};
 use super::truth::{Books, EntityTruth, Place};
 use crate::event::{CallEvent, Channel, Direction, EndedBy, Event, Via, What};
@@ -28,6 +29,8 @@ pub(super) struct Floor {
     pub lines: [Vec<CallNumber>; QUEUES],
     pub calls: HashMap<CallNumber, Call>,
     pub books: Books,
+    /// What each agent does, for the books.
+    pub presences: Vec<Presence>,
     /// Contacts that have not begun.
     pub contacts_left: u64,
     /// Callbacks promised and not yet begun.
@@ -106,6 +109,7 @@ impl Floor {
             now: settings.start,
             chance,
             books: Books::new(settings.keeps_books, QUEUES, agents.len()),
+            presences: vec![None; agents.len()],
             agents,
             lines: Default::default(),
             calls: HashMap::new(),
@@ -138,6 +142,9 @@ impl Floor {
         if self.contacts_left == 0 && self.calls.is_empty() && self.callbacks_due == 0 {
             self.close();
             self.acts.clear();
+        }
+        if self.books.are_kept() {
+            self.keep_time();
         }
     }
 

@@ -15,5 +15,6 @@ mod call;
 mod chance;
 mod duty;
 mod floor;
+mod presence;
 mod talking;
 mod waiting;

@@ -178,7 +178,8 @@ impl Floor {
         let Some(call) = self.calls.get_mut(&number) else { return };
         call.wrapups -= 1;
         let (channel, is_over) = (call.channel, call.is_over);
-        let Leg { agent, queue, entry, code, resolved, wrapup_since, .. } = call.legs[leg];
+        let wrapup_since = call.legs[leg].wrapup_since.take();
+        let Leg { agent, queue, entry, code, resolved, .. } = call.legs[leg];
         let length = wrapup_since.map_or(0, |since| now.since(since).0);
         let resolved = Some(resolved);
         self.tell(number, None, Some(agent), CallEvent::WrapupEnded { code: Some(code.into()), resolved });

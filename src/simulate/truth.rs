@@ -8,6 +8,9 @@
 //! connections that came by a transfer, out of such a visit or straight to him; a tenant counts such
 //! visits and the transfers straight to an agent, each once. A conference joins an agent to a call that
 //! stays where it is: it is `transferred_out` of its kind and not `transferred_in`.
+//!
+//! Time of agents is looked up at each one, after everything that happens (`presence`); a queue has the time
+//! of those on duty who serve it.
 
 use super::settings::HOUR;
 use crate::entity::Kind;
@@ -106,6 +109,15 @@ pub(super) enum Refusal {
     CallerLeft,
 }
 
+/// What an agent on duty does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Doing {
+    Handling,
+    Ringing,
+    Paused,
+    Available,
+}
+
 #[derive(Default)]
 struct Account {
     total: Part,
@@ -144,7 +156,8 @@ items! {
     SUMS,
     Sum {
         WaitAnswered = "wait_answered", WaitAbandoned = "wait_abandoned", WaitFlowedOut = "wait_flowed_out",
-        Talk = "talk", Hold = "hold", Wrapup = "wrapup",
+        Talk = "talk", Hold = "hold", Wrapup = "wrapup", Login = "login", Handling = "handling",
+        Available = "state_available", Paused = "state_paused", Ringing = "state_ringing",
     }
 }
 
@@ -279,6 +292,34 @@ impl Books {
 
     pub(super) fn wrapped_up(&mut self, place: Place, wrapup_ms: i64) {
         self.write(place, |part, _| part.sums[Sum::Wrapup as usize] += wrapup_ms);
+    }
+
+    pub(super) fn are_kept(&self) -> bool {
+        self.are_kept
+    }
+
+    /// An agent spent some time on one thing, on duty for these queues.
+    pub(super) fn spent(&mut self, agent: usize, queues: &[usize], doing: Doing, from: EventTime, to: EventTime) {
+        let sum = match doing {
+            Doing::Handling => Sum::Handling,
+            Doing::Ringing => Sum::Ringing,
+            Doing::Paused => Sum::Paused,
+            Doing::Available => Sum::Available,
+        };
+        let mut at = from;
+        while at < to {
+            let until = to.0.min(hour(at) + HOUR);
+            let change = |part: &mut Part, _: Side| {
+                part.sums[sum as usize] += until - at.0;
+                part.sums[Sum::Login as usize] += until - at.0;
+            };
+            let place = Place { at, entry: None, queue: None, agent: Some(agent) };
+            self.write(place, change);
+            for queue in queues {
+                self.queues[*queue].write(place, Kind::Queue, &change);
+            }
+            at = EventTime(until);
+        }
     }
 
     /// The books as they are shown.

@@ -2,7 +2,7 @@
 
 use crate::calendar::{Interval, Length};
 use crate::entity::Entity;
-use crate::fact::{Family, Key, Measure};
+use crate::fact::{Family, Key, Measure, Reasons};
 use crate::kpi::project::{CounterValues, Projection};
 use crate::kpi::settings::KpiSettings;
 use crate::tally::intervals::Finder;
@@ -163,12 +163,15 @@ impl Account {
             }
             return;
         }
-        let second = at;
-        self.tally.add(shape, finder, self.entity.kind, Booked { family, second, facts });
+        let second = if family == Family::Time { EventTime(at).second().0 } else { at };
+        match family {
+            Family::Time => self.tally.add_time(shape, finder, self.entity.kind, EventTime(at), facts),
+            _ => self.tally.add(shape, finder, self.entity.kind, Booked { family, second, facts }),
+        }
         if facts.iter().any(|(key, _)| *key == Key::measure(Measure::Concurrent)) {
             self.unkept.hours.insert(second.div_euclid(3_600));
         }
-        if family == Family::Event {
+        if family != Family::Entry {
             self.has_counted |= facts.iter().any(|(key, _)| is_counted(*key));
             let minute = second.div_euclid(60);
             if self.unkept.noted_minute.replace(minute) != Some(minute) {
@@ -184,7 +187,7 @@ impl Account {
         if self.counters.is_some() && !std::mem::take(&mut self.has_counted) {
             return;
         }
-        let now = self.projection(settings, shape, EventTime(0)).counters();
+        let now = self.projection(settings, shape, &Reasons::default(), EventTime(0)).counters();
         let counters = self.counters.get_or_insert(now);
         counters.iter_mut().zip(now).for_each(|(highest, now)| *highest = now.max(*highest));
     }
@@ -207,8 +210,14 @@ impl Account {
         }
     }
 
-    pub fn projection<'a>(&'a self, settings: &'a KpiSettings, shape: &'a Shape, as_of: EventTime) -> Projection<'a> {
-        Projection { settings, kept: &shape.intervals, entity: &self.entity, tally: &self.tally, as_of }
+    pub fn projection<'a>(
+        &'a self,
+        settings: &'a KpiSettings,
+        shape: &'a Shape,
+        reasons: &'a Reasons,
+        as_of: EventTime,
+    ) -> Projection<'a> {
+        Projection { settings, kept: &shape.intervals, entity: &self.entity, tally: &self.tally, reasons, as_of }
     }
 }
 
@@ -232,5 +241,5 @@ impl Unkept {
 /// Whether counters are made of it.
 fn is_counted(key: Key) -> bool {
     let counted = [Measure::Offered, Measure::Answered, Measure::Abandoned, Measure::WaitAnswered];
-    key.index().is_none_or(|index| counted.iter().any(|measure| *measure as usize == index))
+    key.reason().is_none() && key.index().is_none_or(|index| counted.iter().any(|measure| *measure as usize == index))
 }

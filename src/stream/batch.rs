@@ -1,10 +1,11 @@
-//! Batches: facts of one commit, added up per entity and second, on their way from calls to kpis.
+//! Batches: facts of one commit, added up per entity and second, on their way between the stages.
 //!
 //! ```text
 //! booked: notes, one after the other -> sorted and added up once -> written as rows, names by number
 //! read:   header | names, each the bytes a board knows an entity by | rows, read where they lie
 //! ```
 
+use super::stage::{OutRecord, Output};
 use crate::entity::{Entity, Kind};
 use crate::event::Channel;
 use crate::fact::{Facts, Family, Key};
@@ -12,7 +13,8 @@ use crate::life::routes::{Account, EntityId, Ledger, Routes};
 use crate::time::EventTime;
 use prost::Message;
 use prost::encoding::{decode_varint, encode_varint, encoded_len_varint};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 pub mod wire {
     //! The messages as they are on the wire.
@@ -24,6 +26,8 @@ pub mod wire {
 pub struct Rows {
     notes: Vec<Note>,
     facts: Vec<(Key, i64)>,
+    /// The texts of the reasons among them.
+    reasons: BTreeSet<Box<str>>,
 }
 
 /// Some facts as they were booked.
@@ -68,6 +72,11 @@ impl Rows {
         }
     }
 
+    /// The texts of the reasons that were booked; none are left.
+    pub fn take_reasons(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.reasons).into_iter().map(String::from).collect()
+    }
+
     /// Empties the sums in the order of entities, each telling its place and what it holds.
     pub fn drain(&mut self, mut tell: impl FnMut(Place, &Facts)) {
         self.notes.sort_unstable_by_key(|note| (note.place, note.from));
@@ -87,12 +96,18 @@ impl Rows {
 }
 
 impl Ledger for Rows {
-    fn facts(&mut self, to: Account<'_>, family: Family, second: i64, facts: &[(Key, i64)]) {
-        self.note((to.id, family, second), facts.iter().copied());
+    fn facts(&mut self, to: Account<'_>, family: Family, at: i64, facts: &[(Key, i64)]) {
+        self.note((to.id, family, at), facts.iter().copied());
     }
 
     fn waiting(&mut self, to: Account<'_>, since: EventTime, amount: i64) {
         self.note((to.id, Family::Waiting, since.0), [(waiting_key(), amount)]);
+    }
+
+    fn reason(&mut self, text: &str) {
+        if !self.reasons.contains(text) {
+            self.reasons.insert(text.into());
+        }
     }
 }
 
@@ -106,16 +121,15 @@ pub struct Names {
 struct Name {
     /// Its [`wire::EntityName`], without a length.
     bytes: Box<[u8]>,
-    /// Its partition of the partials.
-    partition: i32,
+    hash: u64,
 }
 
 impl Names {
-    fn name(&mut self, routes: &Routes, id: EntityId, partitions: i32) -> &Name {
+    fn name(&mut self, routes: &Routes, id: EntityId) -> &Name {
         for known in self.known.len()..=id.0 as usize {
             let entity = routes.entity(EntityId(known as u32));
             let bytes = name(entity).encode_to_vec().into_boxed_slice();
-            self.known.push(Name { bytes, partition: partition_of(entity, partitions) });
+            self.known.push(Name { bytes, hash: hash_of(entity) });
         }
         &self.known[id.0 as usize]
     }
@@ -171,39 +185,69 @@ impl Part {
     }
 }
 
-/// Empties rows into one message.
-pub fn write_all(
-    rows: &mut Rows,
-    names: &mut Names,
-    routes: &Routes,
-    fields: Fields,
-    partitions: i32,
-    part: &mut Part,
-) {
-    rows.drain(|(id, family, at), facts| {
-        part.add(fields, id, names.name(routes, id, partitions), (family, at), facts);
-    });
+/// A header and what is to stand with it, as the records of one partition: the marks stand in the last, so
+/// that no reader is told of more than it has; what was lost, what agents say and the reasons' texts in the
+/// first, so that nothing after it is read without them.
+pub fn write_records(header: &wire::Batch, parts: Vec<Part>, topic: &Arc<str>, partition: i32) -> Vec<OutRecord> {
+    let count = parts.len().max(1);
+    let all = parts.into_iter().chain([Part::default()]).take(count).enumerate();
+    let write = |(place, mut part): (usize, Part)| {
+        let mut header = header.clone();
+        if place != 0 {
+            (header.lost, header.agent_events) = (Vec::new(), Vec::new());
+        }
+        if place + 1 != count {
+            header.marks = Vec::new();
+        }
+        let mut value = Vec::with_capacity(header.encoded_len() + part.size());
+        header.encode_raw(&mut value);
+        part.finish(&mut value);
+        OutRecord {
+            to: Output::Topic { topic: topic.clone(), partition: Some(partition) },
+            key: None,
+            value: Some(value),
+            headers: Vec::new(),
+            timestamp: None,
+        }
+    };
+    all.map(write).collect()
 }
 
-/// Empties rows into batches of about `bytes_max` bytes, by partition, in order.
-pub fn write_batches(
-    rows: &mut Rows,
-    names: &mut Names,
-    routes: &Routes,
-    partitions: i32,
-    bytes_max: usize,
-) -> BTreeMap<i32, Vec<Part>> {
-    let mut parts: BTreeMap<i32, Vec<Part>> = BTreeMap::new();
+/// Empties rows into one message.
+pub fn write_all(rows: &mut Rows, names: &mut Names, routes: &Routes, fields: Fields, part: &mut Part) {
+    rows.drain(|(id, family, at), facts| part.add(fields, id, names.name(routes, id), (family, at), facts));
+}
+
+/// Batches to write, by partition, in order.
+pub type Parts = BTreeMap<i32, Vec<Part>>;
+
+/// Into how many partitions rows are to be written, and how long a batch may be in bytes, about.
+#[derive(Clone, Copy, Debug)]
+pub struct Targets {
+    pub partials: i32,
+    /// Those of the subjects, for a writer whose agents' parts in calls go there; none keeps all for the partials.
+    pub subjects: Option<i32>,
+    pub bytes_max: usize,
+}
+
+/// Empties rows into batches to the partials, and to the subjects.
+pub fn write_batches(rows: &mut Rows, names: &mut Names, routes: &Routes, targets: Targets) -> [Parts; 2] {
+    let Targets { partials, subjects, bytes_max } = targets;
+    let mut both = [Parts::new(), Parts::new()];
     rows.drain(|(id, family, at), facts| {
-        let name = names.name(routes, id, partitions);
-        let parts = parts.entry(name.partition).or_default();
+        let name = names.name(routes, id);
+        let (place, partitions) = match subjects.filter(|_| family == Family::Time) {
+            Some(subjects) => (1, subjects),
+            None => (0, partials),
+        };
+        let parts = both[place].entry(partition_of_hash(name.hash, partitions)).or_default();
         if parts.last().is_none_or(|part| bytes_max < part.size()) {
             parts.push(Part::default());
         }
         let part = parts.last_mut().expect("there is one now");
         part.add(Fields::BATCH, id, name, (family, at), facts);
     });
-    parts
+    both
 }
 
 fn write_bytes(field: u32, bytes: &[u8], out: &mut Vec<u8>) {
@@ -269,6 +313,11 @@ pub struct BatchRow {
 /// The year 10000: no event happens later, and no arithmetic on times before it overflows.
 const LAST_SECOND: i64 = 253_402_300_800;
 
+/// Agents times milliseconds of an instant, of one change: half a million agents at once, today.
+const TIMES_MAX: i128 = 1 << 60;
+/// For instants near 1970.
+const AT_LEAST: i128 = 1_000_000_000_000;
+
 /// Bytes that are no message, or say what nobody can have written.
 #[derive(Debug)]
 pub struct Damaged;
@@ -319,8 +368,15 @@ impl Reader {
             }
         }
         let family = family(kind);
-        let last = if family == Some(Family::Waiting) { LAST_SECOND * 1000 } else { LAST_SECOND };
+        let is_in_millis = matches!(family, Some(Family::Waiting | Family::Time));
+        let last = if is_in_millis { LAST_SECOND * 1000 } else { LAST_SECOND };
         if !(-last..=last).contains(&at) {
+            return Err(Damaged);
+        }
+        let is_beyond = |amount: &u64| {
+            TIMES_MAX < i128::from(unzigzag(*amount)).abs().saturating_mul(i128::from(at).abs().max(AT_LEAST))
+        };
+        if family == Some(Family::Time) && self.amounts.iter().any(is_beyond) {
             return Err(Damaged);
         }
         let from = facts.len() as u32;
@@ -390,7 +446,7 @@ pub fn facts_of(row: &wire::Row) -> impl Iterator<Item = (Key, i64)> {
 
 /// The family of its number; none if there is no such family.
 pub fn family(code: u32) -> Option<Family> {
-    [Family::Event, Family::Entry, Family::Waiting].into_iter().find(|family| *family as u32 == code)
+    [Family::Event, Family::Entry, Family::Waiting, Family::Time].into_iter().find(|family| *family as u32 == code)
 }
 
 /// The entity of a name; none if its kind or channel has no such place.
@@ -415,10 +471,15 @@ pub fn name(entity: &Entity) -> wire::EntityName {
 /// The partition of an entity's facts and records among so many: FNV-1a over its key, the same on
 /// every machine and in every version.
 pub fn partition_of(entity: &Entity, partitions: i32) -> i32 {
-    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    for byte in entity.to_string().bytes() {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    }
+    partition_of_hash(hash_of(entity), partitions)
+}
+
+fn hash_of(entity: &Entity) -> u64 {
+    let key = entity.to_string();
+    key.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+fn partition_of_hash(hash: u64, partitions: i32) -> i32 {
     // The low bits of FNV are its weak ones.
     ((hash >> 20) % partitions as u64) as i32
 }
@@ -458,7 +519,10 @@ mod tests {
             }
             known.retain(|_, facts| !facts.is_empty());
             let mut read: BTreeMap<(Entity, Family, i64), Facts> = BTreeMap::new();
-            for (partition, parts) in write_batches(&mut rows, &mut names, &routes, 3, bytes_max) {
+            let targets = Targets { partials: 3, subjects: None, bytes_max };
+            let [partials, subjects] = write_batches(&mut rows, &mut names, &routes, targets);
+            prop_assert!(subjects.is_empty());
+            for (partition, parts) in partials {
                 for mut part in parts {
                     let mut bytes = wire::Batch { plan: 7, ..wire::Batch::default() }.encode_to_vec();
                     part.finish(&mut bytes);

@@ -1,17 +1,20 @@
-//! The stage *calls*: events in, facts out.
+//! The stage *calls*: events in, facts out; what agents say and their parts in calls to the stage *subjects*.
 //!
 //! Keyed by whatever keeps one call's events together. Keeps the logs of open and recent calls; what an
 //! event adds to what its call amounted to before goes into the batch of the next commit.
 
-use super::batch::{Fields, Names, Part, Rows, wire, write_all, write_batches};
+use super::agent_rows;
+use super::batch::{Fields, Names, Part, Rows, Targets, partition_of, wire, write_all, write_batches, write_records};
+use super::booked::{Fates, book};
 use super::call_record;
 use super::coverage::{self, Gap};
 use super::lateness::{check_time, keep_for};
 use super::rejects;
 use super::stage::{Clock, Input, OutRecord, Output, Record, Stage};
 use crate::decode::format::Format;
+use crate::entity::{Entity, Kind};
 use crate::event::{CallEvent, Decoded, Event, Reason, Reject, What};
-use crate::life::booking::Booking;
+use crate::life::agent_event::AgentEvent;
 use crate::life::call_key::{self, split};
 use crate::life::log::{Added, CallLog, EVENTS_MAX, encode};
 use crate::life::plan::Plan;
@@ -44,6 +47,8 @@ const BATCH_BYTES: usize = 700_000;
 
 /// A header without rows is sent this seldom.
 const HEADER_EVERY: Duration = Duration::from_secs(1);
+/// To the subjects more often while there is anything to tell: what is complete waits for them.
+const SUBJECTS_HEADER_EVERY: Duration = Duration::from_millis(200);
 
 /// Restarts are looked at this seldom, in log time.
 const RESTARTS_EVERY: Span = Span::from_hours(1);
@@ -61,6 +66,8 @@ pub struct CallsSettings {
     pub generation: u64,
     pub partials: Arc<str>,
     pub partials_partitions: i32,
+    pub subjects: Arc<str>,
+    pub subjects_partitions: i32,
     pub rejects: Arc<str>,
     pub calls: Arc<str>,
 }
@@ -80,24 +87,18 @@ pub struct Calls {
     booked: Rows,
     names: Names,
     outgoing: Vec<OutRecord>,
+    /// What agents said, by the partition of the subjects it goes to.
+    agent_events: BTreeMap<i32, Vec<wire::AgentEventRow>>,
     /// Since when something waits to be committed.
     pending: Option<Instant>,
     last_commit: Option<Instant>,
     /// At the last commit event time was far behind the clock.
     is_behind: bool,
     last_header: Option<Instant>,
+    last_subjects_header: Option<Instant>,
     fates: Fates,
     entry: Vec<u8>,
     key: String,
-}
-
-/// What became of events since the last commit.
-#[derive(Default)]
-struct Fates {
-    accepted: u64,
-    repeated: u64,
-    not_used: u64,
-    unknown_type: u64,
 }
 
 /// When calls are to be looked at again.
@@ -157,10 +158,12 @@ impl Calls {
             booked: Rows::default(),
             names: Names::default(),
             outgoing: Vec::new(),
+            agent_events: BTreeMap::new(),
             pending: None,
             last_commit: None,
             is_behind: false,
             last_header: None,
+            last_subjects_header: None,
             fates: Fates::default(),
             entry: Vec::new(),
             key: String::new(),
@@ -200,10 +203,24 @@ impl Calls {
                 Ok(())
             }
             _ => {
-                self.fates.not_used += 1;
+                self.take_agent(input, &event);
                 Ok(())
             }
         }
+    }
+
+    /// Sends on what an agent says; an event of another sort is not used.
+    fn take_agent(&mut self, input: &Input, event: &Event<'_>) {
+        let source = event.source.as_deref().unwrap_or(&input.topic);
+        let (Some(told), Some(agent)) = (AgentEvent::of(event, source), &event.agent) else {
+            self.fates.not_used += 1;
+            return;
+        };
+        self.fates.accepted += 1;
+        let (tenant, id) = (event.tenant.as_ref().into(), self.settings.plan.agent(agent).into());
+        let agent = Entity { tenant, kind: Kind::Agent, id, channel: None };
+        let partition = partition_of(&agent, self.settings.subjects_partitions);
+        self.agent_events.entry(partition).or_default().push(agent_rows::event_row(&agent, &told));
     }
 
     fn take_call(
@@ -364,6 +381,7 @@ impl Calls {
                     partition: input.partition,
                     complete: partition.mark?.0,
                     log_time: partition.log_time.map(|time| time.0),
+                    via: None,
                 })
             })
             .collect();
@@ -381,7 +399,7 @@ impl Calls {
     }
 
     fn collect_state(&mut self, out: &mut Vec<OutRecord>) {
-        let (partitions, mut part) = (self.settings.partials_partitions, Part::default());
+        let mut part = Part::default();
         for (input, partition) in &mut self.inputs {
             let state = |key: &[u8], value: Option<Vec<u8>>| OutRecord {
                 to: Output::State(input.clone()),
@@ -410,7 +428,7 @@ impl Calls {
                     rules: RULES,
                     ..wire::CallState::default()
                 };
-                write_all(&mut self.booked, &mut self.names, routes, Fields::CALL_STATE, partitions, &mut part);
+                write_all(&mut self.booked, &mut self.names, routes, Fields::CALL_STATE, &mut part);
                 let mut value = Vec::with_capacity(head.encoded_len() + part.size());
                 head.encode_raw(&mut value);
                 part.finish(&mut value);
@@ -565,7 +583,7 @@ impl Stage for Calls {
 
     fn due(&self) -> Option<Instant> {
         let since = self.pending?;
-        if ROWS_MAX <= self.rows.len() {
+        if ROWS_MAX <= self.rows.len() + self.agent_events.values().map(Vec::len).sum::<usize>() {
             return Some(since);
         }
         let every = self.settings.commit_every;
@@ -585,52 +603,45 @@ impl Stage for Calls {
             .collect();
         let complete = marks.iter().map(|mark| mark.complete).min();
         self.is_behind = complete.is_some_and(|at| BEHIND < EventTime(clock.wall_ms).since(EventTime(at)));
-        let header = wire::Batch { plan: self.fingerprint, sources, ..wire::Batch::default() };
-        let to_all =
-            !lost.is_empty() || self.last_header.is_none_or(|last| HEADER_EVERY <= clock.now.duration_since(last));
-        let mut parts = write_batches(&mut self.rows, &mut self.names, &self.routes, partitions, BATCH_BYTES);
+        let header = wire::Batch { plan: self.fingerprint, sources, marks, lost, ..wire::Batch::default() };
+        let is_due = |last: Option<Instant>, every| last.is_none_or(|last| every <= clock.now.duration_since(last));
+        let targets =
+            Targets { partials: partitions, subjects: Some(self.settings.subjects_partitions), bytes_max: BATCH_BYTES };
+        let [mut partials, mut subjects] = write_batches(&mut self.rows, &mut self.names, &self.routes, targets);
+
+        let is_empty = header.marks.is_empty() && header.lost.is_empty();
+        let to_all = !header.lost.is_empty() || is_due(self.last_header, HEADER_EVERY);
+        let to_partials = wire::Batch { subject_partitions: self.settings.subjects_partitions, ..header.clone() };
         for partition in 0..partitions {
-            let parts = parts.remove(&partition).unwrap_or_default();
-            if parts.is_empty() && (!to_all || marks.is_empty() && lost.is_empty()) {
-                continue;
-            }
-            // The marks stand in the last, so that no reader is told of more than it has; what was lost in the
-            // first, so that nothing after it is published as if it were whole.
-            let count = parts.len().max(1);
-            for (place, mut part) in parts.into_iter().chain([Part::default()]).take(count).enumerate() {
-                let mut header = header.clone();
-                if place == 0 {
-                    header.lost.clone_from(&lost);
-                }
-                if place + 1 == count {
-                    header.marks.clone_from(&marks);
-                }
-                let mut value = Vec::with_capacity(header.encoded_len() + part.size());
-                header.encode_raw(&mut value);
-                part.finish(&mut value);
-                out.push(OutRecord {
-                    to: Output::Topic { topic: self.settings.partials.clone(), partition: Some(partition) },
-                    key: None,
-                    value: Some(value),
-                    headers: Vec::new(),
-                    timestamp: None,
-                });
+            let parts = partials.remove(&partition).unwrap_or_default();
+            if !parts.is_empty() || to_all && !is_empty {
+                out.extend(write_records(&to_partials, parts, &self.settings.partials, partition));
             }
         }
         if to_all {
             self.last_header = Some(clock.now);
+        }
+        let every = if self.is_behind { HEADER_EVERY } else { SUBJECTS_HEADER_EVERY };
+        let to_all = is_due(self.last_subjects_header, every);
+        for partition in 0..self.settings.subjects_partitions {
+            let parts = subjects.remove(&partition).unwrap_or_default();
+            let agent_events = self.agent_events.remove(&partition).unwrap_or_default();
+            if parts.is_empty() && agent_events.is_empty() && (!to_all || header.marks.is_empty()) {
+                continue;
+            }
+            let header = wire::Batch { lost: Vec::new(), ..header.clone() };
+            let topic = &self.settings.subjects;
+            out.extend(agent_rows::write_records(&header, agent_events, parts, topic, partition));
+        }
+        if to_all {
+            self.last_subjects_header = Some(clock.now);
         }
         self.collect_state(out);
         out.append(&mut self.outgoing);
     }
 
     fn committed(&mut self, clock: Clock) {
-        let Fates { accepted, repeated, not_used, unknown_type } = std::mem::take(&mut self.fates);
-        let fates =
-            [("accepted", accepted), ("repeated", repeated), ("not_used", not_used), ("unknown_type", unknown_type)];
-        for (fate, count) in fates {
-            counter!("callpulse_events_total", "fate" => fate).increment(count);
-        }
+        self.fates.tell();
         self.pending = None;
         self.last_commit = Some(clock.now);
     }
@@ -638,27 +649,6 @@ impl Stage for Calls {
     fn close(&mut self, input: &Input) {
         self.inputs.remove(input);
     }
-}
-
-/// Books what a settlement says, `sign` times.
-fn book<'l>(
-    routes: &mut Routes,
-    rows: &mut Rows,
-    tenant: &'l str,
-    log: &'l CallLog,
-    settle: impl FnOnce(&'l CallLog, &mut dyn FnMut(Booking<'l>)) -> Settled,
-    sign: i64,
-) -> Settled {
-    let Some(first) = log.iter().next() else {
-        return settle(log, &mut |_| {});
-    };
-    let mut call = routes.call(tenant, first.channel);
-    let settled = settle(log, &mut |mut booking| {
-        booking.amount *= sign;
-        call.book(booking, rows);
-    });
-    call.finish(rows);
-    settled
 }
 
 /// Takes back what a call's old log amounted to: as it was booked, if by another plan or other rules.

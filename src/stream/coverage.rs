@@ -12,9 +12,9 @@ use super::batch::wire;
 use crate::time::{EventTime, Span};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A call whose beginning was lost may show in the state at this instant for so long: then a connection
-/// ends as lost.
-const LEVELS_RECOVER: Span = Span::from_hours(12);
+/// What began before input was lost may show in the state at this instant for so long: then an agent's state
+/// ends as lost, and a connection did before.
+const LEVELS_RECOVER: Span = Span::from_hours(16);
 
 /// Input that nobody read, as a stretch of event time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,6 +86,20 @@ impl Coverage {
     /// Event time is complete up to here by a batch that was read. Whether a gap ends with it.
     pub fn reach(&mut self, as_of: EventTime) -> bool {
         self.open.take().is_some_and(|open| self.lose(Lost { to: as_of, ..open }))
+    }
+
+    /// Coverage of which nothing is known but batches lost whose end is open.
+    pub fn opened(open: Option<&wire::Lost>) -> Coverage {
+        Coverage { open: open.map(from_wire), ..Coverage::default() }
+    }
+
+    pub fn open(&self) -> Option<wire::Lost> {
+        self.open.as_ref().map(to_wire)
+    }
+
+    /// What is known to be lost, for whoever is to be told; it is known here no longer.
+    pub fn take_lost(&mut self) -> BTreeSet<Lost> {
+        std::mem::take(&mut self.lost)
     }
 
     /// A length is kept from now on.
@@ -173,7 +187,7 @@ mod tests {
         assert!(!window(&coverage, 0, 15).gap && !window(&coverage, 30, 45).gap);
         assert!(window(&coverage, 0, 16).gap && window(&coverage, 20, 25).gap && window(&coverage, 29, 45).gap);
         assert!(coverage.of(Asked::Total).gap);
-        assert!(coverage.of(Asked::Now(AT(30 + 719))).gap && !coverage.of(Asked::Now(AT(30 + 720))).gap);
+        assert!(coverage.of(Asked::Now(AT(30 + 959))).gap && !coverage.of(Asked::Now(AT(30 + 960))).gap);
         assert_eq!(window(&coverage, 20, 25).from, None);
     }
 

@@ -7,13 +7,15 @@ use super::account::{Accounts, Seat};
 use super::batch::{Batch, Damaged, entity as entity_of, partition_of, wire};
 use super::coverage::{self, Coverage};
 use super::marks::Marks;
-use super::publish::{Duty, PANES, Publisher, Turn, board_windows, end_idle_agents, tombstone};
+use super::progress;
+use super::publish::{Duty, LASTS_MAX, PANES, Publisher, Turn, board_windows, end_idle_agents, tombstone};
+use super::shown::Shown;
 use super::snapshot;
 use super::stage::{Clock, Input, OutRecord, Output, Record, Stage};
 use crate::calendar::Interval;
 use crate::entity::{Entity, Kind};
 use crate::event::DEFAULT_TENANT;
-use crate::fact::{Family, Key, Measure};
+use crate::fact::{Family, Key, Measure, Reasons};
 use crate::kpi::settings::KpiSettings;
 use crate::tally::intervals::Finder;
 use crate::tally::tally::Shape;
@@ -68,6 +70,8 @@ pub struct Kpis {
     pending: Option<Instant>,
     /// At the last commit event time was far behind the clock.
     is_behind: bool,
+    /// The fingerprint of the settings that records are shown by.
+    shown_by: u64,
 }
 
 /// One partition of the partials.
@@ -94,10 +98,14 @@ struct Board {
     /// Facts before it are forgotten.
     forgotten: Option<EventTime>,
     last_progress: Option<Instant>,
+    shown: Shown,
     /// A later generation leaves the board to the one before until it has caught up.
     holds_back: bool,
     ended_checked: Option<EventTime>,
     coverage: Coverage,
+    /// The texts of reasons, and whether the state topic lacks any.
+    reasons: Reasons,
+    are_reasons_new: bool,
     /// Lengths that are kept from now on, told once it publishes.
     kept_newly: Vec<String>,
     /// Windows that are no longer configured: their keys end once it publishes.
@@ -105,10 +113,12 @@ struct Board {
 }
 
 const BOARD_KEY: &[u8] = b"";
+/// The texts of reasons; no name of an entity is empty.
+const REASONS_KEY: &[u8] = b"\0";
 
 impl Kpis {
     pub fn new(settings: KpisSettings) -> Kpis {
-        let shape = settings.kpi.shape();
+        let (shape, shown_by) = (settings.kpi.shape(), settings.kpi.fingerprint());
         Kpis {
             settings,
             shape,
@@ -117,17 +127,26 @@ impl Kpis {
             last_commit: None,
             pending: None,
             is_behind: false,
+            shown_by,
         }
     }
 
     fn take(&mut self, input: &Input, offset: i64, batch: &Batch<'_>, now: Instant) -> Result<(), Damaged> {
         let board = self.inputs.get_mut(input).expect("records come for assigned inputs only");
+        for text in &batch.header.reasons {
+            board.are_reasons_new |= board.reasons.take(text);
+        }
         let mut names = Vec::with_capacity(batch.names.len());
         for name in &batch.names {
             names.push(board.who(name)?);
         }
         if !board.is_silent() {
             board.keep_newly(&self.settings);
+            if board.shown.is_to_change(self.shown_by, now) {
+                for account in board.accounts.iter_mut().filter(|account| !account.ended) {
+                    board.publisher.changed(account, offset, now, self.settings.emit_every);
+                }
+            }
         }
         let settings = &self.settings;
         let as_of = board.marks.as_of();
@@ -153,6 +172,7 @@ impl Kpis {
             let is_held = offset < account.offset;
             let has_visits = account.entity.kind.has_visits();
             let mut levels: SmallVec<[(i64, i64); 16]> = SmallVec::new();
+            let mut agents: SmallVec<[(EventTime, Key, i64); 16]> = SmallVec::new();
             for row in rows {
                 let facts = batch.facts(row);
                 if has_visits && row.family == Some(Family::Event) {
@@ -161,11 +181,22 @@ impl Kpis {
                 if let Some(family) = row.family.filter(|_| !is_held) {
                     account.add(&self.shape, finder, family, row.at, facts);
                 }
+                let second = match row.family {
+                    Some(Family::Waiting) => continue,
+                    Some(Family::Time) => {
+                        agents.extend(facts.iter().map(|(key, amount)| (EventTime(row.at), *key, *amount)));
+                        EventTime(row.at).second().0
+                    }
+                    _ => row.at,
+                };
                 // Levels change no interval's facts, and an agent's empty one is not published.
-                let is_counted = row.family == Some(Family::Entry) || facts.iter().any(|(key, _)| !key.is_level());
-                if row.family != Some(Family::Waiting) && is_counted {
-                    board.publisher.touch(account, &settings.kpi, finder, row.at, as_of, offset);
+                let is_level_alone = row.family == Some(Family::Event) && facts.iter().all(|(key, _)| key.is_level());
+                if !is_level_alone {
+                    board.publisher.touch(account, &settings.kpi, finder, second, as_of, offset);
                 }
+            }
+            if !agents.is_empty() {
+                board.publisher.touch_agents(account, &settings.kpi, finder, agents, (as_of, offset));
             }
             if let Some(as_of) = as_of.filter(|_| !levels.is_empty()) {
                 let publisher = &mut board.publisher;
@@ -212,7 +243,7 @@ impl Kpis {
             board.publisher.changed(account, offset, now, self.settings.emit_every);
             let finder = finder(&mut self.finders, &self.settings.kpi, &account.entity.tenant);
             for (place, (_, length)) in self.settings.kpi.intervals.iter().enumerate() {
-                let touched = account.tally.intervals.touched(&self.shape.intervals, finder, *length);
+                let touched = account.tally.touched(&self.shape.intervals, finder, *length, as_of);
                 for interval in touched.into_iter().filter(|interval| interval.end <= as_of) {
                     let Interval { start, end } = interval;
                     if board.coverage.is_lost(start, end) {
@@ -248,11 +279,25 @@ impl Kpis {
             board.steady_from = Some(as_of);
         }
         let settings = &self.settings;
-        for (duty, seat, place, interval) in board.publisher.due_duties(as_of) {
-            let account = board.accounts.at_mut(seat);
-            board.publisher.ready(account, place, interval, offset);
-            if duty == Duty::Archive && account.entity.kind.has_visits() {
-                board.publisher.changed_slow(account, offset, now);
+        loop {
+            let due = board.publisher.due_duties(as_of);
+            if due.is_empty() {
+                break;
+            }
+            for (duty, seat, place, interval) in due {
+                let account = board.accounts.at_mut(seat);
+                board.publisher.ready(account, place, interval, offset);
+                if duty == Duty::Archive && account.entity.kind.has_visits() {
+                    board.publisher.changed_slow(account, offset, now);
+                }
+                let length = settings.kpi.intervals[place].1;
+                let last = account.last_fact.map_or(EventTime(i64::MIN / 2), |second| EventTime(second * 1000));
+                let may_last = duty == Duty::Archive && interval.end <= last.plus(LASTS_MAX);
+                if may_last && account.tally.has_agents_at(&self.shape.intervals, length, interval.end) {
+                    // Time goes on in the next one, though nothing else may happen in it.
+                    let finder = finder(&mut self.finders, &settings.kpi, &account.entity.tenant);
+                    board.publisher.plan(account, place, finder.find(length, interval.end));
+                }
             }
         }
         if let Some(before) = steady {
@@ -387,9 +432,10 @@ impl Board {
         input: &Input,
         settings: &KpisSettings,
         shape: &Shape,
-        (clock, is_behind): (Clock, bool),
+        (clock, is_behind, shown_by): (Clock, bool, u64),
         out: &mut Vec<OutRecord>,
     ) {
+        self.shown.settle(shown_by, clock.now);
         let bytes_max = if is_behind { STATE_BYTES_BEHIND } else { STATE_BYTES };
         let mut bytes = 0;
         let mut push = |(key, value): snapshot::Entry| {
@@ -415,6 +461,10 @@ impl Board {
                 break;
             }
         }
+        if std::mem::take(&mut self.are_reasons_new) {
+            let texts = self.reasons.texts().map(str::to_owned).collect();
+            push((REASONS_KEY.to_vec(), Some(wire::ReasonsState { texts }.encode_to_vec())));
+        }
         self.checkpoints.push_back((self.next, self.marks.to_wire(self.next, self.steady_from)));
         let open = self.oldest_open();
         while self.checkpoints.get(1).is_some_and(|(offset, _)| *offset <= open) {
@@ -427,46 +477,11 @@ impl Board {
                 kept: snapshot::kept_lengths(shape),
                 longest: shape.windows.iter().copied().max().unwrap_or(0),
                 on_board: !self.holds_back,
+                shown_by: self.shown.by,
                 ..state.clone()
             };
             push((BOARD_KEY.to_vec(), Some(state.encode_to_vec())));
         }
-    }
-
-    /// Key `progress|<partition>`: how far this partition is.
-    fn progress(&mut self, input: &Input, settings: &KpisSettings, clock: Clock, out: &mut Vec<OutRecord>) {
-        if self.last_progress.is_some_and(|last| clock.now.duration_since(last) < PROGRESS_EVERY) {
-            return;
-        }
-        self.last_progress = Some(clock.now);
-        // Before every source has a mark nothing is known, and nothing is published.
-        let Some(as_of) = self.marks.as_of() else { return };
-        let behind_ms = (clock.wall_ms - as_of.0).max(0);
-        gauge!("callpulse_entities", "partition" => input.partition.to_string()).set(self.accounts.len() as f64);
-        let is_silent = |(topic, after): &&(String, Span)| {
-            let last = self.marks.log_time_of(topic);
-            last.is_none_or(|last| *after < EventTime(clock.wall_ms).since(last))
-        };
-        let silent: Vec<&str> =
-            settings.silent_after.iter().filter(is_silent).map(|(topic, _)| topic.as_str()).collect();
-        for (topic, _) in settings.silent_after.iter() {
-            let is_silent = silent.contains(&topic.as_str());
-            gauge!("callpulse_source_silent", "topic" => topic.clone()).set(f64::from(u8::from(is_silent)));
-        }
-        let value = serde_json::json!({
-            "schema": "callpulse.progress.v1",
-            "generation": settings.generation,
-            "as_of": as_of.to_string(),
-            "behind_ms": behind_ms,
-            "silent": silent,
-        });
-        out.push(OutRecord {
-            to: Output::Topic { topic: settings.kpis.clone(), partition: Some(input.partition) },
-            key: Some(format!("progress|{}", input.partition).into_bytes()),
-            value: Some(value.to_string().into_bytes()),
-            headers: vec![("content-type", b"application/json".to_vec())],
-            timestamp: None,
-        });
     }
 }
 
@@ -488,12 +503,18 @@ impl Stage for Kpis {
     fn resume(&mut self, input: &Input, committed: Option<i64>) -> Option<i64> {
         let now = Instant::now();
         let board = self.inputs.get_mut(input).expect("an assigned input");
-        let loading = std::mem::take(&mut board.loading);
+        let mut loading = std::mem::take(&mut board.loading);
+        if let Some(Ok(kept)) = loading.remove(REASONS_KEY).map(|value| wire::ReasonsState::decode(value.as_slice())) {
+            kept.texts.iter().for_each(|text| {
+                board.reasons.take(text);
+            });
+        }
         let state = loading.get(BOARD_KEY).and_then(|value| wire::BoardState::decode(value.as_slice()).ok());
         for (key, value) in &loading {
             snapshot::load(&mut board.accounts, &self.settings.kpi, &self.shape, key, value);
         }
         let mut from = committed;
+        board.shown.by = state.as_ref().map_or(self.shown_by, |state| state.shown_by);
         board.holds_back = 1 < self.settings.generation && !state.as_ref().is_some_and(|state| state.on_board);
         if let Some(state) = state {
             from = committed.map(|committed| committed.min(state.from));
@@ -532,6 +553,7 @@ impl Stage for Kpis {
                 account.tally.panes.slide(&self.shape.windows, as_of.second().0 + 1);
             }
             board.publisher.plan_duties(account, &self.settings.kpi, &self.shape, finder, as_of);
+            board.publisher.grows(account, now);
             board.wake(seat, &self.shape);
         }
         from
@@ -595,6 +617,7 @@ impl Stage for Kpis {
                     settings: &self.settings,
                     shape: &self.shape,
                     coverage: &board.coverage,
+                    reasons: &board.reasons,
                     partition: input.partition,
                     as_of,
                     version,
@@ -623,12 +646,16 @@ impl Stage for Kpis {
                 }
             }
             board.forget(&self.settings, &self.shape, &mut self.finders);
-            if !board.holds_back {
-                board.progress(input, &self.settings, clock, out);
+            let is_told = board.last_progress.is_some_and(|last| clock.now.duration_since(last) < PROGRESS_EVERY);
+            if !board.holds_back && !is_told {
+                board.last_progress = Some(clock.now);
+                out.extend(progress::record(input.partition, &board.marks, &self.settings, clock));
+                let partition = input.partition.to_string();
+                gauge!("callpulse_entities", "partition" => partition).set(board.accounts.len() as f64);
             }
             // State without a committed offset is a fault: before the first batch there is neither.
             if 0 < board.next {
-                board.keep(input, &self.settings, &self.shape, (clock, self.is_behind), out);
+                board.keep(input, &self.settings, &self.shape, (clock, self.is_behind, self.shown_by), out);
             }
         }
     }

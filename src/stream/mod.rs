@@ -41,14 +41,24 @@ pub mod call_record;
 
 mod lateness;
 
+mod agent_rows;
+
+mod booked;
+
 mod rejects;
 
 pub mod calls;
+
+pub mod subjects;
 
 mod account;
 
 mod snapshot;
 
 mod publish;
+
+mod progress;
+
+mod shown;
 
 pub mod kpis;

@@ -10,12 +10,14 @@ use super::snapshot::kept_by;
 use super::stage::{Clock, OutRecord, Output};
 use crate::calendar::{Interval, Length};
 use crate::entity::{Entity, Kind};
+use crate::fact::{Facts, Key, Reasons};
 use crate::kpi::project::{Edition, Window, archive_key, board_key};
 use crate::kpi::record::KpiRecord;
 use crate::kpi::settings::KpiSettings;
 use crate::tally::intervals::Finder;
 use crate::tally::tally::Shape;
 use crate::time::{EventTime, Span};
+use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,6 +34,8 @@ const GROW_EVERY: Duration = Duration::from_secs(5);
 pub const GROWS: i64 = i64::MAX;
 /// Intervals published in one commit.
 const ARCHIVED_MAX: usize = 4_000;
+/// No state lasts for so long without a change: silence ends it before.
+pub const LASTS_MAX: Span = Span::from_hours(40);
 /// What keeps the facts of sliding windows.
 pub const PANES: &str = "panes";
 /// An agent without facts for so long ends.
@@ -64,6 +68,7 @@ pub struct Turn<'a> {
     pub settings: &'a KpisSettings,
     pub shape: &'a Shape,
     pub coverage: &'a Coverage,
+    pub reasons: &'a Reasons,
     pub partition: i32,
     pub as_of: EventTime,
     pub version: u64,
@@ -164,6 +169,55 @@ impl Publisher {
         }
     }
 
+    /// So many more agents were in some states from these instants on: what they did lasts, and so changes every
+    /// interval until it is even again.
+    pub fn touch_agents(
+        &mut self,
+        account: &mut Account,
+        settings: &KpiSettings,
+        finder: &mut Finder,
+        mut changes: SmallVec<[(EventTime, Key, i64); 16]>,
+        (as_of, offset): (Option<EventTime>, i64),
+    ) {
+        changes.sort_unstable();
+        let mut agents = Facts::default();
+        let mut changes = changes.into_iter().peekable();
+        while let Some((at, key, amount)) = changes.next() {
+            agents.add(key, amount);
+            let to = changes.peek().map(|(next, ..)| *next).or(as_of).unwrap_or(at).min(at.plus(LASTS_MAX));
+            if agents.is_empty() || to <= at {
+                continue;
+            }
+            for (_, length) in &settings.intervals {
+                // What begins after `as_of` is planned when the one before it ends.
+                let mut interval = finder.find(*length, at);
+                while interval.end <= to && as_of.is_none_or(|as_of| interval.end <= as_of) {
+                    interval = finder.find(*length, interval.end);
+                    self.touch(account, settings, finder, interval.start.second().0, as_of, offset);
+                }
+            }
+        }
+    }
+
+    /// An interval is to be archived when it ends.
+    pub fn plan(&mut self, account: &Account, place: usize, interval: Interval) {
+        self.duties.insert((interval.end, Duty::Archive, account.seat, place, interval));
+    }
+
+    /// What is shown of it grows by itself while calls wait or agents are logged in.
+    pub fn grows(&mut self, account: &mut Account, now: Instant) {
+        if (account.tally.waiting() != 0 || account.tally.has_agents()) && account.unpublished.quick.is_none() {
+            let grown = now + GROW_EVERY;
+            account.unpublished.quick = Some((GROWS, grown));
+            self.quick.insert((grown, account.seat));
+        }
+        if account.tally.has_agents() && account.unpublished.slow.is_none() {
+            let grown = now + SLOW_EVERY;
+            account.unpublished.slow = Some((GROWS, grown));
+            self.slow.insert((grown, account.seat));
+        }
+    }
+
     /// The account's content changed.
     pub fn changed(&mut self, account: &mut Account, offset: i64, now: Instant, emit_every: Duration) {
         self.changed_quick(account, offset, now, emit_every);
@@ -179,7 +233,7 @@ impl Publisher {
     }
 
     pub fn changed_slow(&mut self, account: &mut Account, offset: i64, now: Instant) {
-        if account.unpublished.slow.is_none() {
+        if account.unpublished.slow.is_none_or(|(since, _)| since == GROWS) {
             let due = account.unpublished.last_slow.map_or(now, |last| now.max(last + SLOW_EVERY));
             account.unpublished.slow = Some((offset, due));
             self.slow.insert((due, account.seat));
@@ -210,7 +264,9 @@ impl Publisher {
         as_of: Option<EventTime>,
     ) {
         for (place, (_, length)) in settings.intervals.iter().enumerate() {
-            for interval in account.tally.intervals.touched(&shape.intervals, finder, *length) {
+            // Also the one that begins right now.
+            let until = as_of.map_or(EventTime(i64::MIN), |as_of| EventTime(as_of.0 + 1));
+            for interval in account.tally.touched(&shape.intervals, finder, *length, until) {
                 let last = interval.end.plus(settings.interval_grace);
                 let seat = account.seat;
                 if as_of.is_none_or(|as_of| as_of < interval.end) {
@@ -251,7 +307,7 @@ impl Publisher {
     }
 
     fn collect_board(&mut self, accounts: &mut Accounts, turn: Turn<'_>, out: &mut Vec<OutRecord>) {
-        let Turn { settings, shape, as_of, clock, .. } = turn;
+        let Turn { settings, shape, reasons, as_of, clock, .. } = turn;
         while self.quick.first().is_some_and(|(due, _)| *due <= clock.now) {
             let Some((due, seat)) = self.quick.pop_first() else { break };
             let account = accounts.at_mut(seat);
@@ -261,27 +317,27 @@ impl Publisher {
             account.unpublished.quick = None;
             account.unpublished.last_quick = Some(clock.now);
             account.tally.panes.slide(&shape.windows, as_of.second().0 + 1);
+            account.tally.reach(as_of);
             let windows = (0..settings.kpi.sliding.len()).map(Window::Sliding);
             for window in std::iter::once(Window::Now).chain(windows) {
                 out.extend(board_record(account, turn, window));
             }
-            if account.tally.waiting() != 0 {
-                // How long they have waited grows by itself.
-                let grown = clock.now + GROW_EVERY;
-                account.unpublished.quick = Some((GROWS, grown));
-                self.quick.insert((grown, seat));
-            }
+            self.grows(account, clock.now);
         }
         while self.slow.first().is_some_and(|(due, _)| *due <= clock.now) {
-            let Some((_, seat)) = self.slow.pop_first() else { break };
+            let Some((due, seat)) = self.slow.pop_first() else { break };
             let account = accounts.at_mut(seat);
+            if account.unpublished.slow.is_none_or(|(_, planned)| planned != due) {
+                continue;
+            }
             account.unpublished.slow = None;
             account.unpublished.last_slow = Some(clock.now);
             out.extend(board_record(account, turn, Window::Total));
             for place in 0..settings.kpi.intervals.len() {
-                let interval = account.projection(&settings.kpi, shape, as_of).open_interval(place);
+                let interval = account.projection(&settings.kpi, shape, reasons, as_of).open_interval(place);
                 out.extend(board_record(account, turn, Window::Interval(place, interval)));
             }
+            self.grows(account, clock.now);
         }
     }
 
@@ -318,7 +374,7 @@ fn record(account: &Account, turn: Turn<'_>, window: Window) -> Option<KpiRecord
     let counters = account.counters;
     let Covered { gap, from: covered_from } = turn.covered(window);
     let edition = Edition { version: turn.version, counters, corrected, gap, covered_from };
-    account.projection(&turn.settings.kpi, turn.shape, turn.as_of).record(window, edition)
+    account.projection(&turn.settings.kpi, turn.shape, turn.reasons, turn.as_of).record(window, edition)
 }
 
 fn board_record(account: &Account, turn: Turn<'_>, window: Window) -> Option<OutRecord> {

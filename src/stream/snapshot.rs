@@ -67,7 +67,8 @@ fn core(account: &Account, settings: &KpiSettings) -> wire::AccountState {
     let (waiting_since, waiting_count) = account.tally.who_waits().map(|(since, count)| (since.0, count)).unzip();
     let corrected = account.corrected.iter().map(|(place, start)| (settings.intervals[*place].0.clone(), start.0));
     let (corrected_length, corrected_start) = corrected.unzip();
-    wire::AccountState {
+    let (reached, ahead) = account.tally.ahead();
+    let mut state = wire::AccountState {
         offset: account.offset,
         keys,
         amounts,
@@ -84,7 +85,15 @@ fn core(account: &Account, settings: &KpiSettings) -> wire::AccountState {
         last_fact: account.last_fact,
         ended: account.ended,
         forgotten: account.forgotten.map(|at| at.0),
+        reached: reached.map(|at| at.0),
+        ..wire::AccountState::default()
+    };
+    for (at, key, amount) in ahead {
+        state.ahead_at.push(at.0);
+        state.ahead_key.push(key.code());
+        state.ahead_amount.push(amount);
     }
+    state
 }
 
 fn load_core(account: &mut Account, settings: &KpiSettings, state: &wire::AccountState) {
@@ -101,6 +110,9 @@ fn load_core(account: &mut Account, settings: &KpiSettings, state: &wire::Accoun
     for (since, count) in state.waiting_since.iter().zip(&state.waiting_count) {
         account.tally.add_waiting(EventTime(*since), *count);
     }
+    let ahead = state.ahead_at.iter().zip(&state.ahead_key).zip(&state.ahead_amount);
+    let ahead = ahead.filter_map(|((at, key), amount)| Some((EventTime(*at), Key::from_code(*key)?, *amount)));
+    account.tally.restore_ahead(state.reached.map(EventTime), ahead);
     let intervals = &settings.intervals;
     for (length, start) in state.corrected_length.iter().zip(&state.corrected_start) {
         if let Some(place) = intervals.iter().position(|(name, _)| name == length) {

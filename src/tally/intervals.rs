@@ -112,7 +112,7 @@ impl Intervals {
             match family {
                 Family::Event => piece.event.add_all(facts, 1),
                 Family::Entry => piece.entry.add_all(facts, 1),
-                Family::Waiting => unreachable!("who is waiting is not booked in an interval"),
+                Family::Waiting | Family::Time => unreachable!("what is not booked at a second is in no interval"),
             }
             if may_cancel && piece.event.is_empty() && piece.entry.is_empty() {
                 pieces.remove(&start);
@@ -140,17 +140,22 @@ impl Intervals {
 
     /// Where the intervals of a configured length that hold facts begin, oldest first.
     pub fn touched(&self, kept: &Kept, finder: &mut Finder, length: Length) -> Vec<Interval> {
+        let mut touched: Vec<Interval> = Vec::new();
+        for (start, _) in self.pieces(kept, length) {
+            if touched.last().is_none_or(|last| last.end <= start) {
+                touched.push(finder.find(length, start));
+            }
+        }
+        touched
+    }
+
+    /// The kept pieces that make up intervals of a configured length, oldest first.
+    pub fn pieces(&self, kept: &Kept, length: Length) -> impl DoubleEndedIterator<Item = (EventTime, &Piece)> {
         let pieces = match kept.long.iter().position(|long| *long == length) {
             Some(place) => self.long.get(place),
             None => Some(&self.base),
         };
-        let mut touched: Vec<Interval> = Vec::new();
-        for start in pieces.into_iter().flat_map(BTreeMap::keys) {
-            if touched.last().is_none_or(|last| last.end <= *start) {
-                touched.push(finder.find(length, *start));
-            }
-        }
-        touched
+        pieces.into_iter().flatten().map(|(start, piece)| (*start, piece))
     }
 
     /// Where the base pieces that hold facts begin, of those that overlap some time.
@@ -204,7 +209,7 @@ impl Intervals {
         let piece = pieces.entry(start).or_default();
         match family {
             Family::Entry => piece.entry.add_all(facts, 1),
-            Family::Event | Family::Waiting => piece.event.add_all(facts, 1),
+            Family::Event | Family::Waiting | Family::Time => piece.event.add_all(facts, 1),
         }
     }
 }

@@ -12,3 +12,5 @@ pub mod level;
 pub mod intervals;
 
 pub mod tally;
+
+pub mod span;

@@ -28,6 +28,9 @@ pub struct Tally {
     pub concurrent: Level,
     /// How many wait since when.
     waiting: BTreeMap<EventTime, i64>,
+    /// Changes of agents' states after `reached`, one by one.
+    pub(super) ahead: BTreeMap<(EventTime, Key), i64>,
+    pub(super) reached: Option<EventTime>,
 }
 
 impl Tally {

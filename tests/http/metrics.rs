@@ -39,10 +39,11 @@ fn every_number_of_a_window_has_its_name_and_unit() {
     check(&board, "acd_queue_offered_target_calls", &labels, Some(100.0));
     check(&board, "acd_queue_average_speed_of_answer_seconds", &labels, Some(23.4));
     check(&board, "acd_queue_wait_p50_seconds", &labels, Some(12.0));
+    check(&board, "acd_queue_contacts_per_hour", &labels, Some(9.5));
     let also = [labels.as_slice(), &[("name", "answered_only@30s")]].concat();
     check(&board, "acd_queue_service_level_also_ratio", &also, Some(0.9));
     check(&board, "acd_queue_info", &[("tenant", "default"), ("queue", "sales"), ("title", "Sales")], Some(1.0));
-    assert_eq!(families(&board, &Owned::All).iter().map(|family| family.series.len()).sum::<usize>(), 11);
+    assert_eq!(families(&board, &Owned::All).iter().map(|family| family.series.len()).sum::<usize>(), 12);
 }
 
 #[test]
@@ -77,6 +78,8 @@ fn the_state_at_this_instant_is_told_with_the_window_now() {
         on_hold: 2,
         in_wrapup: 4,
         over_threshold_waiting: 1,
+        agents: Some(Fields(vec![("available".into(), 2), ("paused".into(), 0)])),
+        agents_logged_in: Some(2),
     };
     let mut of_queue = now("sales", state);
     of_queue.kpis.push("longest_wait", seconds(41.5));
@@ -88,6 +91,10 @@ fn the_state_at_this_instant_is_told_with_the_window_now() {
     check(&board, "acd_queue_on_hold_calls", &labels, Some(2.0));
     check(&board, "acd_queue_in_wrapup_calls", &labels, Some(4.0));
     check(&board, "acd_queue_over_threshold_waiting_calls", &labels, Some(1.0));
+    let available = [("tenant", "default"), ("queue", "sales"), ("window", "now"), ("state", "available")];
+    check(&board, "acd_queue_agents", &available, Some(2.0));
+    let paused = [("tenant", "default"), ("queue", "sales"), ("window", "now"), ("state", "paused")];
+    check(&board, "acd_queue_agents", &paused, Some(0.0));
     check(&board, "acd_queue_longest_wait_seconds", &labels, Some(41.5));
     check(&board, "acd_queue_longest_wait_since_timestamp_seconds", &labels, Some(1_772_439_330.412));
     of_queue.version = 2;

@@ -42,6 +42,7 @@ pub fn record(tenant: &str, kind: Kind, id: &str, window: &str) -> KpiRecord {
         gap: false,
         counts: Fields::default(),
         sums_ms: Fields::default(),
+        paused_by_reason_ms: None,
         kpis: Fields::default(),
         targets: Fields::default(),
         by_entry: None,

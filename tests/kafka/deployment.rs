@@ -99,7 +99,7 @@ impl Deployment {
         let Deployment { prefix, zone, .. } = self;
         format!(
             "[kafka]\nbrokers = \"{brokers}\"\n[[sources]]\ntopic = \"{prefix}acd.events\"\n\
-             [topics]\npartitions = {PARTITIONS}\npartials = \"{prefix}partials\"\nstate = \"{prefix}state\"\n\
+             [topics]\npartitions = {PARTITIONS}\npartials = \"{prefix}partials\"\nsubjects = \"{prefix}subjects\"\nstate = \"{prefix}state\"\n\
              kpis = \"{prefix}kpis\"\nintervals = \"{prefix}intervals\"\nrejects = \"{prefix}rejects\"\n\
              calls = \"{prefix}calls\"\n[engine]\ninstance = \"{instance}\"\n\
              [windows]\ntimezone = \"{zone}\"\nintervals = [\"15m\", \"1h\", \"1d\", \"1w\", \"1mo\"]\n\

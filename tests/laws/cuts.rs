@@ -6,14 +6,16 @@ use crate::centre::TOPIC;
 use crate::drive::Log;
 use crate::histories::{MINUTES_MS, Reach, Told, few_calls};
 use crate::published::{Published, Truth, Versions};
-use crate::world::{Act, CALLS, PARTIALS, SETTINGS, TARGETS, Worker, World};
-use crate::world::{any_settings, calls_worker, check_reject, end_of, kpis_worker, later, source_logs, world};
+use crate::world::{AGENT_TARGETS, Act, CALLS, PARTIALS, SETTINGS, SUBJECTS, TARGETS, Worker, World, any_settings};
+use crate::world::{calls_worker, check_reject, end_of, interleave, kpis_worker, later, source_logs, subjects_worker};
+use crate::world::{take_sent, world};
 use callpulse::entity::{Entity, Kind};
 use callpulse::event::DEFAULT_TENANT;
 use callpulse::fact::{Family, Key, Measure};
 use callpulse::stream::batch::{entity, name, partition_of, wire};
 use callpulse::stream::calls::Calls;
 use callpulse::stream::stage::{Input, OutRecord, Output};
+use callpulse::stream::subjects::Subjects;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use prost::Message;
@@ -51,7 +53,54 @@ proptest! {
             let (to_go, kept_now) = (acts.len(), self::kept(&worker));
             prop_assert_eq!(apart(&sent.facts, &other.facts), [], "facts, restored with {} acts to go", to_go);
             prop_assert_eq!(apart(&sent.marks, &other.marks), [], "marks, restored with {} acts to go", to_go);
+            prop_assert_eq!(&sent.agent_events, &other.agent_events, "agents, restored with {} acts to go", to_go);
             prop_assert_eq!(apart(&sent.calls, &other.calls), [], "calls, restored with {} acts to go", to_go);
+            prop_assert_eq!(apart(&kept, &kept_now), [], "state, restored with {} acts to go", to_go);
+        }
+    }
+
+    #[test]
+    fn subjects_restored_after_any_commit_send_the_same_and_keep_the_same(
+        told in few_calls(Reach::Days),
+        settings in any_settings(),
+        acts in steps(),
+        is_compacted in any::<bool>(),
+        later in later(),
+    ) {
+        let end = end_of(&told, later);
+        let subjects = {
+            let sources = source_logs(&told, 2, end);
+            let mut calls = calls_worker(&SETTINGS[settings], &sources, |_| true);
+            let mut sent = vec![Vec::new(); AGENT_TARGETS as usize];
+            for act in (0..40).flat_map(|input| [Act::Read { input: input % 2, records: 1 }, Act::Commit]) {
+                take_sent(&mut sent, SUBJECTS, &calls.act(&act));
+            }
+            take_sent(&mut sent, SUBJECTS, &calls.finish(end, 1));
+            interleave(&[sent], AGENT_TARGETS, &[])
+        };
+        let mut worker = subjects_worker(&SETTINGS[settings], &subjects, |_| true);
+        let (mut sent, mut cuts) = (Sent::default(), Vec::new());
+        for (place, act) in acts.iter().enumerate() {
+            sent.take(worker.act(act))?;
+            if matches!(act, Act::Commit) {
+                cuts.push((&acts[place + 1..], worker.restarted(is_compacted), sent.clone()));
+            }
+        }
+        sent.take(worker.finish(end, 1))?;
+        let all = |worker: &Worker<'_, Subjects>| -> BTreeMap<(Input, Vec<u8>), Vec<u8>> {
+            let entries = worker.state().map(|(input, key, value)| ((input.clone(), key.to_vec()), value.to_vec()));
+            entries.collect()
+        };
+        let kept = all(&worker);
+        for (acts, mut worker, mut other) in cuts {
+            for act in acts.iter().chain([&Act::Restart { is_compacted }]) {
+                other.take(worker.act(act))?;
+            }
+            other.take(worker.finish(end, 1))?;
+            let to_go = acts.len();
+            prop_assert_eq!(apart(&sent.facts, &other.facts), [], "facts, restored with {} acts to go", to_go);
+            prop_assert_eq!(apart(&sent.marks, &other.marks), [], "marks, restored with {} acts to go", to_go);
+            let kept_now = all(&worker);
             prop_assert_eq!(apart(&kept, &kept_now), [], "state, restored with {} acts to go", to_go);
         }
     }
@@ -85,6 +134,49 @@ proptest! {
             truth.is_archived(&published)?;
         }
     }
+}
+
+#[test]
+fn an_agent_of_whom_something_is_told_is_booked_by_the_new_plan_as_if_it_had_always_held() {
+    let start = 1_772_438_400_000;
+    let line = |kind: &str, at: i64, more: &str| {
+        let line = format!(r#"{{"type":"agent.{kind}","time":{at},"agent":"ana"{more}}}"#);
+        (at, line.into_bytes())
+    };
+    let sources: Vec<Log> = vec![vec![
+        line("state", start, r#","state":"available""#),
+        line("joined", start, r#","queue":"sales""#),
+        line("state", start + 60_000, r#","state":"paused","reason":"lunch""#),
+        line("state", start + 120_000, r#","state":"available""#),
+        line("state", start + 180_000, r#","state":"logged_out""#),
+    ]];
+    let teams = &SETTINGS[0];
+    let mut none = crate::centre::few_windows("Europe/Budapest");
+    none.plan.teams.clear();
+    let mut calls = calls_worker(teams, &sources, |_| true);
+    let mut sent = vec![Vec::new(); AGENT_TARGETS as usize];
+    for _ in 0..sources[0].len() {
+        calls.act(&Act::Read { input: 0, records: 1 });
+        take_sent(&mut sent, SUBJECTS, &calls.act(&Act::Commit));
+    }
+    let subjects = interleave(&[sent], AGENT_TARGETS, &[]);
+    let facts_with = |changes: usize| {
+        let mut sent = Sent::default();
+        let mut worker = subjects_worker(if changes == 0 { teams } else { &none }, &subjects, |_| true);
+        for step in 1..=changes {
+            for act in [Act::Read { input: 0, records: 3 }, Act::Read { input: 1, records: 3 }, Act::Commit] {
+                sent.take(worker.act(&act)).expect("good records");
+            }
+            // The last plan is the one with teams.
+            worker.replan(if step % 2 == changes % 2 { teams } else { &none });
+        }
+        sent.take(worker.finish(start + 200_000, 1)).expect("good records");
+        sent.facts
+    };
+    let always = facts_with(0);
+    assert!(always.keys().any(|(entity, ..)| entity.contains("|team|seniors")));
+    assert_eq!(apart(&always, &facts_with(1)), []);
+    assert_eq!(apart(&always, &facts_with(2)), []);
 }
 
 #[test]
@@ -126,7 +218,8 @@ fn a_part_of_the_state_that_is_taken_back_after_a_restart_is_gone_after_the_next
             let family = Family::Event as u32;
             wire::Row { entity: 0, family, at: *at, keys: vec![offered], amounts: vec![*amount] }
         });
-        let mark = wire::Mark { topic: TOPIC.into(), partition: 0, complete: complete * 1_000, log_time: None };
+        let mark =
+            wire::Mark { topic: TOPIC.into(), partition: 0, complete: complete * 1_000, ..wire::Mark::default() };
         let batch = wire::Batch {
             sources: vec![wire::Source { topic: TOPIC.into(), partitions: 1 }],
             marks: vec![mark],
@@ -206,7 +299,9 @@ fn every_cut(
 struct Sent {
     facts: Facts,
     /// Each source partition's mark and log time.
-    marks: BTreeMap<(String, i32), (i64, Option<i64>)>,
+    marks: BTreeMap<Way, (i64, Option<i64>)>,
+    /// Agent and event, written out.
+    agent_events: BTreeSet<String>,
     /// The newest record of each call, with its version.
     calls: BTreeMap<String, (u64, String)>,
 }
@@ -221,7 +316,7 @@ impl Sent {
             let Output::Topic { topic, .. } = &record.to else { continue };
             let value = record.value.as_deref().expect("nothing is deleted");
             match topic.as_ref() {
-                PARTIALS => self.take_batch(&wire::Batch::decode(value).expect("a batch")),
+                PARTIALS | SUBJECTS => self.take_batch(&wire::Batch::decode(value).expect("a batch")),
                 CALLS => {
                     let key = record.key.as_deref().expect("a call has a key");
                     let (key, text) = (String::from_utf8_lossy(key), String::from_utf8_lossy(value).into_owned());
@@ -241,8 +336,9 @@ impl Sent {
     fn take_batch(&mut self, batch: &wire::Batch) {
         add(&mut self.facts, &batch.entities, &batch.rows);
         for mark in &batch.marks {
-            self.marks.insert((mark.topic.clone(), mark.partition), (mark.complete, mark.log_time));
+            self.marks.insert((mark.topic.clone(), mark.partition, mark.via), (mark.complete, mark.log_time));
         }
+        self.agent_events.extend(batch.agent_events.iter().map(|event| format!("{event:?}")));
     }
 }
 
@@ -280,6 +376,9 @@ enum Kept {
     Source(wire::SourceState),
     Call { log: Vec<u8>, judged: Option<i64>, facts: Facts },
 }
+
+/// Topic and partition of a mark, and by way of which partition of the subjects it came.
+type Way = (String, i32, Option<i32>);
 
 /// Where two maps are not equal, with what either has there.
 fn apart<'m, K: Ord, V: PartialEq>(

@@ -7,6 +7,7 @@ mod drive;
 #[path = "../support/histories.rs"]
 mod histories;
 
+mod agents;
 mod cuts;
 mod order;
 mod published;

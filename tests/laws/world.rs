@@ -8,6 +8,7 @@ use callpulse::decode::format::Format;
 use callpulse::stream::calls::{Calls, CallsSettings};
 use callpulse::stream::kpis::{Kpis, KpisSettings};
 use callpulse::stream::stage::{Input, OutRecord, Output, Stage};
+use callpulse::stream::subjects::{Subjects, SubjectsSettings};
 use callpulse::time::Span;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
@@ -21,12 +22,15 @@ pub static SETTINGS: LazyLock<Vec<Settings>> = LazyLock::new(|| {
 });
 
 pub const PARTIALS: &str = "callpulse.partials";
+pub const SUBJECTS: &str = "callpulse.subjects";
 pub const REJECTS: &str = "acd.rejects";
 pub const CALLS: &str = "acd.calls";
 pub const KPIS: &str = "acd.kpis";
 pub const INTERVALS: &str = "acd.kpis.intervals";
 /// Partitions of the partials.
 pub const TARGETS: i32 = 2;
+/// Partitions of the subjects.
+pub const AGENT_TARGETS: i32 = 2;
 
 /// What a worker does next.
 #[derive(Clone, Debug)]
@@ -69,6 +73,8 @@ pub struct World {
     pub sources: usize,
     pub writers: usize,
     pub writing: Vec<Vec<Act>>,
+    /// Of the stage subjects: its workers, as many as writers but no more than partitions.
+    pub agents: Vec<Vec<Act>>,
     /// Which writer's batches come next.
     pub order: Vec<usize>,
     pub counting: Vec<Act>,
@@ -81,13 +87,15 @@ pub fn any_settings() -> impl Strategy<Value = usize> {
 
 pub fn world(has_restarts: bool) -> impl Strategy<Value = World> {
     let writing = proptest::collection::vec(acts(has_restarts), 3);
-    let order = proptest::collection::vec(0..3_usize, 0..60);
-    (any_settings(), 1..4_usize, 1..4_usize, writing, order, acts(has_restarts)).prop_map(
-        |(settings, sources, writers, writing, order, counting)| World {
+    let agents = proptest::collection::vec(acts(has_restarts), AGENT_TARGETS as usize);
+    let order = proptest::collection::vec(0..5_usize, 0..60);
+    (any_settings(), 1..4_usize, 1..4_usize, writing, agents, order, acts(has_restarts)).prop_map(
+        |(settings, sources, writers, writing, agents, order, counting)| World {
             settings,
             sources,
             writers: writers.min(sources),
             writing,
+            agents,
             order,
             counting,
         },
@@ -102,24 +110,27 @@ impl World {
     /// The partials all writers send.
     pub fn partials(&self, told: &[Told], end: i64) -> Result<Vec<Log>, TestCaseError> {
         let sources = source_logs(told, self.sources, end);
-        let written: Vec<_> =
-            (0..self.writers).map(|writer| self.write(&sources, writer, end)).collect::<Result<_, _>>()?;
-        Ok(interleave(&written, &self.order))
+        let (mut straight, mut to_subjects) = (Vec::new(), Vec::new());
+        for writer in 0..self.writers {
+            let [partials, subjects] = self.write(&sources, writer, end)?;
+            straight.push(partials);
+            to_subjects.push(subjects);
+        }
+        let subjects = interleave(&to_subjects, AGENT_TARGETS, &self.order);
+        for writer in 0..self.writers.min(AGENT_TARGETS as usize) {
+            straight.push(self.write_agents(&subjects, writer, end));
+        }
+        Ok(interleave(&straight, TARGETS, &self.order))
     }
 
-    /// What one writer sends to each partition of the partials.
-    fn write(&self, sources: &[Log], writer: usize, end: i64) -> Result<Vec<Vec<Vec<u8>>>, TestCaseError> {
+    /// What one worker of the stage calls sends to each partition of the partials and of the subjects.
+    fn write(&self, sources: &[Log], writer: usize, end: i64) -> Result<[Sent; 2], TestCaseError> {
         let mut worker = calls_worker(self.settings(), sources, |source| source % self.writers == writer);
-        let mut sent = vec![Vec::new(); TARGETS as usize];
+        let mut sent = [vec![Vec::new(); TARGETS as usize], vec![Vec::new(); AGENT_TARGETS as usize]];
         let mut send = |out: Vec<OutRecord>| {
-            for record in out {
-                check_reject(&record)?;
-                if let Output::Topic { topic, partition: Some(partition) } = record.to
-                    && topic.as_ref() == PARTIALS
-                {
-                    sent[partition as usize].push(record.value.expect("a batch"));
-                }
-            }
+            out.iter().try_for_each(check_reject)?;
+            take_sent(&mut sent[0], PARTIALS, &out);
+            take_sent(&mut sent[1], SUBJECTS, &out);
             Ok::<(), TestCaseError>(())
         };
         for act in &self.writing[writer] {
@@ -127,6 +138,32 @@ impl World {
         }
         send(worker.finish(end, 1))?;
         Ok(sent)
+    }
+
+    /// What one worker of the stage subjects sends to each partition of the partials.
+    fn write_agents(&self, subjects: &[Log], writer: usize, end: i64) -> Sent {
+        let workers = self.writers.min(AGENT_TARGETS as usize);
+        let mut worker = subjects_worker(self.settings(), subjects, |partition| partition % workers == writer);
+        let mut sent = vec![Vec::new(); TARGETS as usize];
+        for act in &self.agents[writer] {
+            take_sent(&mut sent, PARTIALS, &worker.act(act));
+        }
+        take_sent(&mut sent, PARTIALS, &worker.finish(end, 1));
+        sent
+    }
+}
+
+/// Batches by partition.
+pub type Sent = Vec<Vec<Vec<u8>>>;
+
+/// Takes what goes to a topic.
+pub fn take_sent(sent: &mut Sent, of: &str, out: &[OutRecord]) {
+    for record in out {
+        if let Output::Topic { topic, partition: Some(partition) } = &record.to
+            && topic.as_ref() == of
+        {
+            sent[*partition as usize].push(record.value.clone().expect("a batch"));
+        }
     }
 }
 
@@ -165,17 +202,19 @@ pub fn source_logs(told: &[Told], sources: usize, end: i64) -> Vec<Log> {
     for (at, _, told) in arriving {
         let record = (at.min(end), told.line.clone().into_bytes());
         match told.call.as_str() {
+            // What agents say may come by any partition, the same one for repeats.
+            call if call.starts_with('w') => logs[told.time as usize % sources].push(record),
             "" => logs.iter_mut().for_each(|log| log.push(record.clone())),
             call => logs[(call.len() + usize::from(call.as_bytes()[1])) % sources].push(record),
         }
     }
-    let last = format!(r#"{{"type":"agent.state","time":{end},"agent":"ana","state":"paused"}}"#);
+    let last = format!(r#"{{"type":"staff.joined","time":{end},"agent":"ana"}}"#);
     logs.iter_mut().for_each(|log| log.push((end, last.clone().into_bytes())));
     logs
 }
 
-/// Each partition of the partials: every writer's batches in its own order.
-fn interleave(written: &[Vec<Vec<Vec<u8>>>], order: &[usize]) -> Vec<Log> {
+/// Each partition: every writer's batches in its own order.
+pub fn interleave(written: &[Sent], targets: i32, order: &[usize]) -> Vec<Log> {
     let merged = |target: usize| {
         let mut next = vec![0; written.len()];
         let mut log = Log::new();
@@ -188,7 +227,7 @@ fn interleave(written: &[Vec<Vec<Vec<u8>>>], order: &[usize]) -> Vec<Log> {
         }
         log
     };
-    (0..TARGETS as usize).map(merged).collect()
+    (0..targets as usize).map(merged).collect()
 }
 
 /// A stage with its inputs, doing what it is told.
@@ -209,6 +248,17 @@ pub fn calls_worker<'w>(
     let own = (0..sources.len()).filter(|source| is_own(*source));
     let inputs = own.map(|source| (input(TOPIC, source as i32), &sources[source])).collect();
     Worker::new(inputs, 0, move || Calls::new(calls_settings(settings, sources.len())))
+}
+
+/// A worker of the stage *subjects* with those of its partitions.
+pub fn subjects_worker<'w>(
+    settings: &'w Settings,
+    subjects: &'w [Log],
+    is_own: impl Fn(usize) -> bool,
+) -> Worker<'w, Subjects> {
+    let own = (0..subjects.len()).filter(|partition| is_own(*partition));
+    let inputs = own.map(|partition| (input(SUBJECTS, partition as i32), &subjects[partition])).collect();
+    Worker::new(inputs, 0, move || Subjects::new(subjects_settings(settings)))
 }
 
 /// A worker of the stage *kpis*, whose clock shows when everything is over.
@@ -270,6 +320,14 @@ impl<'w, S: Stage> Worker<'w, S> {
     }
 }
 
+impl<'w> Worker<'w, Subjects> {
+    /// Restarts with other settings.
+    pub fn replan(&mut self, settings: &'w Settings) {
+        self.make = Arc::new(move || Subjects::new(subjects_settings(settings)));
+        self.driven.restart((self.make)(), true);
+    }
+}
+
 fn calls_settings(settings: &Settings, sources: usize) -> CallsSettings {
     CallsSettings {
         plan: Arc::new(settings.plan.clone()),
@@ -280,8 +338,19 @@ fn calls_settings(settings: &Settings, sources: usize) -> CallsSettings {
         generation: 1,
         partials: PARTIALS.into(),
         partials_partitions: TARGETS,
+        subjects: SUBJECTS.into(),
+        subjects_partitions: AGENT_TARGETS,
         rejects: REJECTS.into(),
         calls: CALLS.into(),
+    }
+}
+
+fn subjects_settings(settings: &Settings) -> SubjectsSettings {
+    SubjectsSettings {
+        plan: Arc::new(settings.plan.clone()),
+        commit_every: Duration::from_millis(20),
+        partials: PARTIALS.into(),
+        partials_partitions: TARGETS,
     }
 }
 

@@ -101,7 +101,22 @@ impl std::fmt::Debug for Told {
     }
 }
 
-/// A history of some calls, in the order of time.
+/// What an agent says at some time.
+#[derive(Clone, Debug)]
+struct Word {
+    tenant: usize,
+    agent: usize,
+    /// Of the length of the history, in thousandths.
+    at: i64,
+    millis: i64,
+    what: usize,
+    queue: Option<usize>,
+    mark: u8,
+    is_repeated: bool,
+    delay: i64,
+}
+
+/// A history of some calls and agents, in the order of time.
 pub fn history(reach: Reach) -> BoxedStrategy<Vec<Told>> {
     history_of(reach, 1..6)
 }
@@ -113,8 +128,9 @@ pub fn few_calls(reach: Reach) -> BoxedStrategy<Vec<Told>> {
 
 fn history_of(reach: Reach, calls: std::ops::Range<usize>) -> BoxedStrategy<Vec<Told>> {
     let restarts = proptest::collection::vec((0..2_400_i64, 0..TENANTS.len()), 0..2);
-    (select(&BEGINNINGS[..]), proptest::collection::vec(script(reach), calls), restarts)
-        .prop_map(move |(beginning, scripts, restarts)| {
+    let words = proptest::collection::vec(word(reach), 0..9);
+    (select(&BEGINNINGS[..]), proptest::collection::vec(script(reach), calls), restarts, words)
+        .prop_map(move |(beginning, scripts, restarts, words)| {
             let base = callpulse::time::EventTime::parse(beginning).expect("a time").0;
             let mut told: Vec<Told> = scripts.iter().flat_map(|script| told(script, base)).collect();
             let longest = if reach == Reach::Minutes { MINUTES_MS } else { 30 * 3_600_000 };
@@ -125,10 +141,75 @@ fn history_of(reach: Reach, calls: std::ops::Range<usize>) -> BoxedStrategy<Vec<
                 let (tenant, line) = (TENANTS[tenant], line.to_string());
                 told.push(Told { time, delay: 0, is_repeated: false, tenant, call: String::new(), line });
             }
+            told.extend(words.iter().map(|word| said(word, base, longest)));
             told.sort();
             told
         })
         .boxed()
+}
+
+fn word(reach: Reach) -> impl Strategy<Value = Word> {
+    let latest = if reach == Reach::Minutes { 60_000_i64 } else { 3 * 3_600_000 };
+    let delay = prop_oneof![6 => Just(0), 1 => 0..3_000_i64, 1 => 0..latest];
+    let queue = prop_oneof![2 => Just(None), 1 => (0..QUEUES.len()).prop_map(Some)];
+    let millis = prop_oneof![Just(0_i64), 0..2_000_i64];
+    let whose = (prop_oneof![3 => Just(0_usize), 1 => 0..TENANTS.len()], 0..AGENTS.len());
+    (whose, 0..1_000_i64, millis, 0..14_usize, queue, 0..10_u8, prop::bool::weighted(0.1), delay).prop_map(
+        |((tenant, agent), at, millis, what, queue, mark, is_repeated, delay)| Word {
+            tenant,
+            agent,
+            at,
+            millis,
+            what,
+            queue,
+            mark,
+            is_repeated,
+            delay,
+        },
+    )
+}
+
+fn said(word: &Word, base: i64, longest: i64) -> Told {
+    const STATES: [&str; 10] = [
+        "available",
+        "available",
+        "available",
+        "paused",
+        "paused",
+        "logged_out",
+        "logged_out",
+        "ringing",
+        "on_call",
+        "wrapup",
+    ];
+    let time = base + word.at * longest / 1_000 + word.millis;
+    let (tenant, agent) = (TENANTS[word.tenant], AGENTS[word.agent]);
+    let mut line = json!({"time": time, "tenant": tenant, "agent": agent});
+    match STATES.get(word.what) {
+        Some(state) => {
+            line["type"] = json!("agent.state");
+            line["state"] = json!(state);
+            if let Some(queue) = word.queue {
+                line["queue"] = json!(QUEUES[queue]);
+            }
+            if word.millis % 3 != 0 {
+                line["reason"] = json!(["lunch", "coaching"][word.mark as usize % 2]);
+            }
+        }
+        None => {
+            line["type"] = json!(if word.what == 13 { "agent.left" } else { "agent.joined" });
+            line["queue"] = json!(QUEUES[word.queue.unwrap_or(word.mark as usize % QUEUES.len())]);
+        }
+    }
+    match word.mark {
+        0 => line["event_id"] = json!(format!("w{}", word.at % 3)),
+        1 => line["seq"] = json!(word.at % 3),
+        2 => line["event_id"] = json!(format!("{agent}{time}")),
+        _ => {}
+    }
+    let Word { delay, is_repeated, .. } = *word;
+    let call = format!("w{}", word.at % 7);
+    Told { time, delay, is_repeated, tenant, call, line: line.to_string() }
 }
 
 fn script(reach: Reach) -> impl Strategy<Value = Script> {

@@ -1,0 +1,455 @@
+//! An agent's time line: events and parts of calls, in whatever order they are told, to stretches of one
+//! state each.
+//!
+//! ```text
+//! calls    ──────────┌ handling ┐──────────     handling, else ringing, else what the agent says:
+//! agent    available ───────┌ paused ┐ available          logged out, paused, available, busy
+//!          available │ handling │pau.│ available
+//! ```
+//!
+//! A function of the set of what was told, and of the instant at which silence is judged. Parts of calls
+//! come as signed changes of how many are open, so that what is believed of a call no longer is taken back
+//! by the opposite sign. Source: docs/decisions/agents-time.md.
+
+use super::agent_event::{AgentEvent, NAMES_HOLD, Name, Says};
+use crate::event::AgentState;
+use crate::fact::{Key, Measure, Standing};
+use crate::time::{EventTime, Span};
+use hashbrown::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+
+/// A state without an event of the agent for so long ended then.
+pub const LOST_STATE: Span = Span::from_hours(16);
+/// An event this long after the one before still takes that back; a later one finds the agent logged out.
+pub const TAKEN_BACK: Span = Span::from_hours(24);
+
+/// So many queues an agent works for at once, by their names; in more it is not seen, so that senseless names cannot
+/// make each of its changes a thousand.
+const QUEUES_MAX: usize = 500;
+
+/// What is told of one agent.
+#[derive(Clone, Debug, Default)]
+pub struct TimeLine {
+    /// Where what is kept begins, and how things stood then.
+    kept_from: Option<EventTime>,
+    base: Situation,
+    events: BTreeSet<AgentEvent>,
+    /// Changes of what is open in calls.
+    changes: BTreeMap<(EventTime, Part), i64>,
+    /// Hashes of the names of its events, and whether one came twice.
+    names: HashSet<u64>,
+    has_doubles: bool,
+}
+
+/// What a change of an agent's part in calls is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    OnCalls,
+    Rung,
+    /// The same where it ends as lost, which is no sign of life.
+    OnCallsLost,
+    RungLost,
+}
+
+/// A stretch in which nothing changes, with what the agent does in it.
+#[derive(Clone, Copy, Debug)]
+pub struct Stretch<'s> {
+    pub start: EventTime,
+    /// None while it lasts.
+    pub end: Option<EventTime>,
+    pub standing: Standing,
+    /// Of a pause.
+    pub reason: Option<&'s str>,
+    situation: &'s Situation,
+}
+
+/// How things stand between two events.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Situation {
+    pub on_calls: i64,
+    pub rung: i64,
+    /// What the agent said last of all queues together.
+    pub says: Option<(AgentState, Option<Box<str>>)>,
+    pub queues: BTreeMap<Box<str>, Place>,
+    /// The last event.
+    pub last: Option<EventTime>,
+}
+
+/// How an agent stands to one queue.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    pub is_joined: bool,
+    /// What the agent said last of this queue only: paused, or logged out.
+    pub says: Option<(AgentState, Option<Box<str>>)>,
+}
+
+impl Part {
+    pub const ALL: [Part; 4] = [Part::OnCalls, Part::Rung, Part::OnCallsLost, Part::RungLost];
+
+    pub const fn measure(self) -> Measure {
+        match self {
+            Part::OnCalls => Measure::OnCalls,
+            Part::Rung => Measure::Rung,
+            Part::OnCallsLost => Measure::OnCallsLost,
+            Part::RungLost => Measure::RungLost,
+        }
+    }
+
+    /// The part that a key is of; none of another key.
+    pub fn of(key: Key) -> Option<Part> {
+        Part::ALL.into_iter().find(|part| Key::measure(part.measure()) == key)
+    }
+
+    const fn is_event(self) -> bool {
+        matches!(self, Part::OnCalls | Part::Rung)
+    }
+}
+
+impl TimeLine {
+    /// Adds an event. Whether it is new.
+    pub fn add(&mut self, event: AgentEvent) -> bool {
+        if self.kept_from.is_some_and(|from| event.at < from) {
+            return false;
+        }
+        let hash = event.name().map(|name| hash(&name));
+        let is_new = self.events.insert(event);
+        if let Some(hash) = hash.filter(|_| is_new) {
+            self.has_doubles |= !self.names.insert(hash);
+        }
+        is_new
+    }
+
+    /// Whether it holds an equal event.
+    pub fn holds(&self, event: &AgentEvent) -> bool {
+        self.events.contains(event)
+    }
+
+    /// Adds a change of what is open in calls.
+    pub fn change(&mut self, at: EventTime, part: Part, amount: i64) {
+        if self.kept_from.is_some_and(|from| at < from) {
+            return self.base.change(part, amount);
+        }
+        let change = self.changes.entry((at, part)).or_default();
+        *change += amount;
+        if *change == 0 {
+            self.changes.remove(&(at, part));
+        }
+    }
+
+    /// From where on stretches may be others if something is told of an instant: from the last event before it.
+    pub fn unsettled_from(&self, at: EventTime) -> EventTime {
+        let before = if self.has_doubles {
+            self.points(&[]).iter().rev().filter(|point| point.is_event()).map(Point::at).find(|event| *event < at)
+        } else {
+            let event = self.events.iter().rev().map(|event| event.at).find(|event| *event < at);
+            let changes = self.changes.range(..(at, Part::OnCalls)).rev();
+            event.max(changes.map(|((at, part), _)| (*at, *part)).find(|(_, part)| part.is_event()).map(|(at, _)| at))
+        };
+        before.or(self.kept_from).unwrap_or(EventTime(i64::MIN))
+    }
+
+    /// Tells every stretch that begins at or after `from`, in order. What the agent is logged out in is none.
+    pub fn tell(&self, terms: Terms<'_>, sink: &mut impl FnMut(Stretch<'_>)) -> Told {
+        let points = self.points(terms.edges);
+        let mut situation = self.base.clone();
+        let mut begins = self.kept_from;
+        let mut next_event = points.iter().filter(|point| point.is_event()).map(|point| point.at());
+        let mut coming = next_event.next();
+        for group in points.chunk_by(|a, b| a.at() == b.at()) {
+            let at = group[0].at();
+            let lost = situation.lost(coming, terms.judged);
+            if let Some(begins) = begins {
+                let end = lost.map_or(at, |lost| lost.min(at));
+                situation.show(begins, Some(end), terms.from, sink);
+            }
+            begins = Some(at);
+            if group.iter().any(Point::is_event) {
+                if lost.is_some() {
+                    situation.forget_states();
+                }
+                situation.last = Some(at);
+                while coming.is_some_and(|next| next <= at) {
+                    coming = next_event.next();
+                }
+            }
+            for point in group {
+                match point {
+                    Point::Event(event) => situation.apply(event),
+                    Point::Change((_, part), amount) => situation.change(*part, *amount),
+                    Point::Edge(_) => {}
+                }
+            }
+        }
+        let lost = situation.lost(None, terms.judged);
+        if let Some(begins) = begins {
+            situation.show(begins, lost, terms.from, sink);
+        }
+        let is_anything = situation.standing().is_some();
+        Told {
+            next_loss: situation.last.filter(|_| lost.is_none() && is_anything).map(|last| last.plus(LOST_STATE)),
+            is_lost: lost.is_some() && is_anything,
+        }
+    }
+
+    /// Everything that is told, in order; of events with one name the first.
+    fn points<'l>(&'l self, edges: &[EventTime]) -> Vec<Point<'l>> {
+        let mut told: HashMap<Name<'_>, EventTime> = HashMap::new();
+        let mut is_double = |event: &'l AgentEvent| {
+            let Some(name) = event.name().filter(|_| self.has_doubles) else { return false };
+            match told.get(&name) {
+                Some(first) if event.at.since(*first) <= NAMES_HOLD => true,
+                _ => {
+                    told.insert(name, event.at);
+                    false
+                }
+            }
+        };
+        let events = self.events.iter().filter(|event| !is_double(event)).map(Point::Event);
+        let mut points: Vec<Point<'l>> = events.collect();
+        points.extend(self.changes.iter().map(|(place, amount)| Point::Change(*place, *amount)));
+        let from = self.kept_from;
+        let edges = edges.iter().filter(|edge| from.is_none_or(|from| from < **edge));
+        points.extend(edges.map(|edge| Point::Edge(*edge)));
+        // Stable: events of one instant stay in their order.
+        points.sort_by_key(Point::at);
+        points
+    }
+
+    /// Forgets what is before an instant, but for what it came to.
+    pub fn forget_before(&mut self, at: EventTime) {
+        let is_none = self.events.first().is_none_or(|event| at <= event.at)
+            && self.changes.first_key_value().is_none_or(|((first, _), _)| at <= *first);
+        if is_none && self.base.is_over_by(at) {
+            self.base.forget_states();
+            self.base.queues.retain(|_, place| *place != Place::default());
+        }
+        if is_none || self.kept_from.is_some_and(|from| at <= from) {
+            return;
+        }
+        let mut base = self.base.clone();
+        let points = self.points(&[]);
+        for point in points.iter().take_while(|point| point.at() < at) {
+            if point.is_event() {
+                if base.is_over_by(point.at()) {
+                    base.forget_states();
+                }
+                base.last = Some(point.at());
+            }
+            match point {
+                Point::Event(event) => base.apply(event),
+                Point::Change((_, part), amount) => base.change(*part, *amount),
+                Point::Edge(_) => {}
+            }
+        }
+        // A double of what is forgotten would count from now on.
+        let kept: BTreeSet<AgentEvent> = {
+            let counting: HashSet<&AgentEvent> = points.iter().filter_map(Point::event).collect();
+            let is_double = |event: &AgentEvent| event.at.since(at) <= NAMES_HOLD && !counting.contains(event);
+            self.events.iter().filter(|event| at <= event.at && !is_double(event)).cloned().collect()
+        };
+        drop(points);
+        if base.is_over_by(at) {
+            base.forget_states();
+        }
+        base.queues.retain(|_, place| *place != Place::default());
+        self.base = base;
+        self.kept_from = Some(at);
+        self.events = kept;
+        self.changes = self.changes.split_off(&(at, Part::OnCalls));
+        self.names = self.events.iter().filter_map(|event| event.name().map(|name| hash(&name))).collect();
+        self.has_doubles = self.names.len() < self.events.iter().filter(|event| event.name().is_some()).count();
+    }
+
+    /// Whether a name of an event came twice.
+    pub fn has_doubles(&self) -> bool {
+        self.has_doubles
+    }
+
+    /// Nothing is kept, and nothing stands that an event would have to know of.
+    pub fn is_empty(&self) -> bool {
+        let Situation { on_calls, rung, says, queues, .. } = &self.base;
+        self.events.is_empty()
+            && self.changes.is_empty()
+            && (*on_calls, *rung) == (0, 0)
+            && says.is_none()
+            && queues.is_empty()
+    }
+
+    pub fn kept_from(&self) -> Option<EventTime> {
+        self.kept_from
+    }
+
+    /// How things stood where what is kept begins.
+    pub fn base(&self) -> &Situation {
+        &self.base
+    }
+
+    pub fn restore_base(&mut self, kept_from: Option<EventTime>, base: Situation) {
+        (self.kept_from, self.base) = (kept_from, base);
+    }
+
+    /// The instants of everything kept, in two runs, each in order.
+    pub fn instants(&self) -> impl Iterator<Item = EventTime> {
+        self.events.iter().map(|event| event.at).chain(self.changes.keys().map(|(at, _)| *at))
+    }
+
+    /// The events of some time.
+    pub fn events(&self, from: EventTime, to: EventTime) -> impl Iterator<Item = &AgentEvent> {
+        let events = self.events.iter().skip_while(move |event| event.at < from);
+        events.take_while(move |event| event.at < to)
+    }
+
+    /// The changes of some time.
+    pub fn changes(&self, from: EventTime, to: EventTime) -> impl Iterator<Item = (EventTime, Part, i64)> {
+        let changes = self.changes.range((from, Part::OnCalls)..(to, Part::OnCalls));
+        changes.map(|((at, part), amount)| (*at, *part, *amount))
+    }
+}
+
+/// What stretches depend on beside what was told.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    /// Stretches that begin earlier are not told.
+    pub from: EventTime,
+    /// A state without an event until then is lost, if that is long enough.
+    pub judged: EventTime,
+    /// Where stretches are cut for reasons of their own, such as a membership that ends.
+    pub edges: &'a [EventTime],
+}
+
+/// What is left to expect of an agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// When silence will end what lasts; none if nothing does.
+    pub next_loss: Option<EventTime>,
+    /// It has ended what lasted.
+    pub is_lost: bool,
+}
+
+impl<'s> Stretch<'s> {
+    /// The queues the agent works for, with what it does there: in one of them alone it may be paused, or
+    /// logged out, which is in none.
+    pub fn in_queues(&self) -> impl Iterator<Item = (&'s str, Standing, Option<&'s str>)> {
+        let (standing, reason) = (self.standing, self.reason);
+        let joined = self.situation.queues.iter().filter(|(_, place)| place.is_joined).take(QUEUES_MAX);
+        joined.filter_map(move |(queue, place)| {
+            let own = place.says.as_ref().map(|(state, reason)| (*state, reason.as_deref()));
+            let (standing, reason) = match (standing, own) {
+                (Standing::Handling | Standing::Ringing, _) => (standing, reason),
+                (_, Some((AgentState::LoggedOut, _))) => return None,
+                (Standing::Available, Some((AgentState::Paused, own))) => (Standing::Paused, own),
+                _ => (standing, reason),
+            };
+            Some((&**queue, standing, reason))
+        })
+    }
+}
+
+enum Point<'l> {
+    Event(&'l AgentEvent),
+    Change((EventTime, Part), i64),
+    Edge(EventTime),
+}
+
+impl<'l> Point<'l> {
+    fn at(&self) -> EventTime {
+        match self {
+            Point::Event(event) => event.at,
+            Point::Change((at, _), _) | Point::Edge(at) => *at,
+        }
+    }
+
+    /// Whether it is a sign of life.
+    fn is_event(&self) -> bool {
+        match self {
+            Point::Event(_) => true,
+            Point::Change((_, part), _) => part.is_event(),
+            Point::Edge(_) => false,
+        }
+    }
+
+    fn event(&self) -> Option<&'l AgentEvent> {
+        match self {
+            Point::Event(event) => Some(event),
+            Point::Change(..) | Point::Edge(_) => None,
+        }
+    }
+}
+
+impl Situation {
+    fn change(&mut self, part: Part, amount: i64) {
+        match part {
+            Part::OnCalls | Part::OnCallsLost => self.on_calls += amount,
+            Part::Rung | Part::RungLost => self.rung += amount,
+        }
+    }
+
+    fn apply(&mut self, event: &AgentEvent) {
+        let reason = |state| event.reason.clone().filter(|_| state == AgentState::Paused);
+        match (event.says, &event.queue) {
+            (Says::State(state), None) => self.says = Some((state, reason(state))),
+            (Says::State(state), Some(queue)) => {
+                let holds = matches!(state, AgentState::Paused | AgentState::LoggedOut);
+                self.queues.entry(queue.clone()).or_default().says = holds.then(|| (state, reason(state)));
+            }
+            (Says::Joined, Some(queue)) => self.queues.entry(queue.clone()).or_default().is_joined = true,
+            (Says::Left, Some(queue)) => {
+                self.queues.remove(queue);
+            }
+            (Says::Joined | Says::Left, None) => {}
+        }
+    }
+
+    /// When the state ends for want of events, given when the next one comes.
+    fn lost(&self, next: Option<EventTime>, judged: EventTime) -> Option<EventTime> {
+        let lost = self.last?.plus(LOST_STATE);
+        let is_lost = match next {
+            Some(next) => self.is_over_by(next),
+            None => lost <= judged,
+        };
+        is_lost.then_some(lost)
+    }
+
+    /// Whether an event at an instant comes too late to take a loss back.
+    fn is_over_by(&self, next: EventTime) -> bool {
+        self.last.is_some_and(|last| TAKEN_BACK < next.since(last))
+    }
+
+    /// What the agent said holds no longer. What queues it works for is no state.
+    fn forget_states(&mut self) {
+        self.says = None;
+        self.queues.values_mut().for_each(|place| place.says = None);
+    }
+
+    /// What the agent does, and why it is paused; none if it is logged out.
+    fn standing(&self) -> Option<(Standing, Option<&str>)> {
+        if 0 < self.on_calls {
+            return Some((Standing::Handling, None));
+        }
+        if 0 < self.rung {
+            return Some((Standing::Ringing, None));
+        }
+        let (state, reason) = self.says.as_ref()?;
+        match state {
+            AgentState::LoggedOut => None,
+            AgentState::Paused => Some((Standing::Paused, reason.as_deref())),
+            AgentState::Available => Some((Standing::Available, None)),
+            AgentState::Ringing | AgentState::OnCall | AgentState::Wrapup => Some((Standing::OtherWork, None)),
+        }
+    }
+
+    fn show(&self, start: EventTime, end: Option<EventTime>, from: EventTime, sink: &mut impl FnMut(Stretch<'_>)) {
+        if start < from || end.is_some_and(|end| end <= start) {
+            return;
+        }
+        if let Some((standing, reason)) = self.standing() {
+            sink(Stretch { start, end, standing, reason, situation: self });
+        }
+    }
+}
+
+/// The same in one process; it never leaves it.
+fn hash(name: &Name<'_>) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(name)
+}

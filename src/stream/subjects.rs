@@ -1,0 +1,510 @@
+//! The stage *subjects*: what agents say and their parts in calls in, time of agents out.
+//!
+//! Keyed by agent. Keeps each agent's time line as far back as a late event reaches; what is told of it in a
+//! commit is answered by taking back the stretches from there on and booking the new ones. Marks are sent on
+//! behind what they stand for.
+
+use super::agent_rows;
+use super::batch::{
+    Batch, Damaged, Names, Rows, Targets, entity as entity_of, name, wire, write_batches, write_records,
+};
+use super::coverage::{self, Coverage};
+use super::marks::Marks;
+use super::stage::{Clock, Input, OutRecord, Output, Record, Stage};
+use crate::entity::{Entity, Kind};
+use crate::fact::Family;
+use crate::life::agent_event::AgentEvent;
+use crate::life::agent_time::{self, Agent};
+use crate::life::plan::Plan;
+use crate::life::routes::Routes;
+use crate::life::time_line::{Part, Terms, TimeLine};
+use crate::time::{EventTime, Span};
+use hashbrown::HashMap;
+use metrics::{counter, gauge};
+use prost::Message;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Changes in memory at which a commit does not wait for its time.
+const CHANGES_MAX: usize = 200_000;
+/// Bytes of rows in one record.
+const BATCH_BYTES: usize = 700_000;
+/// A header without rows is sent this seldom: what is complete waits for it.
+const HEADER_EVERY: Duration = Duration::from_millis(200);
+/// While event time is further behind the clock than this, nobody waits for it, and commits are rare.
+const BEHIND: Span = Span::from_secs(60);
+const BEHIND_EVERY: Duration = Duration::from_secs(1);
+/// What is kept beyond the reach of a late event: as long as a name of an event holds, and a day for states
+/// that are taken back.
+const KEPT_BEYOND: Span = Span::from_hours(48);
+const HOUR: Span = Span::from_hours(1);
+
+/// What the stage needs to know.
+#[derive(Clone)]
+pub struct SubjectsSettings {
+    pub plan: Arc<Plan>,
+    pub commit_every: Duration,
+    pub partials: Arc<str>,
+    pub partials_partitions: i32,
+}
+
+/// The stage.
+pub struct Subjects {
+    settings: SubjectsSettings,
+    fingerprint: u64,
+    inputs: HashMap<Input, Partition>,
+    routes: Routes,
+    rows: Rows,
+    names: Names,
+    /// How many changes were read since the last commit.
+    read: usize,
+    pending: Option<Instant>,
+    last_commit: Option<Instant>,
+    last_header: Option<Instant>,
+    is_behind: bool,
+}
+
+/// One partition of the subjects.
+#[derive(Default)]
+struct Partition {
+    agents: HashMap<Arc<Entity>, Known>,
+    marks: Marks,
+    /// The next batch's offset.
+    next: i64,
+    /// Batches that were lost, until it is known how far.
+    coverage: Coverage,
+    /// When silence ends a state.
+    agenda: BTreeSet<(EventTime, Arc<Entity>)>,
+    /// Agents of whom something was told since the last commit.
+    told: Vec<Arc<Entity>>,
+    /// Plans that agents were booked by.
+    plans: BTreeMap<u64, Plan>,
+    is_plan_kept: bool,
+    /// What is before it is forgotten.
+    forgotten: Option<EventTime>,
+    loading: HashMap<Vec<u8>, Vec<u8>>,
+}
+
+/// One agent.
+#[derive(Default)]
+struct Known {
+    line: TimeLine,
+    /// Told since the last commit.
+    events: Vec<AgentEvent>,
+    changes: Vec<(EventTime, Part, i64)>,
+    /// Silence was judged at this instant, and ended its state.
+    judged: Option<EventTime>,
+    /// The plan it was booked by.
+    plan: u64,
+    /// Its entry in the agenda.
+    next_loss: Option<EventTime>,
+    /// Its own entry in the state topic.
+    written: Vec<u8>,
+}
+
+/// The partition's own state.
+const PARTITION_KEY: &[u8] = b"";
+/// Plans; no name of an agent is empty.
+const PLAN_KEY: &[u8] = b"\0plan ";
+
+impl Subjects {
+    pub fn new(settings: SubjectsSettings) -> Subjects {
+        let (fingerprint, routes) = (settings.plan.fingerprint(), Routes::new(settings.plan.clone()));
+        Subjects {
+            settings,
+            fingerprint,
+            inputs: HashMap::new(),
+            routes,
+            rows: Rows::default(),
+            names: Names::default(),
+            read: 0,
+            pending: None,
+            last_commit: None,
+            last_header: None,
+            is_behind: false,
+        }
+    }
+
+    fn take(&mut self, input: &Input, offset: i64, batch: Batch<'_>) -> Result<(), Damaged> {
+        let partition = self.inputs.get_mut(input).expect("records come for assigned inputs only");
+        let mut agents = Vec::with_capacity(batch.names.len());
+        for name in &batch.names {
+            let name = wire::EntityName::decode(*name).map_err(|_| Damaged)?;
+            agents.push(entity_of(&name).filter(|entity| entity.kind == Kind::Agent));
+        }
+        for rows in batch.rows.chunk_by(|a, b| a.entity == b.entity) {
+            let Some(Some(agent)) = agents.get(rows[0].entity as usize) else { continue };
+            let known = partition.agent(agent, self.fingerprint);
+            for row in rows.iter().filter(|row| row.family == Some(Family::Time)) {
+                let changes = batch.facts(row).iter();
+                let changes = changes.filter_map(|(key, amount)| Some((EventTime(row.at), Part::of(*key)?, *amount)));
+                known.changes.extend(changes);
+            }
+            self.read += rows.len();
+        }
+        for row in &batch.header.agent_events {
+            let (tenant, id) = (row.tenant.as_str().into(), row.agent.as_str().into());
+            let agent = Entity { tenant, kind: Kind::Agent, id, channel: None };
+            if let Some(event) = row.event.as_ref().and_then(agent_rows::event_from_wire) {
+                partition.agent(&agent, self.fingerprint).events.push(event);
+                self.read += 1;
+            }
+        }
+        let before = partition.marks.as_of();
+        partition.marks.take(&batch.header);
+        partition.next = offset + 1;
+        if let Some(as_of) = partition.marks.as_of().filter(|as_of| before.is_none_or(|before| before < *as_of)) {
+            partition.coverage.reach(as_of);
+        }
+        Ok(())
+    }
+
+    /// Books what was told since the last commit, and what silence ends.
+    fn settle(&mut self, input: &Input, out: &mut Vec<OutRecord>) {
+        let partition = self.inputs.get_mut(input).expect("an assigned input");
+        let judged = partition.marks.as_of();
+        let mut agents: BTreeSet<Arc<Entity>> = partition.told.drain(..).collect();
+        while let Some((due, agent)) = partition.agenda.first().filter(|(due, _)| Some(*due) <= judged).cloned() {
+            partition.agenda.pop_first();
+            agents.extend(Some(agent).filter(|agent| {
+                let known = partition.agents.get_mut(agent);
+                known.is_some_and(|known| known.next_loss.take_if(|next| *next == due).is_some())
+            }));
+        }
+        for agent in agents {
+            let Some(known) = partition.agents.get_mut(&agent) else { continue };
+            let hours = known.settle(
+                &agent,
+                judged,
+                &mut Books {
+                    plan: &self.settings.plan,
+                    fingerprint: self.fingerprint,
+                    plans: &partition.plans,
+                    routes: &mut self.routes,
+                    rows: &mut self.rows,
+                },
+            );
+            if let Some(next) = known.next_loss {
+                partition.agenda.insert((next, agent.clone()));
+            }
+            out.extend(known.line_record(input, &agent));
+            out.extend(hours.into_iter().map(|hour| known.hour_record(input, &agent, hour)));
+        }
+    }
+
+    /// Forgets what no late event reaches any more.
+    fn forget(&mut self, input: &Input, out: &mut Vec<OutRecord>) {
+        let partition = self.inputs.get_mut(input).expect("an assigned input");
+        let Some(log_time) = partition.marks.log_time().min(partition.marks.as_of()) else { return };
+        let Plan { late_horizon, allowed_skew, .. } = *self.settings.plan;
+        let reach = Span(late_horizon.0 + allowed_skew.0 + KEPT_BEYOND.0);
+        // A whole hour, since that is what a part of the state holds.
+        let before = EventTime(log_time.minus(reach).0.div_euclid(HOUR.0) * HOUR.0);
+        if partition.forgotten.is_some_and(|forgotten| before <= forgotten) {
+            return;
+        }
+        partition.forgotten = Some(before);
+        let mut gone = Vec::new();
+        for (agent, known) in &mut partition.agents {
+            let of_doubles = before.plus(crate::life::agent_event::NAMES_HOLD);
+            let until = if known.line.has_doubles() { of_doubles } else { before };
+            let hours: BTreeSet<i64> = known.line.instants().filter(|at| *at < until).map(hour_of).collect();
+            if hours.is_empty() && known.line.kept_from().is_none() {
+                continue;
+            }
+            known.line.forget_before(before);
+            out.extend(hours.into_iter().map(|hour| known.hour_record(input, agent, hour)));
+            if known.line.is_empty() && known.next_loss.is_none() {
+                gone.push(agent.clone());
+                out.push(state(input, key(agent, ""), None));
+            } else {
+                out.extend(known.line_record(input, agent));
+            }
+        }
+        gone.iter().for_each(|agent| {
+            partition.agents.remove(agent);
+        });
+    }
+
+    /// The partition's own state.
+    fn keep(&mut self, input: &Input, out: &mut Vec<OutRecord>) {
+        let partition = self.inputs.get_mut(input).expect("an assigned input");
+        // State without a committed offset is a fault: before the first batch there is neither.
+        if partition.next == 0 {
+            return;
+        }
+        if !partition.is_plan_kept {
+            partition.is_plan_kept = true;
+            let plan = agent_rows::plan_to_wire(&self.settings.plan).encode_to_vec();
+            out.push(state(input, plan_key(self.fingerprint), Some(plan)));
+        }
+        let kept = wire::SubjectsState {
+            marks: Some(partition.marks.to_wire(partition.next, None)),
+            open: partition.coverage.open(),
+            forgotten: partition.forgotten.map(|at| at.0),
+        };
+        out.push(state(input, PARTITION_KEY.to_vec(), Some(kept.encode_to_vec())));
+    }
+}
+
+/// What an agent's time is booked with.
+struct Books<'b> {
+    plan: &'b Plan,
+    fingerprint: u64,
+    plans: &'b BTreeMap<u64, Plan>,
+    routes: &'b mut Routes,
+    rows: &'b mut Rows,
+}
+
+impl Known {
+    /// Takes in what was told. Answers the hours that changed.
+    fn settle(&mut self, agent: &Entity, judged: Option<EventTime>, books: &mut Books<'_>) -> BTreeSet<i64> {
+        let never = EventTime(i64::MIN);
+        let events = std::mem::take(&mut self.events);
+        let (events, repeated): (Vec<_>, Vec<_>) = events.into_iter().partition(|event| !self.line.holds(event));
+        counter!("callpulse_agent_events_repeated_total").increment(repeated.len() as u64);
+        let changes = std::mem::take(&mut self.changes);
+        let instants = || events.iter().map(|event| event.at).chain(changes.iter().map(|(at, ..)| *at));
+        let first = instants().min().unwrap_or(EventTime(i64::MAX));
+        let old_plan = books.plans.get(&self.plan).filter(|_| self.plan != books.fingerprint);
+        // What another plan booked is booked anew, all of it that is kept.
+        let from = if old_plan.is_some() { never } else { self.line.unsettled_from(first) };
+        self.book(agent, old_plan.unwrap_or(books.plan), from, self.judged.unwrap_or(never), -1, books);
+        let hours = instants().map(hour_of).collect();
+        for event in events {
+            self.line.add(event);
+        }
+        changes.into_iter().for_each(|(at, part, amount)| self.line.change(at, part, amount));
+        let judged = judged.unwrap_or(never);
+        let plan = books.plan;
+        let told = self.book(agent, plan, from, judged, 1, books);
+        counter!("callpulse_agent_states_lost_total").increment(u64::from(told.is_lost && self.judged.is_none()));
+        self.judged = told.is_lost.then_some(judged);
+        self.plan = books.fingerprint;
+        self.next_loss = told.next_loss;
+        hours
+    }
+
+    fn book(
+        &self,
+        agent: &Entity,
+        plan: &Plan,
+        from: EventTime,
+        judged: EventTime,
+        sign: i64,
+        books: &mut Books<'_>,
+    ) -> crate::life::time_line::Told {
+        let whose = Agent { tenant: &agent.tenant, agent: &agent.id, plan };
+        let edges = agent_time::edges(plan, &agent.id);
+        let terms = Terms { from, judged, edges: &edges };
+        self.line.tell(terms, &mut |stretch| agent_time::book(books.routes, whose, &stretch, sign, books.rows))
+    }
+
+    /// None if the state topic has it as it is.
+    fn line_record(&mut self, input: &Input, agent: &Entity) -> Option<OutRecord> {
+        let value = agent_rows::line_to_wire(&self.line, self.plan, self.judged).encode_to_vec();
+        if self.written == value {
+            return None;
+        }
+        self.written.clone_from(&value);
+        Some(state(input, key(agent, ""), Some(value)))
+    }
+
+    fn hour_record(&self, input: &Input, agent: &Entity, hour: i64) -> OutRecord {
+        let (from, to) = (EventTime(hour * HOUR.0), EventTime((hour + 1) * HOUR.0));
+        let value = agent_rows::hour_to_wire(&self.line, from, to);
+        let is_empty = value.events.is_empty() && value.at.is_empty();
+        state(input, key(agent, &format!("hour {hour}")), (!is_empty).then(|| value.encode_to_vec()))
+    }
+}
+
+impl Partition {
+    /// An agent of whom something is told.
+    fn agent(&mut self, agent: &Entity, plan: u64) -> &mut Known {
+        let key = match self.agents.get_key_value(agent) {
+            Some((key, _)) => key.clone(),
+            None => Arc::new(agent.clone()),
+        };
+        let known = self.agents.entry(key.clone()).or_insert_with(|| Known { plan, ..Known::default() });
+        if known.events.is_empty() && known.changes.is_empty() {
+            // Its entry in the agenda is made anew when it is settled.
+            if let Some(next) = known.next_loss.take() {
+                self.agenda.remove(&(next, key.clone()));
+            }
+            self.told.push(key);
+        }
+        known
+    }
+}
+
+impl Stage for Subjects {
+    const NAME: &'static str = "subjects";
+
+    fn open(&mut self, input: &Input) {
+        self.inputs.insert(input.clone(), Partition::default());
+    }
+
+    fn load(&mut self, input: &Input, key: &[u8], value: Option<&[u8]>) {
+        let partition = self.inputs.get_mut(input).expect("an assigned input");
+        match value {
+            Some(value) => partition.loading.insert(key.to_vec(), value.to_vec()),
+            None => partition.loading.remove(key),
+        };
+    }
+
+    fn resume(&mut self, input: &Input, committed: Option<i64>) -> Option<i64> {
+        let partition = self.inputs.get_mut(input).expect("an assigned input");
+        let loading = std::mem::take(&mut partition.loading);
+        let mut hours: Vec<(Entity, wire::AgentHourState)> = Vec::new();
+        for (key, value) in &loading {
+            if key == PARTITION_KEY {
+                let Ok(kept) = wire::SubjectsState::decode(value.as_slice()) else { continue };
+                partition.marks = kept.marks.as_ref().map(Marks::from_wire).unwrap_or_default();
+                partition.coverage = Coverage::opened(kept.open.as_ref());
+                partition.forgotten = kept.forgotten.map(EventTime);
+            } else if key.starts_with(PLAN_KEY) {
+                let Ok(plan) = wire::PlanState::decode(value.as_slice()) else { continue };
+                partition.is_plan_kept |= plan.fingerprint == self.fingerprint;
+                partition.plans.insert(plan.fingerprint, agent_rows::plan_from_wire(&self.settings.plan, &plan));
+            } else if let Some((agent, part)) = parse_key(key) {
+                if part.starts_with("hour ") {
+                    hours.extend(wire::AgentHourState::decode(value.as_slice()).ok().map(|hour| (agent, hour)));
+                } else if let Ok(line) = wire::AgentLineState::decode(value.as_slice()) {
+                    let (plan, judged) = (line.plan, line.judged.map(EventTime));
+                    let line = agent_rows::line_from_wire(&line);
+                    let written = value.clone();
+                    let known = Known { line, plan, judged, written, ..Known::default() };
+                    partition.agents.insert(Arc::new(agent), known);
+                }
+            }
+        }
+        for (agent, hour) in &hours {
+            if let Some(known) = partition.agents.get_mut(agent) {
+                agent_rows::hour_from_wire(&mut known.line, hour);
+            }
+        }
+        for (agent, known) in &mut partition.agents {
+            let judged = known.judged.unwrap_or(EventTime(i64::MIN));
+            let terms = Terms { from: EventTime(i64::MAX), judged, edges: &[] };
+            known.next_loss = known.line.tell(terms, &mut |_| {}).next_loss;
+            partition.agenda.extend(known.next_loss.map(|next| (next, agent.clone())));
+        }
+        partition.next = committed.unwrap_or(0);
+        committed
+    }
+
+    fn apply(&mut self, input: &Input, record: Record<'_>) {
+        self.pending.get_or_insert_with(Instant::now);
+        let batch = Batch::read(record.value.unwrap_or_default());
+        if batch.and_then(|batch| self.take(input, record.offset, batch)).is_err() {
+            self.set_aside(input, record);
+        }
+    }
+
+    fn set_aside(&mut self, input: &Input, record: Record<'_>) {
+        tracing::error!(
+            partition = input.partition,
+            offset = record.offset,
+            "batch cannot be read; what it told of agents is missing"
+        );
+        counter!("callpulse_gaps_total", "stage" => Self::NAME).increment(1);
+        self.pending.get_or_insert_with(Instant::now);
+        let partition = self.inputs.get_mut(input).expect("an assigned input");
+        partition.next = record.offset + 1;
+        partition.coverage.lose_batches(partition.marks.as_of());
+    }
+
+    /// Marks come with batches, once a second at least: nothing is to be done for want of them.
+    fn reached_end(&mut self, input: &Input, position: i64, _: Clock) {
+        if let Some(partition) = self.inputs.get_mut(input) {
+            partition.next = partition.next.max(position);
+        }
+    }
+
+    fn gap(&mut self, input: &Input) {
+        self.pending.get_or_insert_with(Instant::now);
+        let partition = self.inputs.get_mut(input).expect("an assigned input");
+        partition.coverage.lose_batches(partition.marks.as_of());
+    }
+
+    fn due(&self) -> Option<Instant> {
+        let since = self.pending?;
+        if CHANGES_MAX <= self.read {
+            return Some(since);
+        }
+        let every = self.settings.commit_every;
+        let every = if self.is_behind { every.max(BEHIND_EVERY) } else { every };
+        Some(self.last_commit.map_or(since, |last| since.max(last + every)))
+    }
+
+    fn collect(&mut self, clock: Clock, out: &mut Vec<OutRecord>) {
+        let mut inputs: Vec<Input> = self.inputs.keys().cloned().collect();
+        inputs.sort_unstable();
+        let mut header = wire::Batch { plan: self.fingerprint, ..wire::Batch::default() };
+        let mut as_of: Option<EventTime> = None;
+        for input in &inputs {
+            self.settle(input, out);
+            self.forget(input, out);
+            self.keep(input, out);
+            let partition = self.inputs.get_mut(input).expect("an assigned input");
+            header.marks.extend(partition.marks.sent_on(input.partition));
+            header.lost.extend(partition.coverage.take_lost().iter().map(coverage::to_wire));
+            as_of = as_of.max(partition.marks.as_of());
+            gauge!("callpulse_agents", "partition" => input.partition.to_string()).set(partition.agents.len() as f64);
+        }
+        self.is_behind = as_of.is_some_and(|as_of| BEHIND < EventTime(clock.wall_ms).since(as_of));
+        header.reasons = self.rows.take_reasons();
+        let partitions = self.settings.partials_partitions;
+        let targets = Targets { partials: partitions, subjects: None, bytes_max: BATCH_BYTES };
+        let [mut parts, _] = write_batches(&mut self.rows, &mut self.names, &self.routes, targets);
+        let is_due = self.last_header.is_none_or(|last| HEADER_EVERY <= clock.now.duration_since(last));
+        let to_all = !header.lost.is_empty() || is_due && !header.marks.is_empty();
+        let bare = wire::Batch { reasons: Vec::new(), ..header.clone() };
+        for partition in 0..partitions {
+            let parts = parts.remove(&partition).unwrap_or_default();
+            if !parts.is_empty() || to_all {
+                let header = if parts.is_empty() { &bare } else { &header };
+                out.extend(write_records(header, parts, &self.settings.partials, partition));
+            }
+        }
+        if to_all {
+            self.last_header = Some(clock.now);
+        }
+    }
+
+    fn committed(&mut self, clock: Clock) {
+        self.read = 0;
+        self.pending = None;
+        self.last_commit = Some(clock.now);
+    }
+
+    fn close(&mut self, input: &Input) {
+        self.inputs.remove(input);
+    }
+}
+
+fn hour_of(at: EventTime) -> i64 {
+    at.0.div_euclid(HOUR.0)
+}
+
+fn state(input: &Input, key: Vec<u8>, value: Option<Vec<u8>>) -> OutRecord {
+    let to = Output::State(input.clone());
+    OutRecord { to, key: Some(key), value, headers: Vec::new(), timestamp: None }
+}
+
+/// `length of the entity's message, the message, the part's name`.
+fn key(agent: &Entity, part: &str) -> Vec<u8> {
+    let mut key = name(agent).encode_length_delimited_to_vec();
+    key.extend_from_slice(part.as_bytes());
+    key
+}
+
+fn parse_key(mut key: &[u8]) -> Option<(Entity, &str)> {
+    let agent = entity_of(&wire::EntityName::decode_length_delimited(&mut key).ok()?)?;
+    Some((agent, std::str::from_utf8(key).ok()?))
+}
+
+fn plan_key(fingerprint: u64) -> Vec<u8> {
+    [PLAN_KEY, fingerprint.to_string().as_bytes()].concat()
+}

@@ -1,0 +1,349 @@
+//! Agents' time is what a clock at each agent would have told: in every window, and over whatever sums it.
+
+use crate::cases;
+use crate::centre::{latest, records};
+use crate::histories::{Reach, Told, history};
+use crate::world::{SETTINGS, any_settings};
+use callpulse::config::settings::Settings;
+use callpulse::event::{AgentState, Event, What};
+use callpulse::kpi::record::KpiRecord;
+use callpulse::life::agent_event::AgentEvent;
+use callpulse::life::booking::What as Booked;
+use callpulse::life::log::{CallLog, encode};
+use callpulse::life::settle::{Restart, Terms, settle};
+use callpulse::life::time_line::{self, Part, TimeLine};
+use callpulse::time::EventTime;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use std::collections::{BTreeMap, BTreeSet};
+
+const STATES: [&str; 5] = ["handling", "ringing", "paused", "available", "other_work"];
+
+proptest! {
+    #![proptest_config(cases(1500))]
+
+    #[test]
+    fn time_in_every_window_is_what_a_clock_tells(
+        settings in any_settings(),
+        told in history(Reach::Days),
+        later in prop_oneof![Just(0_i64), -4_000_000..5_000_i64, 0..60_000_000_i64],
+    ) {
+        let settings = &SETTINGS[settings];
+        let as_of = latest(&told) + later;
+        let clocks = Clocks::of(settings, &told, as_of);
+        let mut seen = BTreeSet::new();
+        for record in records(settings, &told, as_of) {
+            let Some(by_reason) = &record.paused_by_reason_ms else { continue };
+            let window = window(&record, as_of);
+            let mut expected = clocks.time(settings, &record, window);
+            expected.retain(|_, time| *time != 0);
+            let sum = |name: &str| record.sums_ms.get(name).copied().expect("a sum");
+            let name = |state: &str| if state == "handling" { state.to_string() } else { format!("state_{state}") };
+            let mut found: BTreeMap<String, i64> =
+                STATES.iter().map(|state| (state.to_string(), sum(&name(state)))).collect();
+            found.extend(by_reason.iter().map(|(reason, time)| (format!("paused: {reason}"), *time)));
+            found.retain(|_, time| *time != 0);
+            prop_assert_eq!(&found, &expected, "{} {} {:?}", record.entity.kind, record.entity.id, record.window);
+            let login: i64 = STATES.iter().filter_map(|state| expected.get(*state)).sum();
+            prop_assert_eq!(sum("login"), login);
+            seen.insert(record.window.kind.to_string());
+        }
+        prop_assert!(seen.contains("total"));
+    }
+
+    #[test]
+    fn agents_by_state_add_up_to_those_logged_in_and_to_the_whole(
+        settings in any_settings(),
+        told in history(Reach::Days),
+        later in prop_oneof![Just(0_i64), 0..60_000_000_i64],
+    ) {
+        let as_of = latest(&told) + later;
+        let (mut by_agent, mut by_tenant) = (BTreeMap::new(), BTreeMap::new());
+        for record in records(&SETTINGS[settings], &told, as_of) {
+            let Some(now) = &record.now else { continue };
+            let (Some(agents), Some(logged_in)) = (&now.agents, now.agents_logged_in) else { continue };
+            let by_state: Vec<i64> = agents.iter().map(|(_, count)| *count).collect();
+            prop_assert!(by_state.iter().all(|count| 0 <= *count), "{:?}", record);
+            prop_assert_eq!(by_state.iter().sum::<i64>(), logged_in);
+            match record.entity.kind.as_ref() {
+                "agent" => {
+                    prop_assert!(logged_in <= 1, "{:?}", record);
+                    let sums = by_agent.entry(record.tenant.clone()).or_insert_with(|| vec![0; STATES.len()]);
+                    sums.iter_mut().zip(by_state).for_each(|(sum, count)| *sum += count);
+                }
+                "tenant" => drop(by_tenant.insert(record.tenant.clone(), by_state)),
+                _ => {}
+            }
+        }
+        by_agent.retain(|_, sums| sums.iter().any(|sum| *sum != 0));
+        by_tenant.retain(|_, sums| sums.iter().any(|sum| *sum != 0));
+        prop_assert_eq!(by_agent, by_tenant);
+    }
+
+    #[test]
+    fn what_is_told_of_an_instant_changes_nothing_before_the_event_before_it(
+        told in history(Reach::Days),
+        last in any::<Index>(),
+        later in 0..60_000_000_i64,
+    ) {
+        let events: Vec<AgentEvent> =
+            told.iter().filter_map(|told| AgentEvent::of(&told.event(), "")).collect();
+        prop_assume!(!events.is_empty());
+        let judged = EventTime(latest(&told) + later);
+        let late = last.get(&events);
+        let mut line = TimeLine::default();
+        events.iter().filter(|event| *event != late).for_each(|event| { line.add(event.clone()); });
+        let from = line.unsettled_from(late.at);
+        let before = stretches(&line, judged);
+        line.add(late.clone());
+        prop_assert_eq!(from, line.unsettled_from(late.at));
+        let after = stretches(&line, judged);
+        let early = |all: &[Shown]| all.iter().filter(|shown| shown.0 < from).cloned().collect::<Vec<_>>();
+        prop_assert_eq!(early(&before), early(&after));
+        // What is told from there on is the rest, whole.
+        let mut rest = Vec::new();
+        line.tell(time_line::Terms { from, judged, edges: &[] }, &mut |stretch| rest.push(shown(&stretch)));
+        prop_assert_eq!(rest, after.into_iter().filter(|shown| from <= shown.0).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn forgetting_what_is_long_past_changes_nothing_after_it(
+        told in history(Reach::Days),
+        at in any::<Index>(),
+        later in 0..60_000_000_i64,
+    ) {
+        let events: Vec<AgentEvent> = told.iter().filter_map(|told| AgentEvent::of(&told.event(), "")).collect();
+        prop_assume!(!events.is_empty());
+        let mut line = TimeLine::default();
+        events.iter().for_each(|event| { line.add(event.clone()); });
+        let judged = EventTime(latest(&told) + later);
+        let before = stretches(&line, judged);
+        let at = EventTime(at.get(&events).at.0 + later % 3_600_000);
+        line.forget_before(at);
+        // A stretch over the instant begins there.
+        let cut = before.into_iter().filter(|shown| shown.1.is_none_or(|end| at < end));
+        let cut: Vec<Shown> = cut.map(|shown| (shown.0.max(at), shown.1, shown.2, shown.3)).collect();
+        let is_forgotten = line.kept_from().is_some();
+        prop_assert!(!is_forgotten || stretches(&line, judged) == cut, "{:?} {:?}", stretches(&line, judged), cut);
+    }
+}
+
+/// Start, end, state and reason, and the same by queue.
+type Shown = (EventTime, Option<EventTime>, String, Vec<String>);
+
+fn shown(stretch: &time_line::Stretch<'_>) -> Shown {
+    let queues = stretch.in_queues().map(|queue| format!("{queue:?}")).collect();
+    (stretch.start, stretch.end, format!("{:?} {:?}", stretch.standing, stretch.reason), queues)
+}
+
+fn stretches(line: &TimeLine, judged: EventTime) -> Vec<Shown> {
+    let mut all = Vec::new();
+    let terms = time_line::Terms { from: EventTime(i64::MIN), judged, edges: &[] };
+    line.tell(terms, &mut |stretch| all.push(shown(&stretch)));
+    all
+}
+
+/// The window of a record, up to `as_of`.
+fn window(record: &KpiRecord, as_of: i64) -> (i64, i64) {
+    let time = |text: &str| EventTime::parse(text).expect("a time").0;
+    let start = record.window.start.as_deref().map_or(i64::MIN, time);
+    (start, time(&record.window.end).min(as_of))
+}
+
+/// What is known of one agent.
+#[derive(Default)]
+struct Clock {
+    told: Vec<AgentEvent>,
+    parts: Vec<(i64, Part, i64)>,
+    /// Every instant at which something may change.
+    edges: BTreeSet<i64>,
+}
+
+/// Agents by tenant and name.
+struct Clocks {
+    agents: BTreeMap<(String, String), Clock>,
+    as_of: i64,
+}
+
+/// A state, its reason, and the queues worked for with the state there.
+type State = (&'static str, Option<String>, BTreeMap<String, (&'static str, Option<String>)>);
+
+impl Clocks {
+    fn of(settings: &Settings, told: &[Told], as_of: i64) -> Clocks {
+        let events: Vec<Event<'_>> = told.iter().map(Told::event).collect();
+        let mut agents: BTreeMap<(String, String), Clock> = BTreeMap::new();
+        let mut logs: BTreeMap<(String, String), CallLog> = BTreeMap::new();
+        let mut restarts: BTreeMap<String, Vec<Restart>> = BTreeMap::new();
+        for event in &events {
+            let (tenant, source) = (event.tenant.to_string(), event.source.as_deref().unwrap_or(crate::centre::TOPIC));
+            match &event.what {
+                What::Call(call) => {
+                    let mut entry = Vec::new();
+                    encode(event, call, source, &mut entry);
+                    let call_id = event.call_id.as_deref().unwrap_or_default().to_string();
+                    logs.entry((tenant, call_id)).or_default().add(&entry);
+                }
+                What::SourceRestarted => restarts
+                    .entry(tenant)
+                    .or_default()
+                    .push(Restart { at: event.time, source: event.source.as_deref().unwrap_or_default().into() }),
+                _ => {
+                    let agent = settings.plan.agent(event.agent.as_deref().expect("an agent")).to_string();
+                    let told = AgentEvent::of(event, source).expect("an agent's event");
+                    agents.entry((tenant, agent)).or_default().told.push(told);
+                }
+            }
+        }
+        restarts.values_mut().for_each(|restarts| restarts.sort());
+        for ((tenant, call_id), log) in &logs {
+            let restarts = restarts.get(tenant).map_or(&[][..], Vec::as_slice);
+            let terms = Terms { plan: &settings.plan, call_id, restarts, judged: EventTime(as_of) };
+            settle(terms, log, |booking| {
+                if let (Booked::Part(part), Some(agent)) = (booking.what, booking.agent) {
+                    let clock = agents.entry((tenant.clone(), agent.to_string())).or_default();
+                    clock.parts.push((booking.at.0, part, booking.amount));
+                }
+            });
+        }
+        for ((_, agent), clock) in &mut agents {
+            clock.prepare(settings, agent);
+        }
+        Clocks { agents, as_of }
+    }
+
+    fn time(&self, settings: &Settings, record: &KpiRecord, (from, to): (i64, i64)) -> BTreeMap<String, i64> {
+        let mut time = BTreeMap::new();
+        let id = record.entity.id.as_str();
+        let team = settings.plan.teams.iter().find(|team| team.name == id);
+        for ((tenant, agent), clock) in self.agents.iter().filter(|((tenant, _), _)| *tenant == record.tenant) {
+            let mut edges = clock.edges.iter().copied().chain([self.as_of]).collect::<BTreeSet<_>>();
+            edges.extend([from, to]);
+            let edges: Vec<i64> = edges.into_iter().collect();
+            for pair in edges.windows(2).filter(|pair| from <= pair[0] && pair[1] <= to) {
+                let Some((state, reason, queues)) = clock.state_at(pair[0], self.as_of) else { continue };
+                let (state, reason) = match record.entity.kind.as_ref() {
+                    "tenant" if *tenant == id => (state, reason),
+                    "agent" if agent == id => (state, reason),
+                    "team" => {
+                        let team = team.expect("a team");
+                        let is_in = match team.members.is_empty() {
+                            true => queues.keys().any(|queue| team.queues.contains(queue)),
+                            false => team.has_member(agent, EventTime(pair[0])),
+                        };
+                        if !is_in {
+                            continue;
+                        }
+                        (state, reason)
+                    }
+                    "queue" => match queues.get(id) {
+                        Some(own) => own.clone(),
+                        None => continue,
+                    },
+                    _ => continue,
+                };
+                *time.entry(state.to_string()).or_default() += pair[1] - pair[0];
+                if let Some(reason) = reason {
+                    *time.entry(format!("paused: {reason}")).or_default() += pair[1] - pair[0];
+                }
+            }
+        }
+        time
+    }
+}
+
+impl Clock {
+    fn prepare(&mut self, settings: &Settings, agent: &str) {
+        self.told.sort();
+        self.told.dedup();
+        let mut kept: Vec<AgentEvent> = Vec::new();
+        for event in std::mem::take(&mut self.told) {
+            let is_double = |before: &AgentEvent| {
+                event.name().is_some() && before.name() == event.name() && event.at.0 - before.at.0 <= 24 * 3_600_000
+            };
+            if !kept.iter().any(is_double) {
+                kept.push(event);
+            }
+        }
+        self.told = kept;
+        // What begins and ends at once is no event.
+        let mut sums: BTreeMap<(i64, Part), i64> = BTreeMap::new();
+        self.parts.iter().for_each(|(at, part, amount)| *sums.entry((*at, *part)).or_default() += amount);
+        self.parts = sums.into_iter().filter(|(_, sum)| *sum != 0).map(|((at, part), sum)| (at, part, sum)).collect();
+        let lives: Vec<i64> = self.lives().collect();
+        self.edges.extend(lives.iter().flat_map(|at| [*at, at + 16 * 3_600_000]));
+        self.edges.extend(self.parts.iter().map(|(at, ..)| *at));
+        let members = settings.plan.teams.iter().flat_map(|team| &team.members).filter(|member| member.agent == agent);
+        self.edges.extend(members.flat_map(|member| [member.from, member.until]).flatten().map(|at| at.0));
+    }
+
+    /// Signs of life.
+    fn lives(&self) -> impl Iterator<Item = i64> {
+        let parts = self.parts.iter().filter(|(_, part, _)| matches!(part, Part::OnCalls | Part::Rung));
+        self.told.iter().map(|event| event.at.0).chain(parts.map(|(at, ..)| *at))
+    }
+
+    /// What the agent does at an instant and up to the next edge; none if it is logged out.
+    fn state_at(&self, at: i64, judged: i64) -> Option<State> {
+        let hour = 3_600_000;
+        // An instant is silent where the last sign of life is too long ago and the next too far from it.
+        let is_over = |last: i64, next: Option<i64>| match next {
+            Some(next) => 24 * hour < next - last,
+            None => last + 16 * hour <= judged,
+        };
+        let last = self.lives().filter(|life| *life <= at).max();
+        let next = |after: i64| self.lives().filter(|life| after < *life).min();
+        if last.is_some_and(|last| last + 16 * hour <= at && is_over(last, next(last))) {
+            return None;
+        }
+        // What was said holds since the last long silence.
+        let mut lives: Vec<i64> = self.lives().filter(|life| *life <= at).collect();
+        lives.sort_unstable();
+        let mut silences = lives.windows(2).filter(|pair| is_over(pair[0], Some(pair[1]))).map(|pair| pair[1]);
+        let since = silences.next_back().unwrap_or(i64::MIN);
+        let so_far = || self.told.iter().filter(|event| event.at.0 <= at);
+        let said = |queue: Option<&str>| {
+            let own = so_far().filter(|event| since <= event.at.0 && event.queue.as_deref() == queue);
+            own.filter_map(|event| match event.says {
+                callpulse::life::agent_event::Says::State(state) => Some(Some((state, event.reason.clone()))),
+                callpulse::life::agent_event::Says::Left => Some(None),
+                callpulse::life::agent_event::Says::Joined => None,
+            })
+            .next_back()
+            .flatten()
+        };
+        let open = |parts: [Part; 2]| {
+            let own = self.parts.iter().filter(|(when, part, _)| *when <= at && parts.contains(part));
+            own.map(|(_, _, amount)| *amount).sum::<i64>()
+        };
+        let text = |reason: Option<Box<str>>| reason.map(|reason| reason.to_string());
+        let (state, reason) = if 0 < open([Part::OnCalls, Part::OnCallsLost]) {
+            ("handling", None)
+        } else if 0 < open([Part::Rung, Part::RungLost]) {
+            ("ringing", None)
+        } else {
+            match said(None)? {
+                (AgentState::LoggedOut, _) => return None,
+                (AgentState::Paused, reason) => ("paused", text(reason)),
+                (AgentState::Available, _) => ("available", None),
+                _ => ("other_work", None),
+            }
+        };
+        let mut queues = BTreeMap::new();
+        for queue in so_far().filter_map(|event| event.queue.clone()) {
+            use callpulse::life::agent_event::Says::{Joined, Left};
+            let mut member = so_far().filter(|event| event.queue.as_ref() == Some(&queue));
+            let is_joined = member.rfind(|event| matches!(event.says, Joined | Left));
+            if is_joined.is_none_or(|event| event.says == Left) {
+                continue;
+            }
+            let there = match (state, said(Some(&queue))) {
+                ("handling" | "ringing", _) => (state, reason.clone()),
+                (_, Some((AgentState::LoggedOut, _))) => continue,
+                ("available", Some((AgentState::Paused, own))) => ("paused", text(own)),
+                _ => (state, reason.clone()),
+            };
+            queues.insert(queue.to_string(), there);
+        }
+        Some((state, reason, queues))
+    }
+}
