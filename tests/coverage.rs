@@ -284,3 +284,29 @@ fn windows_asked_for_anew_say_since_when_and_what_was_published_stands() {
     assert_eq!(of(centre.archived("per_20m", 40)), (false, None));
     assert_eq!(of(centre.archived("per_30m", 30)), (false, Some(34)));
 }
+
+#[test]
+fn other_settings_hold_for_everybody_also_where_nothing_happens() {
+    let windows = "sliding = [\"5m\"]\nintervals = [\"1h\"]";
+    let mut centre = Centre::new(&settings(windows));
+    centre.hear([call("a", 0)], 2);
+    let before = centre.queue("total").clone();
+    let level = |record: &KpiRecord| record.kpis.get("service_level").expect("a service level").clone();
+    assert_eq!((level(&before).threshold_s, level(&before).value), (Some(20), Some(0.0)));
+
+    let other = settings(&format!("{windows}\n[service_level]\nthreshold = \"60s\""));
+    centre.restart(&other);
+    centre.hear([], 3);
+    for window in ["total", "5m", "per_1h"] {
+        let record = centre.queue(window);
+        assert_eq!((level(record).threshold_s, level(record).value), (Some(60), Some(1.0)), "{window}");
+        assert!(before.version < record.version, "{window}: one version has one content");
+    }
+    // It is told once.
+    let version = centre.queue("total").version;
+    centre.hear([], 4);
+    centre.hear([], 5);
+    centre.restart(&other);
+    centre.hear([], 6);
+    assert_eq!(centre.queue("total").version, version);
+}
