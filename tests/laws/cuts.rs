@@ -164,7 +164,7 @@ fn an_agent_of_whom_something_is_told_is_booked_by_the_new_plan_as_if_it_had_alw
         let mut sent = Sent::default();
         let mut worker = subjects_worker(if changes == 0 { teams } else { &none }, &subjects, |_| true);
         for step in 1..=changes {
-            for act in [Act::Read { input: 0, records: 3 }, Act::Read { input: 1, records: 3 }, Act::Commit] {
+            for act in [Act::Read { input: 0, records: 2 }, Act::Read { input: 1, records: 2 }, Act::Commit] {
                 sent.take(worker.act(&act)).expect("good records");
             }
             // The last plan is the one with teams.
