@@ -162,9 +162,10 @@ impl<'a, B: FnMut(Booking<'a>)> Fold<'a, B> {
     }
 
     /// The source started anew: what the call has open ends as by the system. What was lost before
-    /// stays lost.
+    /// stays lost, and a call of which nothing was heard for longer than the horizon is none of its.
     pub fn restart(&mut self, source: &str, at: EventTime) {
-        if self.life.as_ref().is_none_or(|life| life.source != source) {
+        let horizon = self.plan.late_horizon;
+        if self.life.as_ref().is_none_or(|life| life.source != source || horizon < at.since(life.last)) {
             return;
         }
         self.finish(at);
@@ -182,6 +183,11 @@ impl<'a, B: FnMut(Booking<'a>)> Fold<'a, B> {
     /// The next instant at which something would be lost; none if nothing is open.
     pub fn next_loss(&self) -> Option<EventTime> {
         self.lives().filter_map(Life::next_loss).min()
+    }
+
+    /// Whether a restart of its source would end something.
+    pub fn is_under_way(&self) -> bool {
+        self.life.as_ref().is_some_and(Life::is_under_way)
     }
 
     /// Whether anything was ended as lost.

@@ -7,7 +7,7 @@ use super::booking::Booking;
 use super::fold::{Fold, Life};
 use super::log::CallLog;
 use super::plan::Plan;
-use crate::time::EventTime;
+use crate::time::{EventTime, Span};
 use std::cell::Cell;
 
 /// A restart of a source: what it had open is over.
@@ -40,6 +40,17 @@ pub struct Settled {
     pub last: EventTime,
     /// Nothing is open.
     pub is_over: bool,
+    /// A restart of its source would end something.
+    pub is_under_way: bool,
+}
+
+impl Settled {
+    /// When the call may be forgotten, if nothing is left to lose: `keep_for` is how long an event may be late.
+    pub fn kept_until(&self, keep_for: Span) -> EventTime {
+        // A restart within the horizon would end it, and may be told as late.
+        let restart = if self.is_under_way { keep_for } else { Span(0) };
+        self.last.plus(keep_for).plus(restart)
+    }
 }
 
 /// Books everything the log amounts to.
@@ -96,5 +107,6 @@ fn conclude<'a, B: FnMut(Booking<'a>)>(fold: Fold<'a, B>) -> Settled {
         has_lost: fold.has_lost(),
         last: life.map_or(EventTime(i64::MIN), |life| life.last),
         is_over: life.is_none_or(Life::nothing_is_open),
+        is_under_way: fold.is_under_way(),
     }
 }

@@ -349,7 +349,7 @@ impl Calls {
                 call.judged = Some(log_time);
                 list(&mut partition.changed, call, &key);
             }
-            if settled.next_loss.is_none() && settled.last.plus(horizon) <= log_time {
+            if settled.next_loss.is_none() && settled.kept_until(horizon) <= log_time {
                 // Log time may run on so far that a call is forgotten in the commit that changes it.
                 if call.is_changed {
                     let terms = Terms { judged: call.judged.unwrap_or(EventTime(i64::MIN)), ..terms };
@@ -682,7 +682,7 @@ fn list(changed: &mut Vec<Arc<str>>, call: &mut Call, key: &Arc<str>) {
 }
 
 fn schedule(agenda: &mut Agenda, call: &mut Call, key: &Arc<str>, settled: Settled, keep_for: Span) {
-    let next = settled.next_loss.unwrap_or(settled.last.plus(keep_for));
+    let next = settled.next_loss.unwrap_or(settled.kept_until(keep_for));
     // What is on the agenda earlier is looked at then, and put off.
     if call.next.is_some_and(|planned| planned <= next) {
         return;

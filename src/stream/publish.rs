@@ -163,8 +163,20 @@ impl Publisher {
             if as_of <= from {
                 break;
             }
-            for start in account.tally.intervals.base_starts(&shape.intervals, finder, from, to.min(as_of)) {
+            let to = to.min(as_of);
+            for start in account.tally.intervals.base_starts(&shape.intervals, finder, from, to) {
                 self.touch(account, settings, finder, start.second().0, Some(as_of), offset);
+            }
+            // Intervals in which agents merely stay what they were are published, too.
+            let last = account.last_fact.map_or(from, |second| EventTime(second * 1000).plus(LASTS_MAX));
+            for (_, length) in &settings.intervals {
+                let mut interval = finder.find(*length, from);
+                while interval.start < to && interval.start <= last {
+                    if account.tally.has_agents_at(&shape.intervals, *length, interval.start) {
+                        self.touch(account, settings, finder, interval.start.second().0, Some(as_of), offset);
+                    }
+                    interval = finder.find(*length, interval.end);
+                }
             }
         }
     }

@@ -119,6 +119,11 @@ proptest! {
             truth.is_on_board(&published)?;
         }
     }
+}
+
+proptest! {
+    // Days take as long as several cases of minutes.
+    #![proptest_config(cases(300))]
 
     #[test]
     fn kpis_of_days_restored_after_any_commit_end_in_the_same_intervals(
