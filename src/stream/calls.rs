@@ -10,7 +10,7 @@ use super::call_record;
 use super::coverage::{self, Gap};
 use super::lateness::{check_time, keep_for};
 use super::rejects;
-use super::stage::{Clock, Input, OutRecord, Output, Record, Stage};
+use super::stage::{Clock, Input, OutRecord, Output, Record, Stage, commit_every};
 use crate::decode::format::Format;
 use crate::entity::{Entity, Kind};
 use crate::event::{CallEvent, Decoded, Event, Reason, Reject, What};
@@ -36,11 +36,6 @@ const RULES: u32 = 1;
 
 /// Bookings in memory at which a commit does not wait for its time.
 const ROWS_MAX: usize = 200_000;
-
-/// While event time is further behind the clock than this, a commit more or less a second helps nobody.
-const BEHIND: Span = Span::from_secs(60);
-/// Then the stage commits no more often: a call's state is written once for all its events in between.
-const BEHIND_EVERY: Duration = Duration::from_secs(1);
 
 /// Bytes of rows in one record: a broker takes a megabyte unless told otherwise.
 const BATCH_BYTES: usize = 700_000;
@@ -586,8 +581,7 @@ impl Stage for Calls {
         if ROWS_MAX <= self.rows.len() + self.agent_events.values().map(Vec::len).sum::<usize>() {
             return Some(since);
         }
-        let every = self.settings.commit_every;
-        let every = if self.is_behind { every.max(BEHIND_EVERY) } else { every };
+        let every = commit_every(self.settings.commit_every, self.is_behind);
         Some(self.last_commit.map_or(since, |last| last + every))
     }
 
@@ -602,7 +596,7 @@ impl Stage for Calls {
             .map(|(topic, partitions)| wire::Source { topic: topic.clone(), partitions: *partitions })
             .collect();
         let complete = marks.iter().map(|mark| mark.complete).min();
-        self.is_behind = complete.is_some_and(|at| BEHIND < EventTime(clock.wall_ms).since(EventTime(at)));
+        self.is_behind = complete.is_some_and(|at| clock.is_behind(EventTime(at)));
         let header = wire::Batch { plan: self.fingerprint, sources, marks, lost, ..wire::Batch::default() };
         let is_due = |last: Option<Instant>, every| last.is_none_or(|last| every <= clock.now.duration_since(last));
         let targets =

@@ -11,7 +11,7 @@ use super::progress;
 use super::publish::{Duty, LASTS_MAX, PANES, Publisher, Turn, board_windows, end_idle_agents, tombstone};
 use super::shown::Shown;
 use super::snapshot;
-use super::stage::{Clock, Input, OutRecord, Output, Record, Stage};
+use super::stage::{Clock, Input, OutRecord, Output, Record, Stage, commit_every};
 use crate::calendar::Interval;
 use crate::entity::{Entity, Kind};
 use crate::event::DEFAULT_TENANT;
@@ -38,8 +38,6 @@ const JUMP: Span = Span::from_hours(24);
 /// Facts are forgotten when no late one can reach them: a day of 25 hours beyond the horizon.
 const DAY: Span = Span::from_hours(26);
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
-/// While event time is far behind the clock, it commits no more often.
-const BEHIND_COMMIT_EVERY: Duration = Duration::from_secs(1);
 
 /// What the stage needs to know.
 #[derive(Clone)]
@@ -599,8 +597,7 @@ impl Stage for Kpis {
     fn due(&self) -> Option<Instant> {
         let publishing = self.inputs.values().filter(|board| !board.is_silent() && !board.holds_back);
         let soonest = publishing.filter_map(|board| board.publisher.due()).chain(self.pending).min()?;
-        let every = self.settings.commit_every;
-        let every = if self.is_behind { every.max(BEHIND_COMMIT_EVERY) } else { every };
+        let every = commit_every(self.settings.commit_every, self.is_behind);
         Some(self.last_commit.map_or(soonest, |last| soonest.max(last + every)))
     }
 

@@ -24,9 +24,7 @@ use std::time::{Duration, Instant};
 
 /// `total` and open intervals are published no more often.
 const SLOW_EVERY: Duration = Duration::from_secs(15);
-/// While event time is further behind the clock than this, nobody acts on windows as they were.
-const BEHIND: Span = Span::from_secs(60);
-/// Then the board is published no more often.
+/// While event time is far behind the clock, the board is published no more often.
 const BEHIND_EVERY: Duration = Duration::from_secs(15);
 /// What only grows with time is published this often.
 const GROW_EVERY: Duration = Duration::from_secs(5);
@@ -77,7 +75,7 @@ pub struct Turn<'a> {
 
 impl Turn<'_> {
     pub fn is_behind(&self) -> bool {
-        BEHIND < EventTime(self.clock.wall_ms).since(self.as_of)
+        self.clock.is_behind(self.as_of)
     }
 
     /// Whether an interval was over before its length was asked for: what is published of it stands.

@@ -3,8 +3,9 @@
 //! The worker reads, restores and commits; the stage keeps state per input partition and says what a
 //! commit holds. A stage is owned by one worker thread and shares nothing.
 
+use crate::time::{EventTime, Span};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// One input partition.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -29,6 +30,24 @@ pub struct Clock {
     /// Epoch milliseconds.
     pub wall_ms: i64,
     pub now: Instant,
+}
+
+/// While event time is further behind the clock than this, nobody acts on windows as they were.
+const BEHIND: Span = Span::from_secs(60);
+
+/// A stage that is behind commits no more often: what changes again and again is then written once.
+const BEHIND_COMMIT_EVERY: Duration = Duration::from_secs(1);
+
+impl Clock {
+    /// Whether event time, complete up to `as_of`, is more than a minute behind the clock.
+    pub fn is_behind(&self, as_of: EventTime) -> bool {
+        BEHIND < EventTime(self.wall_ms).since(as_of)
+    }
+}
+
+/// How often a stage commits at most, by its settings and by whether it is behind.
+pub fn commit_every(every: Duration, is_behind: bool) -> Duration {
+    if is_behind { every.max(BEHIND_COMMIT_EVERY) } else { every }
 }
 
 /// Where a record of a commit goes.

@@ -10,7 +10,7 @@ use super::batch::{
 };
 use super::coverage::{self, Coverage};
 use super::marks::Marks;
-use super::stage::{Clock, Input, OutRecord, Output, Record, Stage};
+use super::stage::{Clock, Input, OutRecord, Output, Record, Stage, commit_every};
 use crate::entity::{Entity, Kind};
 use crate::fact::Family;
 use crate::life::agent_event::AgentEvent;
@@ -32,9 +32,6 @@ const CHANGES_MAX: usize = 200_000;
 const BATCH_BYTES: usize = 700_000;
 /// A header without rows is sent this seldom: what is complete waits for it.
 const HEADER_EVERY: Duration = Duration::from_millis(200);
-/// While event time is further behind the clock than this, nobody waits for it, and commits are rare.
-const BEHIND: Span = Span::from_secs(60);
-const BEHIND_EVERY: Duration = Duration::from_secs(1);
 /// What is kept beyond the reach of a late event: as long as a name of an event holds, and a day for states
 /// that are taken back.
 const KEPT_BEYOND: Span = Span::from_hours(48);
@@ -433,8 +430,7 @@ impl Stage for Subjects {
         if CHANGES_MAX <= self.read {
             return Some(since);
         }
-        let every = self.settings.commit_every;
-        let every = if self.is_behind { every.max(BEHIND_EVERY) } else { every };
+        let every = commit_every(self.settings.commit_every, self.is_behind);
         Some(self.last_commit.map_or(since, |last| since.max(last + every)))
     }
 
@@ -453,7 +449,7 @@ impl Stage for Subjects {
             as_of = as_of.max(partition.marks.as_of());
             gauge!("callpulse_agents", "partition" => input.partition.to_string()).set(partition.agents.len() as f64);
         }
-        self.is_behind = as_of.is_some_and(|as_of| BEHIND < EventTime(clock.wall_ms).since(as_of));
+        self.is_behind = as_of.is_some_and(|as_of| clock.is_behind(as_of));
         header.reasons = self.rows.take_reasons();
         let partitions = self.settings.partials_partitions;
         let targets = Targets { partials: partitions, subjects: None, bytes_max: BATCH_BYTES };
