@@ -4,7 +4,7 @@
 //! availability differs between vendors: docs/kpis.md says which is which here.
 
 use super::record::Kpi;
-use super::view::{View, ratio};
+use super::view::{View, mean_seconds, ratio};
 use crate::fact::{Measure, Standing};
 use std::borrow::Cow;
 
@@ -75,12 +75,5 @@ pub fn expected_wait(view: &View<'_>) -> Kpi {
     let at_work = agents(Standing::Handling) + agents(Standing::Ringing) + available;
     let before = (view.waiting.count() + 1 - available).max(0);
     let (handle_ms, handled) = view.handle.unwrap_or_default();
-    let (numerator_ms, denominator) = (before * handle_ms, handled * at_work.max(0));
-    Kpi {
-        value: (denominator != 0).then(|| numerator_ms as f64 / denominator as f64 / 1000.0),
-        unit: Some(Cow::Borrowed("s")),
-        numerator_ms: Some(numerator_ms),
-        denominator: Some(denominator),
-        ..Kpi::default()
-    }
+    mean_seconds(before * handle_ms, handled * at_work.max(0))
 }
