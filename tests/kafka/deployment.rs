@@ -175,19 +175,24 @@ struct Newest {
     value: Option<String>,
 }
 
+/// A consumer of what is committed to a topic of four partitions, from its beginning; it tells the end of each.
+pub fn committed(brokers: &str, topic: &str) -> BaseConsumer {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", brokers).set("group.id", "reader").set("enable.partition.eof", "true");
+    config.set("isolation.level", "read_committed").set("enable.auto.commit", "false");
+    let consumer: BaseConsumer = config.create().expect("a reader");
+    let mut places = TopicPartitionList::new();
+    for partition in 0..PARTITIONS {
+        places.add_partition_offset(topic, partition, Offset::Beginning).expect("a place");
+    }
+    consumer.assign(&places).expect("an assignment");
+    consumer
+}
+
 impl Reader {
     pub fn open(brokers: &str, topic: &str) -> Reader {
-        let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", brokers).set("group.id", "reader").set("enable.partition.eof", "true");
-        config.set("isolation.level", "read_committed").set("enable.auto.commit", "false");
-        let consumer: BaseConsumer = config.create().expect("a reader");
-        let mut places = TopicPartitionList::new();
-        for partition in 0..PARTITIONS {
-            places.add_partition_offset(topic, partition, Offset::Beginning).expect("a place");
-        }
-        consumer.assign(&places).expect("an assignment");
         Reader {
-            consumer,
+            consumer: committed(brokers, topic),
             at_end: vec![false; PARTITIONS as usize],
             newest: HashMap::new(),
             seen: 0,

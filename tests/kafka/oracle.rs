@@ -1,6 +1,6 @@
 //! What was published against what a replay of the same events says.
 
-use crate::deployment::{Deployment, Key, PARTITIONS, PATIENCE, Reader, key};
+use crate::deployment::{Deployment, Key, PARTITIONS, PATIENCE, Reader, committed, key};
 use callpulse::config;
 use callpulse::decode::format::Format;
 use callpulse::event::{Decoded, Event, What};
@@ -8,11 +8,8 @@ use callpulse::life::log::{CallLog, encode};
 use callpulse::life::settle::Terms;
 use callpulse::stream::call_record;
 use callpulse::time::EventTime;
-use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Headers, Message};
-use rdkafka::{Offset, TopicPartitionList};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
@@ -238,15 +235,7 @@ pub fn rejects_are(deployment: &Deployment, poison: &str) -> usize {
 
 /// Reads what is committed to a topic: partition, offset, value, and headers by name.
 fn read_all(brokers: &str, topic: &str, mut take: impl FnMut(i32, i64, &[u8], &dyn Fn(&str) -> String)) {
-    let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", brokers).set("group.id", "reader").set("enable.partition.eof", "true");
-    config.set("isolation.level", "read_committed").set("enable.auto.commit", "false");
-    let consumer: BaseConsumer = config.create().expect("a reader");
-    let mut places = TopicPartitionList::new();
-    for partition in 0..PARTITIONS {
-        places.add_partition_offset(topic, partition, Offset::Beginning).expect("a place");
-    }
-    consumer.assign(&places).expect("an assignment");
+    let consumer = committed(brokers, topic);
     let mut ends = 0;
     while ends < PARTITIONS {
         match consumer.poll(Duration::from_secs(10)) {
