@@ -156,6 +156,7 @@ impl TimeLine {
         let mut begins = self.kept_from;
         let mut next_event = points.iter().filter(|point| point.is_event()).map(|point| point.at());
         let mut coming = next_event.next();
+        let mut is_up_to_silence = false;
         for group in points.chunk_by(|a, b| a.at() == b.at()) {
             let at = group[0].at();
             let lost = situation.lost(coming, terms.judged);
@@ -163,6 +164,7 @@ impl TimeLine {
                 let end = lost.map_or(at, |lost| lost.min(at));
                 situation.show(begins, Some(end), terms.from, sink);
             }
+            is_up_to_silence |= coming.is_none() && situation.is_cut_by_silence(Some(at));
             begins = Some(at);
             if group.iter().any(Point::is_event) {
                 if lost.is_some() {
@@ -185,10 +187,10 @@ impl TimeLine {
         if let Some(begins) = begins {
             situation.show(begins, lost, terms.from, sink);
         }
-        let is_anything = situation.standing().is_some();
+        is_up_to_silence |= situation.is_cut_by_silence(None);
         Told {
-            next_loss: situation.last.filter(|_| lost.is_none() && is_anything).map(|last| last.plus(LOST_STATE)),
-            is_lost: lost.is_some() && is_anything,
+            next_loss: situation.silent_at().filter(|_| is_up_to_silence && lost.is_none()),
+            is_lost: is_up_to_silence && lost.is_some(),
         }
     }
 
@@ -321,9 +323,9 @@ pub struct Terms<'a> {
 /// What is left to expect of an agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Told {
-    /// When silence will end what lasts; none if nothing does.
+    /// When silence will end a state, be it one that is known to end later; none if it will not.
     pub next_loss: Option<EventTime>,
-    /// It has ended what lasted.
+    /// It has ended one.
     pub is_lost: bool,
 }
 
@@ -403,12 +405,23 @@ impl Situation {
 
     /// When the state ends for want of events, given when the next one comes.
     fn lost(&self, next: Option<EventTime>, judged: EventTime) -> Option<EventTime> {
-        let lost = self.last?.plus(LOST_STATE);
+        let lost = self.silent_at()?;
         let is_lost = match next {
             Some(next) => self.is_over_by(next),
             None => lost <= judged,
         };
         is_lost.then_some(lost)
+    }
+
+    /// When silence ends the state, if no event comes.
+    fn silent_at(&self) -> Option<EventTime> {
+        Some(self.last?.plus(LOST_STATE))
+    }
+
+    /// Whether silence would end a state that otherwise lasts until then, or until further notice.
+    fn is_cut_by_silence(&self, end: Option<EventTime>) -> bool {
+        let is_before_end = self.silent_at().is_some_and(|silent| end.is_none_or(|end| silent < end));
+        is_before_end && self.standing().is_some()
     }
 
     /// Whether an event at an instant comes too late to take a loss back.

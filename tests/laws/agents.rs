@@ -107,6 +107,34 @@ proptest! {
     }
 
     #[test]
+    fn silence_changes_what_is_told_when_it_was_said_to(
+        told in history(Reach::Days),
+        ends in proptest::collection::vec((any::<Index>(), 0..2 * time_line::LOST_STATE.0), 0..4),
+    ) {
+        let events: Vec<AgentEvent> = told.iter().filter_map(|told| AgentEvent::of(&told.event(), "")).collect();
+        prop_assume!(!events.is_empty());
+        let mut line = TimeLine::default();
+        // On a call from an event on, and lost after it: before the agent's own silence, or behind it.
+        for (from, until) in ends {
+            let from = from.get(&events).at;
+            line.change(from, Part::OnCalls, 1);
+            line.change(EventTime(from.0 + until), Part::OnCallsLost, -1);
+        }
+        events.into_iter().for_each(|event| { line.add(event); });
+        let never = EventTime(i64::MIN);
+        let told = |judged| line.tell(time_line::Terms { from: never, judged, edges: &[] }, &mut |_| {});
+        match told(never).next_loss {
+            Some(loss) => {
+                prop_assert_eq!(stretches(&line, never), stretches(&line, EventTime(loss.0 - 1)));
+                prop_assert_ne!(stretches(&line, never), stretches(&line, loss));
+                prop_assert_eq!(stretches(&line, loss), stretches(&line, EventTime(i64::MAX)));
+                prop_assert!(told(loss).is_lost && told(loss).next_loss.is_none());
+            }
+            None => prop_assert_eq!(stretches(&line, never), stretches(&line, EventTime(i64::MAX))),
+        }
+    }
+
+    #[test]
     fn forgetting_what_is_long_past_changes_nothing_after_it(
         told in history(Reach::Days),
         at in any::<Index>(),
