@@ -2,8 +2,8 @@
 //!
 //! The topic is full before the program starts. The floor is a consumer in this process that reads the
 //! same topic to its end and parses each record, nothing else; floor and program take turns. CPU seconds
-//! are those of the whole process from its start, both stages, one worker each, until the consumer groups
-//! of both have committed the end of their input.
+//! are those of the whole process from its start, the three stages, one worker each, until the consumer
+//! groups of all have committed the end of their input.
 
 use crate::cpu;
 use crate::deployment::{Instance, PARTITIONS, create_events, reader};
@@ -93,9 +93,9 @@ fn read_and_parse(brokers: &str, topic: &str) -> u64 {
 fn work_off(brokers: &str, events: &str, count: u64) -> ((f64, f64), u64) {
     let mut instance = Instance::start(brokers, events, "");
     let begun = Instant::now();
-    let calls = Group::open(brokers, &instance.group("calls"), events);
-    let partials = format!("{}partials", instance.prefix);
-    let kpis = Group::open(brokers, &instance.group("kpis"), &partials);
+    let [subjects, partials] = ["subjects", "partials"].map(|topic| format!("{}{topic}", instance.prefix));
+    let stages = [("calls", events), ("subjects", &subjects), ("kpis", &partials)];
+    let [calls, subjects, kpis] = stages.map(|(stage, topic)| Group::open(brokers, &instance.group(stage), topic));
     let mut wait_for = |what: &str, is_done: &dyn Fn() -> bool| {
         while !is_done() {
             assert!(instance.is_running() && begun.elapsed() < PATIENCE, "{what}: see {}", instance.dir.display());
@@ -103,12 +103,14 @@ fn work_off(brokers: &str, events: &str, count: u64) -> ((f64, f64), u64) {
         }
     };
     wait_for("events", &|| calls.committed().values().sum::<i64>() == count as i64);
-    // What calls wrote last is a commit mark, behind the last batch.
-    let ends = kpis.ends();
-    wait_for("partials", &|| {
-        let committed = kpis.committed();
-        ends.iter().all(|(partition, end)| committed.get(partition).is_some_and(|at| end - 1 <= *at))
-    });
+    for (stage, of) in [("subjects", &subjects), ("kpis", &kpis)] {
+        // What the stage before wrote last is a commit mark, behind the last batch.
+        let ends = of.ends();
+        wait_for(stage, &|| {
+            let committed = of.committed();
+            ends.iter().all(|(partition, end)| committed.get(partition).is_some_and(|at| end - 1 <= *at))
+        });
+    }
     let process = instance.process.id();
     ((begun.elapsed().as_secs_f64(), cpu::of(process).as_secs_f64()), cpu::peak_mib(process))
 }

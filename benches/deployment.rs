@@ -49,7 +49,7 @@ impl Instance {
         fs::create_dir_all(&dir).expect("a directory");
         let settings = format!(
             "[kafka]\nbrokers = \"{brokers}\"\n[[sources]]\ntopic = \"{events}\"\n\
-             [topics]\npartitions = {PARTITIONS}\npartials = \"{prefix}partials\"\nstate = \"{prefix}state\"\n\
+             [topics]\npartitions = {PARTITIONS}\npartials = \"{prefix}partials\"\nsubjects = \"{prefix}subjects\"\nstate = \"{prefix}state\"\n\
              kpis = \"{prefix}kpis\"\nintervals = \"{prefix}intervals\"\nrejects = \"{prefix}rejects\"\n\
              calls = \"{prefix}calls\"\n[engine]\n{engine}\n[serve]\nlisten = \"127.0.0.1:0\"\n"
         );
