@@ -34,6 +34,7 @@ pub struct TimeLine {
     /// Where what is kept begins, and how things stood then.
     kept_from: Option<EventTime>,
     base: Situation,
+    /// Those before what is kept say which names are taken, no more.
     events: BTreeSet<AgentEvent>,
     /// Changes of what is open in calls.
     changes: BTreeMap<(EventTime, Part), i64>,
@@ -109,9 +110,6 @@ impl Part {
 impl TimeLine {
     /// Adds an event. Whether it is new.
     pub fn add(&mut self, event: AgentEvent) -> bool {
-        if self.kept_from.is_some_and(|from| event.at < from) {
-            return false;
-        }
         let hash = event.name().map(|name| hash(&name));
         let is_new = self.events.insert(event);
         if let Some(hash) = hash.filter(|_| is_new) {
@@ -146,7 +144,7 @@ impl TimeLine {
             let changes = self.changes.range(..(at, Part::OnCalls)).rev();
             event.max(changes.map(|((at, part), _)| (*at, *part)).find(|(_, part)| part.is_event()).map(|(at, _)| at))
         };
-        before.or(self.kept_from).unwrap_or(EventTime(i64::MIN))
+        before.max(self.kept_from).unwrap_or(EventTime(i64::MIN))
     }
 
     /// Tells every stretch that begins at or after `from`, in order. What the agent is logged out in is none.
@@ -194,43 +192,45 @@ impl TimeLine {
         }
     }
 
-    /// Everything that is told, in order; of events with one name the first.
+    /// Everything that is told and kept, in order.
     fn points<'l>(&'l self, edges: &[EventTime]) -> Vec<Point<'l>> {
-        let mut told: HashMap<Name<'_>, EventTime> = HashMap::new();
-        let mut is_double = |event: &'l AgentEvent| {
-            let Some(name) = event.name().filter(|_| self.has_doubles) else { return false };
-            match told.get(&name) {
-                Some(first) if event.at.since(*first) <= NAMES_HOLD => true,
-                _ => {
-                    told.insert(name, event.at);
-                    false
-                }
-            }
-        };
-        let events = self.events.iter().filter(|event| !is_double(event)).map(Point::Event);
-        let mut points: Vec<Point<'l>> = events.collect();
+        let is_kept = |at: EventTime| self.kept_from.is_none_or(|from| from <= at);
+        let events = self.counting().filter(|event| is_kept(event.at));
+        let mut points: Vec<Point<'l>> = events.map(Point::Event).collect();
         points.extend(self.changes.iter().map(|(place, amount)| Point::Change(*place, *amount)));
-        let from = self.kept_from;
-        let edges = edges.iter().filter(|edge| from.is_none_or(|from| from < **edge));
+        let edges = edges.iter().filter(|edge| self.kept_from.is_none_or(|from| from < **edge));
         points.extend(edges.map(|edge| Point::Edge(*edge)));
         // Stable: events of one instant stay in their order.
         points.sort_by_key(Point::at);
         points
     }
 
-    /// Forgets what is before an instant, but for what it came to.
-    pub fn forget_before(&mut self, at: EventTime) {
-        let is_none = self.events.first().is_none_or(|event| at <= event.at)
-            && self.changes.first_key_value().is_none_or(|((first, _), _)| at <= *first);
-        if is_none && self.base.is_over_by(at) {
-            self.base.forget_states();
-            self.base.queues.retain(|_, place| *place != Place::default());
-        }
-        if is_none || self.kept_from.is_some_and(|from| at <= from) {
-            return;
-        }
-        let mut base = self.base.clone();
+    /// The events that count, in order: of those with one name the first.
+    fn counting(&self) -> impl Iterator<Item = &AgentEvent> {
+        let mut told: HashMap<Name<'_>, EventTime> = HashMap::new();
+        self.events.iter().filter(move |event| {
+            let Some(name) = event.name().filter(|_| self.has_doubles) else { return true };
+            match told.get(&name) {
+                Some(first) if event.at.since(*first) <= NAMES_HOLD => false,
+                _ => {
+                    told.insert(name, event.at);
+                    true
+                }
+            }
+        })
+    }
+
+    /// Forgets what is before an instant, but for what it came to and for names.
+    ///
+    /// While an event may still take back that silence ended a state before the instant, all is kept from the last
+    /// sign of life on.
+    pub fn forget_before(&mut self, before: EventTime) {
         let points = self.points(&[]);
+        let last = points.iter().rev().filter(|point| point.is_event()).map(Point::at).find(|at| *at < before);
+        let last = last.or(self.base.last);
+        let is_open = |last: &EventTime| LOST_STATE < before.since(*last) && before.since(*last) <= TAKEN_BACK;
+        let at = last.filter(is_open).unwrap_or(before);
+        let mut base = self.base.clone();
         for point in points.iter().take_while(|point| point.at() < at) {
             if point.is_event() {
                 if base.is_over_by(point.at()) {
@@ -244,21 +244,30 @@ impl TimeLine {
                 Point::Edge(_) => {}
             }
         }
-        // A double of what is forgotten would count from now on.
-        let kept: BTreeSet<AgentEvent> = {
-            let counting: HashSet<&AgentEvent> = points.iter().filter_map(Point::event).collect();
-            let is_double = |event: &AgentEvent| event.at.since(at) <= NAMES_HOLD && !counting.contains(event);
-            self.events.iter().filter(|event| at <= event.at && !is_double(event)).cloned().collect()
-        };
-        drop(points);
         if base.is_over_by(at) {
             base.forget_states();
         }
         base.queues.retain(|_, place| *place != Place::default());
+        let is_any = points.first().is_some_and(|point| point.at() < at);
+        drop(points);
         self.base = base;
-        self.kept_from = Some(at);
-        self.events = kept;
+        // What nothing is forgotten of begins where it did.
+        self.kept_from = if is_any { Some(at) } else { self.kept_from };
         self.changes = self.changes.split_off(&(at, Part::OnCalls));
+    }
+
+    /// Forgets the events before an instant, which are before what is kept; their names are free then.
+    pub fn forget_names_before(&mut self, at: EventTime) {
+        if self.events.first().is_none_or(|event| at <= event.at) {
+            return;
+        }
+        let kept: BTreeSet<AgentEvent> = {
+            let names: HashSet<&AgentEvent> = self.counting().collect();
+            // A double of what is forgotten would count from now on, or make another one a double.
+            let is_double = |event: &AgentEvent| event.at.since(at) <= NAMES_HOLD && !names.contains(event);
+            self.events.iter().filter(|event| at <= event.at && !is_double(event)).cloned().collect()
+        };
+        self.events = kept;
         self.names = self.events.iter().filter_map(|event| event.name().map(|name| hash(&name))).collect();
         self.has_doubles = self.names.len() < self.events.iter().filter(|event| event.name().is_some()).count();
     }
@@ -289,11 +298,6 @@ impl TimeLine {
 
     pub fn restore_base(&mut self, kept_from: Option<EventTime>, base: Situation) {
         (self.kept_from, self.base) = (kept_from, base);
-    }
-
-    /// The instants of everything kept, in two runs, each in order.
-    pub fn instants(&self) -> impl Iterator<Item = EventTime> {
-        self.events.iter().map(|event| event.at).chain(self.changes.keys().map(|(at, _)| *at))
     }
 
     /// The events of some time.
@@ -368,13 +372,6 @@ impl<'l> Point<'l> {
             Point::Event(_) => true,
             Point::Change((_, part), _) => part.is_event(),
             Point::Edge(_) => false,
-        }
-    }
-
-    fn event(&self) -> Option<&'l AgentEvent> {
-        match self {
-            Point::Event(event) => Some(event),
-            Point::Change(..) | Point::Edge(_) => None,
         }
     }
 }

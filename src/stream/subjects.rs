@@ -13,7 +13,7 @@ use super::marks::Marks;
 use super::stage::{Clock, Input, OutRecord, Output, Record, Stage, commit_every};
 use crate::entity::{Entity, Kind};
 use crate::fact::Family;
-use crate::life::agent_event::AgentEvent;
+use crate::life::agent_event::{AgentEvent, NAMES_HOLD};
 use crate::life::agent_time::{self, Agent};
 use crate::life::plan::Plan;
 use crate::life::routes::Routes;
@@ -32,9 +32,12 @@ const CHANGES_MAX: usize = 200_000;
 const BATCH_BYTES: usize = 700_000;
 /// A header without rows is sent this seldom: what is complete waits for it.
 const HEADER_EVERY: Duration = Duration::from_millis(200);
-/// What is kept beyond the reach of a late event: as long as a name of an event holds, and a day for states
-/// that are taken back.
-const KEPT_BEYOND: Span = Span::from_hours(48);
+/// How much further back than a late event a call takes back or ends its parts: no further than such an event
+/// finds its call, and a day at most.
+const CALLS_REACH_MAX: Span = Span::from_hours(24);
+/// For so long after that the names of an agent's events are kept: a name holds, and so does that of its double.
+const NAMES_KEPT: Span = Span(2 * NAMES_HOLD.0);
+/// What a part of the state holds, and how often is forgotten at the least.
 const HOUR: Span = Span::from_hours(1);
 
 /// What the stage needs to know.
@@ -195,22 +198,24 @@ impl Subjects {
         let partition = self.inputs.get_mut(input).expect("an assigned input");
         let Some(log_time) = partition.marks.log_time().min(partition.marks.as_of()) else { return };
         let Plan { late_horizon, allowed_skew, .. } = *self.settings.plan;
-        let reach = Span(late_horizon.0 + allowed_skew.0 + KEPT_BEYOND.0);
-        // A whole hour, since that is what a part of the state holds.
-        let before = EventTime(log_time.minus(reach).0.div_euclid(HOUR.0) * HOUR.0);
+        let reach = Span(late_horizon.0 + allowed_skew.0 + late_horizon.min(CALLS_REACH_MAX).0);
+        // Each step writes parts of the state anew.
+        let step = (reach.0 / 16).min(HOUR.0);
+        let before = EventTime(log_time.minus(reach).0.div_euclid(step) * step);
         if partition.forgotten.is_some_and(|forgotten| before <= forgotten) {
             return;
         }
         partition.forgotten = Some(before);
+        let names_before = before.minus(NAMES_KEPT);
+        let always = EventTime(i64::MIN);
         let mut gone = Vec::new();
         for (agent, known) in &mut partition.agents {
-            let of_doubles = before.plus(crate::life::agent_event::NAMES_HOLD);
-            let until = if known.line.has_doubles() { of_doubles } else { before };
-            let hours: BTreeSet<i64> = known.line.instants().filter(|at| *at < until).map(hour_of).collect();
-            if hours.is_empty() && known.line.kept_from().is_none() {
-                continue;
-            }
-            known.line.forget_before(before);
+            let line = &mut known.line;
+            let names_until = if line.has_doubles() { names_before.plus(NAMES_HOLD) } else { names_before };
+            let mut hours: BTreeSet<i64> = line.changes(always, before).map(|(at, ..)| hour_of(at)).collect();
+            hours.extend(line.events(always, names_until).map(|event| hour_of(event.at)));
+            line.forget_before(before);
+            line.forget_names_before(names_before);
             out.extend(hours.into_iter().map(|hour| known.hour_record(input, agent, hour)));
             if known.line.is_empty() && known.next_loss.is_none() {
                 gone.push(agent.clone());

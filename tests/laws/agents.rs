@@ -7,7 +7,7 @@ use crate::world::{SETTINGS, any_settings};
 use callpulse::config::settings::Settings;
 use callpulse::event::{AgentState, Event, What};
 use callpulse::kpi::record::KpiRecord;
-use callpulse::life::agent_event::AgentEvent;
+use callpulse::life::agent_event::{AgentEvent, NAMES_HOLD};
 use callpulse::life::booking::What as Booked;
 use callpulse::life::log::{CallLog, encode};
 use callpulse::life::settle::{Restart, Terms, settle};
@@ -149,10 +149,48 @@ proptest! {
         let at = EventTime(at.get(&events).at.0 + later % 3_600_000);
         line.forget_before(at);
         // A stretch over the instant begins there.
-        let cut = before.into_iter().filter(|shown| shown.1.is_none_or(|end| at < end));
-        let cut: Vec<Shown> = cut.map(|shown| (shown.0.max(at), shown.1, shown.2, shown.3)).collect();
-        let is_forgotten = line.kept_from().is_some();
-        prop_assert!(!is_forgotten || stretches(&line, judged) == cut, "{:?} {:?}", stretches(&line, judged), cut);
+        let from = line.kept_from().unwrap_or(EventTime(i64::MIN));
+        prop_assert!(from <= at);
+        let cut = before.into_iter().filter(|shown| shown.1.is_none_or(|end| from < end));
+        let cut: Vec<Shown> = cut.map(|shown| (shown.0.max(from), shown.1, shown.2, shown.3)).collect();
+        prop_assert_eq!(&stretches(&line, judged), &cut);
+        // Names of what is long gone go, and free none that holds.
+        line.forget_names_before(EventTime(from.0.saturating_sub(2 * NAMES_HOLD.0)));
+        prop_assert_eq!(stretches(&line, judged), cut);
+    }
+
+    #[test]
+    fn what_comes_after_what_is_forgotten_is_told_as_if_nothing_were(
+        told in history(Reach::Days),
+        at in any::<Index>(),
+        calls in proptest::collection::vec((any::<Index>(), 0..time_line::TAKEN_BACK.0, any::<bool>()), 0..4),
+        later in 0..60_000_000_i64,
+    ) {
+        let events: Vec<AgentEvent> = told.iter().filter_map(|told| AgentEvent::of(&told.event(), "")).collect();
+        prop_assume!(!events.is_empty());
+        let at = at.get(&events).at;
+        let (early, late): (Vec<AgentEvent>, Vec<AgentEvent>) = events.iter().cloned().partition(|event| event.at < at);
+        let (mut whole, mut forgetful) = (TimeLine::default(), TimeLine::default());
+        early.into_iter().for_each(|event| { whole.add(event.clone()); forgetful.add(event); });
+        for (from, length, is_lost) in calls {
+            let from = from.get(&events).at;
+            let end = if is_lost { Part::OnCallsLost } else { Part::OnCalls };
+            let (end, until) = (end, EventTime(from.0 + length));
+            for (instant, part, amount) in [(from, Part::OnCalls, 1), (until, end, -1)] {
+                whole.change(instant, part, amount);
+                forgetful.change(instant, part, amount);
+            }
+        }
+        forgetful.forget_before(at);
+        forgetful.forget_names_before(EventTime(at.0 - 2 * NAMES_HOLD.0));
+        late.into_iter().for_each(|event| { whole.add(event.clone()); forgetful.add(event); });
+        let judged = EventTime(latest(&told) + later);
+        let from = forgetful.kept_from().unwrap_or(EventTime(i64::MIN)).max(at);
+        let since = |line: &TimeLine| {
+            let all = stretches(line, judged).into_iter().filter(|shown| shown.1.is_none_or(|end| from < end));
+            all.map(|shown| (shown.0.max(from), shown.1, shown.2, shown.3)).collect::<Vec<Shown>>()
+        };
+        prop_assert_eq!(since(&forgetful), since(&whole));
     }
 }
 
