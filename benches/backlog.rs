@@ -6,7 +6,7 @@
 //! groups of all have committed the end of their input.
 
 use crate::cpu;
-use crate::deployment::{Instance, PARTITIONS, create_events, reader};
+use crate::deployment::{Deployment, PARTITIONS, create_events, reader};
 use crate::engine::centre;
 use crate::figures::Figure;
 use crate::floor;
@@ -91,14 +91,15 @@ fn read_and_parse(brokers: &str, topic: &str) -> u64 {
 
 /// Wall and CPU seconds until everything is committed, and the most memory held, MiB.
 fn work_off(brokers: &str, events: &str, count: u64) -> ((f64, f64), u64) {
-    let mut instance = Instance::start(brokers, events, "");
+    let deployment = Deployment::of(events, "");
+    let mut instance = deployment.start("a");
     let begun = Instant::now();
-    let [subjects, partials] = ["subjects", "partials"].map(|topic| format!("{}{topic}", instance.prefix));
+    let [subjects, partials] = ["subjects", "partials"].map(|topic| format!("{}{topic}", deployment.prefix));
     let stages = [("calls", events), ("subjects", &subjects), ("kpis", &partials)];
-    let [calls, subjects, kpis] = stages.map(|(stage, topic)| Group::open(brokers, &instance.group(stage), topic));
+    let [calls, subjects, kpis] = stages.map(|(stage, topic)| Group::open(brokers, &deployment.group(stage), topic));
     let mut wait_for = |what: &str, is_done: &dyn Fn() -> bool| {
         while !is_done() {
-            assert!(instance.is_running() && begun.elapsed() < PATIENCE, "{what}: see {}", instance.dir.display());
+            assert!(instance.is_running() && begun.elapsed() < PATIENCE, "{what}: see {}", deployment.dir.display());
             thread::sleep(Duration::from_millis(50));
         }
     };
@@ -111,7 +112,7 @@ fn work_off(brokers: &str, events: &str, count: u64) -> ((f64, f64), u64) {
             ends.iter().all(|(partition, end)| committed.get(partition).is_some_and(|at| end - 1 <= *at))
         });
     }
-    let process = instance.process.id();
+    let process = instance.0.id();
     ((begun.elapsed().as_secs_f64(), cpu::of(process).as_secs_f64()), cpu::peak_mib(process))
 }
 

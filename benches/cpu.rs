@@ -1,4 +1,4 @@
-//! CPU time of processes, from `/proc`: in user and system mode, all threads, ended ones too.
+//! CPU time and memory of processes, from `/proc`: in user and system mode, all threads, ended ones too.
 
 use std::time::Duration;
 
@@ -17,8 +17,17 @@ pub fn own() -> Duration {
 
 /// The most memory a process has held at once, MiB; zero when it is gone.
 pub fn peak_mib(process: u32) -> u64 {
+    mib(process, "VmHWM:")
+}
+
+/// The memory a process holds, MiB; zero when it is gone.
+pub fn memory_mib(process: u32) -> u64 {
+    mib(process, "VmRSS:")
+}
+
+fn mib(process: u32, what: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(what)).unwrap_or_default();
     line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) / 1024
 }
 

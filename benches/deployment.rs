@@ -34,37 +34,42 @@ pub fn reader(brokers: &str, topic: &str, from: Offset) -> BaseConsumer {
     consumer
 }
 
-/// A running instance with topics of its own, killed when dropped.
-pub struct Instance {
-    pub process: Child,
+/// Topics of its own over a topic of events that is there, and the settings of instances that share them.
+pub struct Deployment {
     /// The beginning of the names of its topics and groups.
     pub prefix: String,
     pub dir: PathBuf,
+    settings: String,
 }
 
-impl Instance {
-    pub fn start(brokers: &str, events: &str, engine: &str) -> Instance {
-        let prefix = kafka::unique("bench") + ".";
+/// A running instance, killed when dropped.
+pub struct Instance(pub Child);
+
+impl Deployment {
+    pub fn of(events: &str, engine: &str) -> Deployment {
+        let (brokers, prefix) = (kafka::shared().brokers, kafka::unique("bench") + ".");
         let dir = std::env::temp_dir().join(format!("callpulse-{prefix}"));
         fs::create_dir_all(&dir).expect("a directory");
         let settings = format!(
             "[kafka]\nbrokers = \"{brokers}\"\n[[sources]]\ntopic = \"{events}\"\n\
              [topics]\npartitions = {PARTITIONS}\npartials = \"{prefix}partials\"\nsubjects = \"{prefix}subjects\"\nstate = \"{prefix}state\"\n\
              kpis = \"{prefix}kpis\"\nintervals = \"{prefix}intervals\"\nrejects = \"{prefix}rejects\"\n\
-             calls = \"{prefix}calls\"\n[engine]\n{engine}\n[serve]\nlisten = \"127.0.0.1:0\"\n"
+             calls = \"{prefix}calls\"\n[serve]\nlisten = \"127.0.0.1:0\"\n[engine]\n{engine}\n"
         );
-        let config = dir.join("callpulse.toml");
-        fs::write(&config, settings).expect("the settings");
-        let callpulse = |words: &[&str]| {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_callpulse"));
-            command.args(words).arg("--config").arg(&config).stdin(Stdio::null());
-            command
-        };
-        let made = callpulse(&["topics", "--create"]).output().expect("topics");
+        let deployment = Deployment { prefix, dir, settings };
+        let made = deployment.callpulse("a", &["topics", "--create"]).output().expect("topics");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let log = fs::File::create(dir.join("log")).expect("a log");
-        let process = callpulse(&["run"]).stderr(log).stdout(Stdio::null()).spawn().expect("an instance");
-        Instance { process, prefix, dir }
+        deployment
+    }
+
+    pub fn start(&self, instance: &str) -> Instance {
+        let log = fs::File::options().create(true).append(true).open(self.dir.join(format!("{instance}.log")));
+        let mut run = self.callpulse(instance, &["run"]);
+        Instance(run.stderr(log.expect("a log")).stdout(Stdio::null()).spawn().expect("an instance"))
+    }
+
+    pub fn board(&self) -> String {
+        format!("{}kpis", self.prefix)
     }
 
     /// The consumer group of a stage.
@@ -72,16 +77,38 @@ impl Instance {
         format!("{}-{stage}-g1", self.prefix.trim_end_matches('.'))
     }
 
+    fn callpulse(&self, instance: &str, words: &[&str]) -> Command {
+        let config = self.dir.join(format!("{instance}.toml"));
+        fs::write(&config, format!("{}instance = \"{instance}\"\n", self.settings)).expect("the settings");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_callpulse"));
+        command.args(words).arg("--config").arg(&config).stdin(Stdio::null());
+        command
+    }
+}
+
+impl Drop for Deployment {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+impl Instance {
     pub fn is_running(&mut self) -> bool {
-        self.process.try_wait().is_ok_and(|ended| ended.is_none())
+        self.0.try_wait().is_ok_and(|ended| ended.is_none())
+    }
+
+    /// Asks it to leave, and waits until it has.
+    pub fn leave(mut self) {
+        let asked = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status().expect("kill");
+        assert!(asked.success(), "no signal was delivered");
+        self.0.wait().expect("it leaves");
     }
 }
 
 impl Drop for Instance {
     fn drop(&mut self) {
         // It may have ended by itself.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-        let _ = fs::remove_dir_all(&self.dir);
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }

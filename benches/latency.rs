@@ -6,7 +6,7 @@
 //! until a plain reader of the event topic has the event itself. The first third of a run warms the
 //! broker up and is left out.
 
-use crate::deployment::{Instance, create_events, reader};
+use crate::deployment::{Deployment, create_events, reader};
 use crate::figures::percentile;
 use crate::kafka;
 use crate::number;
@@ -28,12 +28,13 @@ pub fn measure(emit_every: &str) {
     let brokers = kafka::shared().brokers;
     let events = kafka::unique("bench") + ".events";
     create_events(&events);
-    let instance = Instance::start(&brokers, &events, &format!("emit_every = \"{emit_every}\""));
+    let deployment = Deployment::of(&events, &format!("emit_every = \"{emit_every}\""));
+    let _instance = deployment.start("a");
     let stop = Arc::new(AtomicBool::new(false));
     let (board, board_seen) = channel();
     let (plain, plain_seen) = channel();
     let watching = [
-        watch(&brokers, &format!("{}kpis", instance.prefix), &stop, move |message| {
+        watch(&brokers, &deployment.board(), &stop, move |message| {
             let (at, key) = (Instant::now(), message.key().unwrap_or_default());
             if let (true, Some(value)) =
                 (key.ends_with(b"|5m") && key.starts_with(b"default|queue|q"), message.payload())

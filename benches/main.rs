@@ -1,19 +1,24 @@
 //! Measurements, each as a ratio to something in the same run.
 //!
 //! ```text
-//! cargo bench                          all of them: some ten minutes on two cores
+//! cargo bench                          engine, backlog and latency: some minutes on two cores
 //! cargo bench -- engine                without Kafka: CALLS=100000
 //! cargo bench -- backlog               CALLS=150000, about a million events
 //! cargo bench -- latency               RATE=1000 events/s for SECONDS=60, twice
+//! cargo bench -- moves                 RATE=1000 events/s while instances come and go: eight minutes
+//! cargo bench -- endurance             RATE=10000 events/s for MINUTES=30
 //! ```
 
 mod backlog;
 mod cpu;
 mod deployment;
+mod endurance;
 mod engine;
 mod figures;
 mod floor;
 mod latency;
+mod live;
+mod moves;
 
 #[path = "../tests/support/kafka.rs"]
 #[expect(dead_code, reason = "tests also break the broker")]
@@ -30,6 +35,12 @@ fn main() {
     }
     if wants("latency") {
         ["250ms", "50ms"].into_iter().for_each(latency::measure);
+    }
+    if asked.iter().any(|word| word == "moves") {
+        moves::measure();
+    }
+    if asked.iter().any(|word| word == "endurance") {
+        endurance::measure();
     }
 }
 
