@@ -88,6 +88,13 @@ impl Zone {
         }
     }
 
+    /// The hour of the week by the wall clock, counted from Monday, 0:00, whatever day the week starts with.
+    pub fn hour_of_week(&self, at: EventTime) -> usize {
+        let local = self.zone.to_datetime(timestamp(at.0));
+        // Both are no less than 0.
+        local.weekday().to_monday_zero_offset() as usize * 24 + local.hour() as usize
+    }
+
     /// The local date at an instant.
     fn date(&self, at: EventTime) -> Date {
         self.zone.to_datetime(timestamp(at.0)).date()

@@ -57,6 +57,11 @@ impl Entity {
         format!("{}/{}", Encoded(queue), Encoded(agent))
     }
 
+    /// Whether its volume is kept by the hour of the week.
+    pub fn has_profile(&self) -> bool {
+        self.channel.is_none() && matches!(self.kind, Kind::Queue | Kind::Tenant)
+    }
+
     /// Queue and agent of a [`Kind::QueueAgent`], decoded; none of any other kind.
     pub fn queue_and_agent(&self) -> Option<(String, String)> {
         if self.kind != Kind::QueueAgent {

@@ -215,6 +215,44 @@ fn every_month_adds_up() {
 }
 
 #[test]
+fn the_profile_of_the_week_counts_who_was_queued_in_each_hour() {
+    let Some(shared) = shared() else { return };
+    let months = [month(&shared, "january"), month(&shared, "february")].concat();
+    let records = replay(months.lines(), &["total"]);
+    let tenant = records.iter().find(|record| record.entity.kind == "tenant").expect("the tenant");
+    let profile = tenant.profile.as_ref().expect("weeks are over");
+    // The last events are of Sunday night, 1999-02-28. In winter the clock there is two hours ahead of UTC.
+    assert_eq!(
+        (profile.start.as_str(), profile.end.as_str()),
+        ("1998-12-27T22:00:00.000Z", "1999-02-21T22:00:00.000Z")
+    );
+    assert_eq!(profile.weeks_seen, 8);
+    let [start, end] = [&profile.start, &profile.end].map(|time| EventTime::parse(time).expect("a time").0);
+    let mut queued = [[0; 24]; 7];
+    for line in months.lines() {
+        let event: Value = serde_json::from_str(line).expect("JSON");
+        let time = time(&event);
+        if event["type"] == "call.queued" && start <= time && time < end {
+            let hours = (time - start) / 3_600_000;
+            queued[(hours / 24 % 7) as usize][(hours % 24) as usize] += 1;
+        }
+    }
+    let days: Vec<&str> = profile.offered.iter().map(|(day, _)| day.as_ref()).collect();
+    assert_eq!(days, ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]);
+    let offered: Vec<[i64; 24]> = profile.offered.iter().map(|(_, hours)| *hours).collect();
+    assert_eq!(offered, queued);
+    assert!(queued[5].iter().sum::<i64>() < queued[6].iter().sum(), "a Saturday is quieter than a Sunday");
+}
+
+/// An event's time, epoch milliseconds.
+fn time(event: &Value) -> i64 {
+    match &event["time"] {
+        Value::Number(millis) => millis.as_i64().expect("a time"),
+        text => EventTime::parse(text.as_str().expect("a time")).expect("a time").0,
+    }
+}
+
+#[test]
 fn an_agent_handles_as_long_as_its_service_times_take_together() {
     let Some(shared) = shared() else { return };
     for name in ["january", "february", "march", "april", "september"] {
@@ -224,10 +262,7 @@ fn an_agent_handles_as_long_as_its_service_times_take_together() {
         for line in lines.lines() {
             let event: Value = serde_json::from_str(line).expect("JSON");
             let text = |field: &str| event[field].as_str().unwrap_or_default().to_string();
-            let time = match &event["time"] {
-                Value::Number(millis) => millis.as_i64().expect("a time"),
-                text => EventTime::parse(text.as_str().expect("a time")).expect("a time").0,
-            };
+            let time = time(&event);
             match text("type").as_str() {
                 "call.answered" => drop(open.insert(text("call_id"), (text("agent"), time))),
                 "call.ended" => {

@@ -32,6 +32,14 @@ those of the calls that entered, and L is O without those that still wait.
 minutes, then in steps of 5 s to an hour, 30 s to a day and 15 min to 31 days.
 ";
 
+const PROFILE: &str = "
+## Volume by hour and weekday
+
+`offered` of a `per_1h` or `per_1d` interval is the volume of an hour or a day. `total` of a queue and of the tenant, over all channels, has `profile` besides: `offered`, by
+weekday and hour, summed over the last eight weeks that ended before `as_of`, each from `week_start` at local midnight. `weeks_seen` says in how many of them anything was
+offered: a mean is a sum divided by it. An hour that comes twice adds both, one that is skipped adds nothing. Before the first whole week it is absent.
+";
+
 /// The text of `docs/kpis.md`.
 pub fn markdown() -> String {
     let mut text = INTRODUCTION.to_string();
@@ -53,6 +61,7 @@ pub fn markdown() -> String {
         let (id, met) = wanted.map_or((String::new(), ""), |(id, better)| (code(id), met(better)));
         row(&mut text, &[&code(name), &id, met, &entities(kinds), note]);
     }
+    text.push_str(PROFILE);
     text.push_str("\n## Sums\n\nIn `sums_ms`, milliseconds.\n\n| name | entities | meaning |\n|---|---|---|\n");
     for Counted { name, kinds, note, .. } in SUMS {
         row(&mut text, &[&code(name), &entities(kinds), note]);

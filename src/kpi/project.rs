@@ -1,7 +1,9 @@
 //! Projection: a tally and the settings, to the record of one window as of one instant.
 
 use super::catalogue::{COUNTS, Counted, Definition, KPIS, SUMS, What};
-use super::record::{ByEntry, Count, Counters, EntityPart, Fields, Kpi, KpiRecord, Now, SCHEMA, Target, WindowPart};
+use super::record::{
+    ByEntry, Count, Counters, EntityPart, Fields, Kpi, KpiRecord, Now, SCHEMA, Target, WeekProfile, WindowPart,
+};
 use super::service_level;
 use super::settings::{Formula, KpiSettings, QueueSettings, ServiceLevelSettings};
 use super::view::{View, Waiting, WindowKind};
@@ -13,6 +15,7 @@ use crate::tally::intervals::Kept;
 use crate::tally::span::TimeSpent;
 use crate::tally::sums::Sums;
 use crate::tally::tally::Tally;
+use crate::tally::weeks::Profile;
 use crate::time::{EventTime, Span};
 use std::borrow::Cow;
 
@@ -58,6 +61,8 @@ pub const WAIT_BUCKETS_S: [i64; 13] = [5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 
 /// The most reasons of pauses in a record, and what the others are called together.
 const REASONS_MAX: usize = 50;
 const OTHER_REASONS: &str = "other";
+
+const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
 /// The values of counters: those of calls, then of the wait buckets with their count and sum.
 pub type CounterValues = [i64; COUNTERS];
@@ -140,6 +145,7 @@ impl<'a> Projection<'a> {
                 view.concurrent_max = self.entity.kind.has_visits().then(|| self.tally.concurrent.max());
                 view.time = self.time(|tally| tally.time_in_total(self.as_of));
                 self.fill(&mut record, &view);
+                record.profile = self.profile();
                 if self.entity.kind.has_visits() {
                     record.waiting = Some(self.tally.waiting());
                     record.counters = Some(named(edition.counters.unwrap_or_else(|| self.counters())));
@@ -264,6 +270,7 @@ impl<'a> Projection<'a> {
             kpis: Fields::default(),
             targets: Fields::default(),
             by_entry: None,
+            profile: None,
             waiting: None,
             counters: None,
             now: None,
@@ -309,6 +316,18 @@ impl<'a> Projection<'a> {
             }
         }
         fields
+    }
+
+    fn profile(&self) -> Option<WeekProfile> {
+        let zone = self.settings.zone(&self.entity.tenant);
+        let Profile { start, end, seen, offered } = self.tally.weeks.profile(zone, self.as_of)?;
+        let days = offered.as_chunks::<24>().0.iter();
+        Some(WeekProfile {
+            start: start.to_string(),
+            end: end.to_string(),
+            weeks_seen: seen as i64,
+            offered: Fields(WEEKDAYS.into_iter().map(Cow::Borrowed).zip(days.copied()).collect()),
+        })
     }
 
     fn by_entry(&self, view: &View<'_>) -> ByEntry {

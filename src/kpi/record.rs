@@ -46,6 +46,9 @@ pub struct KpiRecord {
     pub targets: Fields<Target>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub by_entry: Option<ByEntry>,
+    /// Volume by the hour of the week; in `total` of queues and tenants only, from the first whole week on.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub profile: Option<WeekProfile>,
     /// Calls waiting now; in `total` only.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub waiting: Option<i64>,
@@ -136,6 +139,18 @@ pub struct ByEntry {
     pub waiting: i64,
     /// Visits with facts too long after their entry to be booked here.
     pub unsettled: i64,
+}
+
+/// Offered calls by weekday and hour, summed over the last eight weeks that are over; a mean is that / `weeks_seen`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WeekProfile {
+    /// `[start, end)`: from where the first of these weeks begins to where the last one ends.
+    pub start: String,
+    pub end: String,
+    /// Weeks in which anything was offered, 1 to 8.
+    pub weeks_seen: i64,
+    /// `monday` to `sunday`: 24 numbers each, by the tenant's wall clock. An hour that came twice has the sum of both.
+    pub offered: Fields<[i64; 24]>,
 }
 
 /// The highest values so far: they never go down, whatever is corrected.

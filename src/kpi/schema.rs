@@ -4,6 +4,7 @@ use super::catalogue::{COUNTS, KPIS, SUMS, What};
 use super::record::SCHEMA;
 use crate::entity::Kind;
 use crate::event::Channel;
+use crate::tally::weeks::WEEKS;
 use serde_json::{Map, Value, json};
 
 /// JSON Schema (draft 2020-12) of `callpulse.kpi.v1`.
@@ -84,6 +85,20 @@ pub fn record() -> Value {
             "description": "what the settings want counts to be",
         },
         "by_entry": {"type": "object", "properties": by_entry},
+        "profile": {
+            "type": "object",
+            "properties": {
+                "start": time,
+                "end": time,
+                "weeks_seen": {"type": "integer", "minimum": 1, "maximum": WEEKS},
+                "offered": {
+                    "type": "object",
+                    "additionalProperties": {"type": "array", "items": integer, "minItems": 24, "maxItems": 24},
+                    "description": "monday to sunday, each by hour of the wall clock: sums over the weeks",
+                },
+            },
+            "required": ["start", "end", "weeks_seen", "offered"],
+        },
         "waiting": integer,
         "counters": {"type": "object"},
         "now": {

@@ -291,8 +291,8 @@ impl Ledger for Tallies<'_> {
         }
         let Some((tally, finder, shape)) = self.account(to.id, to.entity) else { return };
         match family {
-            Family::Time => tally.add_time(shape, finder, to.entity.kind, EventTime(at), facts),
-            _ => tally.add(shape, finder, to.entity.kind, Booked { family, second: at, facts }),
+            Family::Time => tally.add_time(shape, finder, to.entity, EventTime(at), facts),
+            _ => tally.add(shape, finder, to.entity, Booked { family, second: at, facts }),
         }
     }
 

@@ -60,6 +60,7 @@ pub struct Unkept {
     pub minutes: BTreeSet<i64>,
     pub pieces: BTreeSet<(usize, EventTime)>,
     pub hours: BTreeSet<i64>,
+    pub weeks: BTreeSet<EventTime>,
     /// Every piece that holds this time is among them, and the minute that was noted last.
     pub noted: Option<Interval>,
     pub noted_minute: Option<i64>,
@@ -76,6 +77,8 @@ pub enum Part {
     Piece(usize, EventTime),
     /// Changes of the level in one hour since 1970.
     Hour(i64),
+    /// What was offered by the hour, in the week that begins then.
+    Week(EventTime),
 }
 
 /// What changed since the account was published last: the first batch that did, and when to publish.
@@ -165,11 +168,14 @@ impl Account {
         }
         let second = if family == Family::Time { EventTime(at).second().0 } else { at };
         match family {
-            Family::Time => self.tally.add_time(shape, finder, self.entity.kind, EventTime(at), facts),
-            _ => self.tally.add(shape, finder, self.entity.kind, Booked { family, second, facts }),
+            Family::Time => self.tally.add_time(shape, finder, &self.entity, EventTime(at), facts),
+            _ => self.tally.add(shape, finder, &self.entity, Booked { family, second, facts }),
         }
         if facts.iter().any(|(key, _)| *key == Key::measure(Measure::Concurrent)) {
             self.unkept.hours.insert(second.div_euclid(3_600));
+        }
+        if family != Family::Entry && self.entity.has_profile() && facts.iter().any(|(key, _)| is_offered(*key)) {
+            self.unkept.weeks.insert(finder.find(Length::Week, EventTime(second * 1000)).start);
         }
         if family != Family::Entry {
             self.has_counted |= facts.iter().any(|(key, _)| is_counted(*key));
@@ -236,6 +242,10 @@ impl Unkept {
         }
         self.noted = Some(common);
     }
+}
+
+fn is_offered(key: Key) -> bool {
+    key == Key::measure(Measure::Offered)
 }
 
 /// Whether counters are made of it.

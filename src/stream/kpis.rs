@@ -277,6 +277,7 @@ impl Kpis {
             board.steady_from = Some(as_of);
         }
         let settings = &self.settings;
+        board.publisher.weeks_end(&mut board.accounts, &settings.kpi, (before, as_of), offset, now);
         loop {
             let due = board.publisher.due_duties(as_of);
             if due.is_empty() {
@@ -323,6 +324,7 @@ impl Board {
             return None;
         }
         *count += 1;
+        self.publisher.meet(entity);
         let seat = self.accounts.seat(entity);
         self.configured.extend(is_configured_queue(entity, settings).then_some(seat));
         Some(seat)

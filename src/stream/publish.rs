@@ -56,6 +56,8 @@ pub struct Publisher {
     duties: BTreeSet<(EventTime, Duty, Seat, usize, Interval)>,
     /// Intervals to publish now, with the batch that made them so.
     ready: BTreeMap<(Seat, usize, Interval), i64>,
+    /// When a week next ends anywhere; none if that is to be found out.
+    week_ends: Option<EventTime>,
     /// The board rests until then.
     rests_until: Option<Instant>,
 }
@@ -226,6 +228,34 @@ impl Publisher {
             account.unpublished.slow = Some((GROWS, grown));
             self.slow.insert((grown, account.seat));
         }
+    }
+
+    /// A week that is over is in the profiles of `total`, though nothing else may have happened.
+    pub fn weeks_end(
+        &mut self,
+        accounts: &mut Accounts,
+        settings: &KpiSettings,
+        (before, as_of): (Option<EventTime>, EventTime),
+        offset: i64,
+        now: Instant,
+    ) {
+        if self.week_ends.is_some_and(|end| as_of < end) {
+            return;
+        }
+        let mut next = EventTime(i64::MAX);
+        for account in accounts.iter_mut().filter(|account| account.entity.has_profile()) {
+            let zone = settings.zone(&account.entity.tenant);
+            next = next.min(zone.interval(Length::Week, as_of).end);
+            if before.is_some_and(|before| zone.interval(Length::Week, before).end <= as_of) {
+                self.changed_slow(account, offset, now);
+            }
+        }
+        self.week_ends = Some(next);
+    }
+
+    /// A new account may have weeks of its own.
+    pub fn meet(&mut self, entity: &Entity) {
+        self.week_ends = self.week_ends.filter(|_| !entity.has_profile());
     }
 
     /// The account's content changed.

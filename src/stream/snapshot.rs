@@ -10,6 +10,7 @@ use crate::entity::Entity;
 use crate::fact::{Facts, Family, Key, Measure};
 use crate::kpi::settings::KpiSettings;
 use crate::tally::tally::Shape;
+use crate::tally::weeks::HOURS;
 use crate::time::EventTime;
 use prost::Message;
 
@@ -24,7 +25,8 @@ pub fn write(account: &mut Account, settings: &KpiSettings, shape: &Shape, offse
     let mut stored = unkept.stored;
     let minutes = unkept.minutes.into_iter().map(Part::Minute);
     let pieces = unkept.pieces.into_iter().map(|(place, start)| Part::Piece(place, start));
-    let changed: Vec<Part> = minutes.chain(pieces).chain(unkept.hours.into_iter().map(Part::Hour)).collect();
+    let (hours, weeks) = (unkept.hours.into_iter().map(Part::Hour), unkept.weeks.into_iter().map(Part::Week));
+    let changed: Vec<Part> = minutes.chain(pieces).chain(hours).chain(weeks).collect();
     let gone = stored.iter().filter(|part| !holds(account, **part)).copied().collect::<Vec<_>>();
     for part in changed.into_iter().filter(|part| holds(account, *part)) {
         entries.push((key(&account.entity, Some(part), shape), Some(part_state(account, part).encode_to_vec())));
@@ -131,6 +133,7 @@ fn holds(account: &Account, part: Part) -> bool {
         Part::Minute(minute) => account.tally.panes.iter_range(minute * 60..(minute + 1) * 60).next().is_some(),
         Part::Piece(place, start) => account.tally.intervals.piece(place, start).is_some(),
         Part::Hour(hour) => account.tally.concurrent.changes().range(hour * 3_600..(hour + 1) * 3_600).next().is_some(),
+        Part::Week(start) => account.tally.weeks.holds(start),
     }
 }
 
@@ -150,6 +153,13 @@ fn part_state(account: &Account, part: Part) -> wire::PartState {
             let changes = account.tally.concurrent.changes().range(hour * 3_600..(hour + 1) * 3_600);
             changes
                 .map(|(second, amount)| row(0, Family::Event, *second, &Facts::from_iter([(key, *amount)])))
+                .collect()
+        }
+        Part::Week(start) => {
+            let key = Key::measure(Measure::Offered);
+            let hours = account.tally.weeks.hours(start);
+            hours
+                .map(|(hour, offered)| row(0, Family::Event, hour as i64, &Facts::from_iter([(key, offered)])))
                 .collect()
         }
     };
@@ -172,6 +182,11 @@ fn load_part(account: &mut Account, shape: &Shape, part: Part, state: &wire::Par
                     account.tally.concurrent.add(row.at, amount);
                 }
             }
+            Part::Week(start) => {
+                for (_, offered) in facts {
+                    account.tally.weeks.add_hour(start, row.at.rem_euclid(HOURS as i64) as usize, offered);
+                }
+            }
         }
     }
 }
@@ -183,6 +198,7 @@ fn key(of: &Entity, part: Option<Part>, shape: &Shape) -> Vec<u8> {
         None => String::new(),
         Some(Part::Minute(minute)) => format!("minute {minute}"),
         Some(Part::Hour(hour)) => format!("hour {hour}"),
+        Some(Part::Week(start)) => format!("week {}", start.0),
         Some(Part::Piece(place, start)) => format!("piece {} {}", length_name(shape, place), start.0),
     };
     key.extend_from_slice(part.as_bytes());
@@ -198,6 +214,7 @@ fn parse_key(mut key: &[u8], shape: &Shape) -> Option<(Entity, Option<Part>)> {
         ("", None, None) => None,
         ("minute", Some(minute), None) => Some(Part::Minute(minute.parse().ok()?)),
         ("hour", Some(hour), None) => Some(Part::Hour(hour.parse().ok()?)),
+        ("week", Some(start), None) => Some(Part::Week(EventTime(start.parse().ok()?))),
         ("piece", Some(length), Some(start)) => {
             let places = 0..=shape.intervals.long.len();
             let place = places.into_iter().find(|place| length_name(shape, *place) == length)?;

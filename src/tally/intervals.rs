@@ -78,6 +78,10 @@ impl Finder {
         Finder { zone, recent: Vec::new() }
     }
 
+    pub fn zone(&self) -> &Zone {
+        &self.zone
+    }
+
     /// The interval of a length that holds the instant.
     pub fn find(&mut self, length: Length, at: EventTime) -> Interval {
         if let Some(place) = self.recent.iter().rposition(|(known, interval)| *known == length && interval.holds(at)) {

@@ -14,3 +14,5 @@ pub mod intervals;
 pub mod tally;
 
 pub mod span;
+
+pub mod weeks;

@@ -14,7 +14,7 @@ use super::intervals::{Finder, Kept};
 use super::sums::Sums;
 use super::tally::{Booked, Shape, Tally};
 use crate::calendar::{Interval, Length};
-use crate::entity::Kind;
+use crate::entity::Entity;
 use crate::fact::{Facts, Family, Key, Reason, Standing};
 use crate::time::EventTime;
 use smallvec::SmallVec;
@@ -54,7 +54,7 @@ struct Stretch<'t> {
 
 impl Tally {
     /// Adds changes of how many agents are in which state, at one instant.
-    pub fn add_time(&mut self, shape: &Shape, finder: &mut Finder, kind: Kind, at: EventTime, facts: &[(Key, i64)]) {
+    pub fn add_time(&mut self, shape: &Shape, finder: &mut Finder, of: &Entity, at: EventTime, facts: &[(Key, i64)]) {
         let mut both: SmallVec<[(Key, i64); 8]> = SmallVec::new();
         for (key, amount) in facts {
             let Some(moments) = key.moments() else { continue };
@@ -64,7 +64,7 @@ impl Tally {
                 self.add_ahead(at, *key, *amount);
             }
         }
-        self.add(shape, finder, kind, Booked { family: Family::Event, second: at.second().0, facts: &both });
+        self.add(shape, finder, of, Booked { family: Family::Event, second: at.second().0, facts: &both });
     }
 
     /// `as_of` is at least this, and stays so: changes up to it need not be known one by one.

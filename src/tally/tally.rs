@@ -4,7 +4,8 @@ use super::intervals::{Finder, Intervals, Kept};
 use super::level::Level;
 use super::panes::Panes;
 use super::sums::Sums;
-use crate::entity::Kind;
+use super::weeks::Weeks;
+use crate::entity::Entity;
 use crate::fact::{Family, Key, Measure};
 use crate::time::EventTime;
 use smallvec::SmallVec;
@@ -26,6 +27,8 @@ pub struct Tally {
     pub intervals: Intervals,
     /// Calls in a queue or connected; not kept for agents.
     pub concurrent: Level,
+    /// Of queues and tenants, over all channels.
+    pub weeks: Weeks,
     /// How many wait since when.
     waiting: BTreeMap<EventTime, i64>,
     /// Changes of agents' states after `reached`, one by one.
@@ -39,7 +42,7 @@ impl Tally {
         &mut self,
         shape: &Shape,
         finder: &mut Finder,
-        kind: Kind,
+        of: &Entity,
         Booked { family, second, facts }: Booked<'_>,
     ) {
         if family == Family::Entry {
@@ -51,7 +54,10 @@ impl Tally {
         for fact in facts {
             if !fact.0.is_level() {
                 counted.push(*fact);
-            } else if fact.0 == Key::measure(Measure::Concurrent) && kind.has_visits() {
+                if fact.0 == Key::measure(Measure::Offered) && of.has_profile() {
+                    self.weeks.add(finder, second, fact.1);
+                }
+            } else if fact.0 == Key::measure(Measure::Concurrent) && of.kind.has_visits() {
                 self.concurrent.add(second, fact.1);
             }
         }
@@ -93,7 +99,7 @@ impl Tally {
     }
 
     /// Forgets what no late fact can change any more, up to a whole hour: pieces of intervals that began
-    /// before it, and single changes of the level.
+    /// before it, single changes of the level, and weeks that no profile shows.
     pub fn forget_before(&mut self, shape: &Shape, finder: &mut Finder, at: EventTime) {
         let mut stretches = Vec::new();
         for length in &shape.intervals.long {
@@ -102,6 +108,7 @@ impl Tally {
             stretches.extend([before, holding].map(|interval| interval.start.second().0..interval.end.second().0));
         }
         self.intervals.forget_before(at);
+        self.weeks.forget_before(at);
         self.concurrent.forget_before(at.second().0, &stretches);
     }
 }

@@ -46,6 +46,7 @@ pub fn record(tenant: &str, kind: Kind, id: &str, window: &str) -> KpiRecord {
         kpis: Fields::default(),
         targets: Fields::default(),
         by_entry: None,
+        profile: None,
         waiting: None,
         counters: None,
         now: None,

@@ -7,12 +7,18 @@ use callpulse::calendar::{Length, Zone};
 use callpulse::config::settings::Settings;
 use callpulse::fact::{Distribution, Facts, Key, Measure};
 use callpulse::kpi::record::{Count, Fields, KpiRecord};
+use callpulse::tally::intervals::Finder;
 use callpulse::tally::panes::Panes;
+use callpulse::tally::weeks::Weeks;
 use callpulse::time::EventTime;
-use jiff::civil::Weekday;
+use jiff::civil::{Weekday, date};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
 use proptest::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
+
+const WEEK_S: i64 = 7 * 24 * 3_600;
 
 static SETTINGS: LazyLock<Vec<Settings>> = LazyLock::new(|| ZONES.iter().map(|zone| settings(zone)).collect());
 
@@ -118,6 +124,47 @@ proptest! {
 
 proptest! {
     #![proptest_config(cases(2000))]
+
+    #[test]
+    fn a_profile_of_the_week_is_what_a_wall_calendar_tells(
+        zone in 0..ZONES.len(),
+        first in 0..7_i8,
+        facts in proptest::collection::vec((0..13 * WEEK_S, prop_oneof![3 => Just(1_i64), 1 => -1..3_i64]), 0..60),
+        as_of in 0..15 * WEEK_S,
+        forgotten in 0..4 * WEEK_S,
+    ) {
+        let week_start = Weekday::from_monday_zero_offset(first).expect("a weekday");
+        let (zone, wall) = (Zone::named(ZONES[zone], week_start).expect("a zone"), TimeZone::get(ZONES[zone]).expect("a zone"));
+        let at = |second: i64| Timestamp::from_second(1_767_225_600 + second).expect("a time").to_zoned(wall.clone());
+        // Days since the one that the calendar's week starts with, the first of them long ago.
+        let day = |zoned: &Zoned| {
+            let days = i64::from(zoned.date().since(date(2025, 12, 1)).expect("days").get_days());
+            days - i64::from(week_start.to_monday_zero_offset())
+        };
+        let mut weeks = Weeks::default();
+        let mut finder = Finder::new(zone.clone());
+        let mut expected = BTreeMap::new();
+        let ended = day(&at(as_of)).div_euclid(7);
+        for (second, amount) in &facts {
+            weeks.add(&mut finder, 1_767_225_600 + second, *amount);
+            let then = at(*second);
+            let hour = then.weekday().to_monday_zero_offset() as usize * 24 + then.hour() as usize;
+            *expected.entry((day(&then).div_euclid(7), hour)).or_insert(0) += amount;
+        }
+        expected.retain(|(week, _), offered| *offered != 0 && (ended - 8..ended).contains(week));
+        let seen: BTreeSet<i64> = expected.keys().map(|(week, _)| *week).collect();
+        let as_of = EventTime((1_767_225_600 + as_of) * 1000);
+        let told = weeks.profile(&zone, as_of);
+        prop_assert_eq!(told.as_ref().map_or(0, |profile| profile.seen), seen.len());
+        if let Some(profile) = &told {
+            let mut sums = [0; 168];
+            expected.iter().for_each(|((_, hour), offered)| sums[*hour] += offered);
+            prop_assert_eq!(profile.offered, sums);
+        }
+        // What is forgotten is in no profile from then on.
+        weeks.forget_before(EventTime(as_of.0 - forgotten * 1000));
+        prop_assert_eq!(weeks.profile(&zone, as_of), told);
+    }
 
     #[test]
     fn an_interval_is_the_sum_of_its_finer_ones(zone in 0..ZONES.len(), told in history(Reach::Days)) {
