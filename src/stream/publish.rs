@@ -32,8 +32,9 @@ const GROW_EVERY: Duration = Duration::from_secs(5);
 pub const GROWS: i64 = i64::MAX;
 /// Intervals published in one commit.
 const ARCHIVED_MAX: usize = 4_000;
-/// No state lasts for so long without a change: silence ends it before.
-pub const LASTS_MAX: Span = Span::from_hours(40);
+/// So far beyond a fact is looked for intervals in which agents merely stay what they are. A state ends by silence
+/// before, unless it lasts over event after event, none of which changes it.
+pub const LASTS_MAX: Span = Span::from_hours(100 * 24);
 /// What keeps the facts of sliding windows.
 pub const PANES: &str = "panes";
 /// An agent without facts for so long ends.

@@ -11,7 +11,7 @@ use callpulse::time::EventTime;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Headers, Message};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::time::{Duration, Instant};
@@ -113,18 +113,22 @@ fn drained(deployment: &Deployment, expected: &HashMap<Key, Value>, board: &mut 
         };
         let differing: Vec<&Value> = last.values().filter(differs).collect();
         let as_of = as_of(board);
+        let archived: HashSet<Key> = last.values().map(key).collect();
         let has_ended = |(key, one): &(&Key, &Value)| key.3.starts_with("per_") && end(one) <= as_of.as_str();
-        let ended = expected.iter().filter(has_ended).count();
+        let missing: Vec<&Key> =
+            expected.iter().filter(has_ended).map(|(key, _)| key).filter(|key| !archived.contains(*key)).collect();
         let is_read = now == handled(&expected[&total]) && latest <= as_of.as_str();
-        if is_read && trailing == 0 && differing.is_empty() && ended <= last.len() {
+        if is_read && trailing == 0 && differing.is_empty() && missing.is_empty() {
             return intervals;
         }
         assert!(
             Instant::now() < until,
-            "not drained: as of {as_of} of {latest}, handled {now:?} of {:?}, {trailing} slow ones trail, {} of {ended} intervals, \
-             {} differ, such as {:?}\n{}",
+            "not drained: as of {as_of} of {latest}, handled {now:?} of {:?}, {trailing} slow ones trail, {} intervals, \
+             {} missing, such as {:?}, {} differ, such as {:?}\n{}",
             handled(&expected[&total]),
             last.len(),
+            missing.len(),
+            missing.first(),
             differing.len(),
             differing.first(),
             deployment.log()
@@ -145,10 +149,11 @@ fn content(record: &Value) -> Value {
     record
 }
 
-/// The same without time of agents, which goes on while they are logged in.
+/// The same without what goes on though nothing happens: time of agents who are logged in, and weeks.
 fn without_time(record: &Value) -> Value {
     let mut record = content(record);
-    record.as_object_mut().expect("an object").remove("paused_by_reason_ms");
+    let fields = record.as_object_mut().expect("an object");
+    ["paused_by_reason_ms", "profile"].into_iter().for_each(|name| drop(fields.remove(name)));
     let is_time = |name: &str| ["login", "handling"].contains(&name) || name.starts_with("state_");
     if let Some(sums) = record["sums_ms"].as_object_mut() {
         sums.retain(|name, _| !is_time(name));

@@ -33,7 +33,7 @@ pub const TARGETS: i32 = 2;
 pub const AGENT_TARGETS: i32 = 2;
 
 /// What a worker does next.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum Act {
     /// Reads some records of one input.
     Read {
@@ -42,6 +42,10 @@ pub enum Act {
     },
     /// Reads one input to its end.
     ReachEnd {
+        input: usize,
+    },
+    /// Nothing more comes from one input for now: its time goes on with the clock.
+    Idle {
         input: usize,
     },
     Commit,
@@ -58,6 +62,7 @@ pub fn acts(has_restarts: bool) -> impl Strategy<Value = Vec<Act>> {
     let act = prop_oneof![
         6 => (0..6_usize, 1..12_usize).prop_map(|(input, records)| Act::Read { input, records }),
         1 => (0..6_usize).prop_map(|input| Act::ReachEnd { input }),
+        1 => (0..6_usize).prop_map(|input| Act::Idle { input }),
         4 => Just(Act::Commit),
         2 => prop_oneof![Just(1_u64), Just(6), Just(20)].prop_map(Act::Wait),
         restart => any::<bool>().prop_map(|is_compacted| Act::Restart { is_compacted }),
@@ -278,6 +283,7 @@ impl<'w, S: Stage> Worker<'w, S> {
         match act {
             Act::Read { input, records } => self.read(input % self.inputs.len(), *records),
             Act::ReachEnd { input } => self.reach_end(input % self.inputs.len()),
+            Act::Idle { input } => self.driven.reach_end(&self.inputs[input % self.inputs.len()].0, self.wall),
             Act::Commit => return self.driven.commit(self.wall),
             Act::Wait(seconds) => self.driven.wait(*seconds),
             Act::Restart { is_compacted } => self.driven.restart((self.make)(), *is_compacted),
