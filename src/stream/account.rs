@@ -211,7 +211,11 @@ impl Account {
             return false;
         }
         match shape.intervals.long.iter().position(|long| *long == length) {
-            Some(long) => self.tally.intervals.piece(long + 1, interval.start).is_none(),
+            Some(long) => {
+                let Interval { start, end } = interval;
+                self.tally.intervals.piece(long + 1, start).is_none()
+                    || !self.tally.concurrent.knows(&(start.second().0..end.second().0))
+            }
             None => true,
         }
     }

@@ -105,6 +105,13 @@ impl Level {
         known.map_or(max, |known| max.max(known))
     }
 
+    /// Whether the highest level within some seconds can be told: every change in them is kept, or a peak stands for
+    /// those that are not.
+    pub fn knows(&self, seconds: &Range<i64>) -> bool {
+        let keeps_all = self.kept_from.is_none_or(|from| from <= seconds.start);
+        keeps_all || self.peaks.contains_key(&(seconds.start, seconds.end))
+    }
+
     fn keeps_any_of(&self, seconds: &Range<i64>) -> bool {
         self.kept_from.is_none_or(|from| from < seconds.end)
     }
