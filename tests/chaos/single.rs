@@ -9,6 +9,7 @@ use callpulse::stream::feed::Feed;
 use callpulse::stream::topics;
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
+use std::collections::VecDeque;
 use std::fs;
 use std::io::Write as _;
 use std::time::{Duration, Instant};
@@ -202,5 +203,25 @@ fn a_later_generation_is_built_beside_the_running_one_and_takes_over() {
         assert!(Instant::now() < until, "records of the first generation stay\n{}", stand.deployment.log());
         stand.board.read_out();
     }
+    stand.goes_on();
+}
+
+#[test]
+fn a_new_version_rolls_through_the_instances_one_by_one() {
+    let mut stand = Stand::begin("");
+    let mut running: VecDeque<Instance> = ["b", "c"].map(|instance| stand.deployment.start(instance)).into();
+    let next = stand.deployment.dir.join("callpulse-next");
+    fs::copy(&stand.deployment.program, &next).expect("a program of its own");
+    stand.deployment.program = next;
+    for name in INSTANCES {
+        stand.tell(200);
+        // Each is the oldest in its turn.
+        signal(&stand.instance, "-TERM");
+        let ended = end_within(&mut stand.instance, Duration::from_secs(30));
+        assert!(ended.is_some_and(|ended| ended.success()), "{}", stand.deployment.log());
+        running.push_back(stand.deployment.start(name));
+        stand.instance = running.pop_front().expect("the next");
+    }
+    stand.until_offered();
     stand.goes_on();
 }

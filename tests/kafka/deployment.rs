@@ -27,6 +27,8 @@ pub const INSTANCES: [&str; 3] = ["a", "b", "c"];
 pub struct Deployment {
     /// Where the tests themselves find the broker.
     pub brokers: String,
+    /// What is run.
+    pub program: PathBuf,
     prefix: String,
     zone: &'static str,
     /// What is loaded into instances before anything else.
@@ -55,7 +57,8 @@ impl Deployment {
         let prefix = format!("{}.", unique("deployment"));
         let dir = std::env::temp_dir().join(&prefix);
         fs::create_dir_all(&dir).expect("a directory");
-        let deployment = Deployment { brokers: connection.brokers.clone(), prefix, zone, preload: None, dir };
+        let program = PathBuf::from(env!("CARGO_BIN_EXE_callpulse"));
+        let deployment = Deployment { brokers: connection.brokers.clone(), program, prefix, zone, preload: None, dir };
         deployment.write_settings(&deployment.brokers);
         // History: each record's timestamp is its event's time, and nothing of it expires.
         let events = TopicSpec {
@@ -108,7 +111,7 @@ impl Deployment {
     }
 
     pub fn callpulse(&self, instance: &str, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_callpulse"));
+        let mut command = Command::new(&self.program);
         command.args(words).arg("--config").arg(self.config(instance)).stdin(Stdio::null());
         command
     }
