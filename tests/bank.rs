@@ -237,7 +237,7 @@ fn the_profile_of_the_week_counts_who_was_queued_in_each_hour() {
             queued[(hours / 24 % 7) as usize][(hours % 24) as usize] += 1;
         }
     }
-    let days: Vec<&str> = profile.offered.iter().map(|(day, _)| &**day).collect();
+    let days: Vec<&str> = profile.offered.iter().map(|(day, _)| day).collect();
     assert_eq!(days, ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]);
     let offered: Vec<[i64; 24]> = profile.offered.iter().map(|(_, hours)| *hours).collect();
     assert_eq!(offered, queued);
