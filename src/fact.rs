@@ -85,6 +85,8 @@ measures! {
     OnCalls, Rung,
     /// The same where they end as lost, which is no sign of life.
     OnCallsLost, RungLost,
+    /// Of an agent's time line: something happened in a call that the agent handles before and after it.
+    Heard,
 }
 
 /// What an agent who is logged in does: one at a time, the first that holds.

@@ -59,6 +59,17 @@ impl<'a, B: FnMut(Booking<'a>)> Step<'a, '_, B> {
             CallEvent::WrapupStarted { .. } => self.start_wrapup(agent),
             CallEvent::WrapupEnded { .. } => self.end_wrapup(agent),
         }
+        self.hear();
+    }
+
+    /// Whatever happens in a call is a sign of life of those who handle it before and after.
+    fn hear(&mut self) {
+        for index in 0..self.life.connections.len() {
+            let connection = &self.life.connections[index];
+            if connection.start < self.at && (connection.is_open() || connection.is_in_wrapup()) {
+                self.part(self.connected(index), self.at, Part::Heard, 1);
+            }
+        }
     }
 
     fn arrive(&mut self) {
@@ -612,7 +623,7 @@ impl<'a, B: FnMut(Booking<'a>)> Step<'a, '_, B> {
         self.emit(to, whose, at, None, What::Fact(Key::measure(measure)), amount);
     }
 
-    /// A part of the call begins or ends for the agent.
+    /// A part of the call begins, goes on or ends for the agent.
     fn part(&mut self, whose: Whose<'a>, at: EventTime, part: Part, amount: i64) {
         self.emit(To::AGENT, whose, at, None, What::Part(part), amount);
     }

@@ -51,6 +51,8 @@ pub enum Part {
     /// The same where it ends as lost, which is no sign of life.
     OnCallsLost,
     RungLost,
+    /// Something happened in a call that is handled before and after it: a sign of life, and nothing else.
+    Heard,
 }
 
 /// A stretch in which nothing changes, with what the agent does in it.
@@ -86,7 +88,7 @@ pub struct Place {
 }
 
 impl Part {
-    pub const ALL: [Part; 4] = [Part::OnCalls, Part::Rung, Part::OnCallsLost, Part::RungLost];
+    pub const ALL: [Part; 5] = [Part::OnCalls, Part::Rung, Part::OnCallsLost, Part::RungLost, Part::Heard];
 
     pub const fn measure(self) -> Measure {
         match self {
@@ -94,6 +96,7 @@ impl Part {
             Part::Rung => Measure::Rung,
             Part::OnCallsLost => Measure::OnCallsLost,
             Part::RungLost => Measure::RungLost,
+            Part::Heard => Measure::Heard,
         }
     }
 
@@ -103,7 +106,7 @@ impl Part {
     }
 
     const fn is_event(self) -> bool {
-        matches!(self, Part::OnCalls | Part::Rung)
+        matches!(self, Part::OnCalls | Part::Rung | Part::Heard)
     }
 }
 
@@ -381,6 +384,7 @@ impl Situation {
         match part {
             Part::OnCalls | Part::OnCallsLost => self.on_calls += amount,
             Part::Rung | Part::RungLost => self.rung += amount,
+            Part::Heard => {}
         }
     }
 

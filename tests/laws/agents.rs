@@ -344,7 +344,7 @@ impl Clock {
 
     /// Signs of life.
     fn lives(&self) -> impl Iterator<Item = i64> {
-        let parts = self.parts.iter().filter(|(_, part, _)| matches!(part, Part::OnCalls | Part::Rung));
+        let parts = self.parts.iter().filter(|(_, part, _)| matches!(part, Part::OnCalls | Part::Rung | Part::Heard));
         self.told.iter().map(|event| event.at.0).chain(parts.map(|(at, ..)| *at))
     }
 
