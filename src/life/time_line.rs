@@ -152,7 +152,9 @@ impl TimeLine {
 
     /// Tells every stretch that begins at or after `from`, in order. What the agent is logged out in is none.
     pub fn tell(&self, terms: Terms<'_>, sink: &mut impl FnMut(Stretch<'_>)) -> Told {
-        let points = self.points(terms.edges);
+        // An edge to come is none yet: who is a member until some day is one now.
+        let passed = terms.edges.partition_point(|edge| *edge <= terms.judged);
+        let points = self.points(&terms.edges[..passed]);
         let mut situation = self.base.clone();
         let mut begins = self.kept_from;
         let mut next_event = points.iter().filter(|point| point.is_event()).map(|point| point.at());
@@ -189,10 +191,11 @@ impl TimeLine {
             situation.show(begins, lost, terms.from, sink);
         }
         is_up_to_silence |= situation.is_cut_by_silence(None);
-        Told {
-            next_loss: situation.silent_at().filter(|_| is_up_to_silence && lost.is_none()),
-            is_lost: is_up_to_silence && lost.is_some(),
-        }
+        let next_loss = situation.silent_at().filter(|_| is_up_to_silence && lost.is_none());
+        let is_lost = is_up_to_silence && lost.is_some();
+        let goes_on = situation.standing().is_some() || Some(terms.judged) < situation.last;
+        let next_edge = terms.edges.get(passed).copied().filter(|_| lost.is_none() && goes_on);
+        Told { next: next_loss.into_iter().chain(next_edge).min(), is_lost, is_judged: is_lost || 0 < passed }
     }
 
     /// Everything that is told and kept, in order.
@@ -323,17 +326,19 @@ pub struct Terms<'a> {
     pub from: EventTime,
     /// A state without an event until then is lost, if that is long enough.
     pub judged: EventTime,
-    /// Where stretches are cut for reasons of their own, such as a membership that ends.
+    /// Where stretches are cut for reasons of their own, such as a membership that ends, once that is judged; in order.
     pub edges: &'a [EventTime],
 }
 
 /// What is left to expect of an agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Told {
-    /// When silence will end a state, be it one that is known to end later; none if it will not.
-    pub next_loss: Option<EventTime>,
-    /// It has ended one.
+    /// When silence will end a state, be it one that is known to end later, or an edge will cut it; none if neither will.
+    pub next: Option<EventTime>,
+    /// Silence has ended one.
     pub is_lost: bool,
+    /// Silence or an edge has cut something: another instant of judgement may tell otherwise.
+    pub is_judged: bool,
 }
 
 impl<'s> Stretch<'s> {

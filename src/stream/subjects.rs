@@ -74,7 +74,7 @@ struct Partition {
     next: i64,
     /// Batches that were lost, until it is known how far.
     coverage: Coverage,
-    /// When silence ends a state.
+    /// When silence ends a state, or a membership ends or begins.
     agenda: BTreeSet<(EventTime, Arc<Entity>)>,
     /// Agents of whom something was told since the last commit.
     told: Vec<Arc<Entity>>,
@@ -93,12 +93,14 @@ struct Known {
     /// Told since the last commit.
     events: Vec<AgentEvent>,
     changes: Vec<(EventTime, Part, i64)>,
-    /// Silence was judged at this instant, and ended its state.
+    /// When silence and memberships were judged last, where that cut anything.
     judged: Option<EventTime>,
+    /// Silence ended its state.
+    is_lost: bool,
     /// The plan it was booked by.
     plan: u64,
     /// Its entry in the agenda.
-    next_loss: Option<EventTime>,
+    next: Option<EventTime>,
     /// Its own entry in the state topic.
     written: Vec<u8>,
 }
@@ -160,7 +162,7 @@ impl Subjects {
         Ok(())
     }
 
-    /// Books what was told since the last commit, and what silence ends.
+    /// Books what was told since the last commit, and what silence and memberships cut.
     fn settle(&mut self, input: &Input, out: &mut Vec<OutRecord>) {
         let partition = self.inputs.get_mut(input).expect("an assigned input");
         let judged = partition.marks.as_of();
@@ -169,7 +171,7 @@ impl Subjects {
             partition.agenda.pop_first();
             agents.extend(Some(agent).filter(|agent| {
                 let known = partition.agents.get_mut(agent);
-                known.is_some_and(|known| known.next_loss.take_if(|next| *next == due).is_some())
+                known.is_some_and(|known| known.next.take_if(|next| *next == due).is_some())
             }));
         }
         for agent in agents {
@@ -185,7 +187,7 @@ impl Subjects {
                     rows: &mut self.rows,
                 },
             );
-            if let Some(next) = known.next_loss {
+            if let Some(next) = known.next {
                 partition.agenda.insert((next, agent.clone()));
             }
             out.extend(known.line_record(input, &agent));
@@ -217,7 +219,7 @@ impl Subjects {
             line.forget_before(before);
             line.forget_names_before(names_before);
             out.extend(hours.into_iter().map(|hour| known.hour_record(input, agent, hour)));
-            if known.line.is_empty() && known.next_loss.is_none() {
+            if known.line.is_empty() && known.next.is_none() {
                 gone.push(agent.clone());
                 out.push(state(input, key(agent, ""), None));
             } else {
@@ -268,7 +270,10 @@ impl Known {
         counter!("callpulse_agent_events_repeated_total").increment(repeated.len() as u64);
         let changes = std::mem::take(&mut self.changes);
         let instants = || events.iter().map(|event| event.at).chain(changes.iter().map(|(at, ..)| *at));
-        let first = instants().min().unwrap_or(EventTime(i64::MAX));
+        let judged = judged.unwrap_or(never);
+        let edges = agent_time::edges(books.plan, &agent.id);
+        let passed = edges.into_iter().find(|edge| self.judged < Some(*edge) && *edge <= judged);
+        let first = instants().chain(passed).min().unwrap_or(EventTime(i64::MAX));
         let old_plan = books.plans.get(&self.plan).filter(|_| self.plan != books.fingerprint);
         // What another plan booked is booked anew, all of it that is kept.
         let from = if old_plan.is_some() { never } else { self.line.unsettled_from(first) };
@@ -278,13 +283,13 @@ impl Known {
             self.line.add(event);
         }
         changes.into_iter().for_each(|(at, part, amount)| self.line.change(at, part, amount));
-        let judged = judged.unwrap_or(never);
         let plan = books.plan;
         let told = self.book(agent, plan, from, judged, 1, books);
-        counter!("callpulse_agent_states_lost_total").increment(u64::from(told.is_lost && self.judged.is_none()));
-        self.judged = told.is_lost.then_some(judged);
+        counter!("callpulse_agent_states_lost_total").increment(u64::from(told.is_lost && !self.is_lost));
+        self.is_lost = told.is_lost;
+        self.judged = told.is_judged.then_some(judged);
         self.plan = books.fingerprint;
-        self.next_loss = told.next_loss;
+        self.next = told.next;
         hours
     }
 
@@ -331,7 +336,7 @@ impl Partition {
         let known = self.agents.entry(key.clone()).or_insert_with(|| Known { plan, ..Known::default() });
         if known.events.is_empty() && known.changes.is_empty() {
             // Its entry in the agenda is made anew when it is settled.
-            if let Some(next) = known.next_loss.take() {
+            if let Some(next) = known.next.take() {
                 self.agenda.remove(&(next, key.clone()));
             }
             self.told.push(key);
@@ -388,9 +393,10 @@ impl Stage for Subjects {
         }
         for (agent, known) in &mut partition.agents {
             let judged = known.judged.unwrap_or(EventTime(i64::MIN));
-            let terms = Terms { from: EventTime(i64::MAX), judged, edges: &[] };
-            known.next_loss = known.line.tell(terms, &mut |_| {}).next_loss;
-            partition.agenda.extend(known.next_loss.map(|next| (next, agent.clone())));
+            let edges = agent_time::edges(&self.settings.plan, &agent.id);
+            let told = known.line.tell(Terms { from: EventTime(i64::MAX), judged, edges: &edges }, &mut |_| {});
+            (known.next, known.is_lost) = (told.next, told.is_lost);
+            partition.agenda.extend(known.next.map(|next| (next, agent.clone())));
         }
         partition.next = committed.unwrap_or(0);
         committed

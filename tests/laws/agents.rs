@@ -52,12 +52,13 @@ proptest! {
     }
 
     #[test]
-    fn agents_by_state_add_up_to_those_logged_in_and_to_the_whole(
+    fn agents_by_state_are_who_is_there_and_add_up_to_the_whole(
         settings in any_settings(),
         told in history(Reach::Days),
         later in prop_oneof![Just(0_i64), 0..60_000_000_i64],
     ) {
         let as_of = latest(&told) + later;
+        let clocks = Clocks::of(&SETTINGS[settings], &told, as_of);
         let (mut by_agent, mut by_tenant) = (BTreeMap::new(), BTreeMap::new());
         for record in records(&SETTINGS[settings], &told, as_of) {
             let Some(now) = &record.now else { continue };
@@ -65,6 +66,11 @@ proptest! {
             let by_state: Vec<i64> = agents.iter().map(|(_, count)| *count).collect();
             prop_assert!(by_state.iter().all(|count| 0 <= *count), "{:?}", record);
             prop_assert_eq!(by_state.iter().sum::<i64>(), logged_in);
+            let mut found: BTreeMap<String, i64> =
+                agents.iter().map(|(state, count)| (state.to_string(), *count)).collect();
+            found.retain(|_, count| *count != 0);
+            let expected = clocks.now(&SETTINGS[settings], &record);
+            prop_assert_eq!(found, expected, "{} {}", record.entity.kind, record.entity.id);
             match record.entity.kind.as_ref() {
                 "agent" => {
                     prop_assert!(logged_in <= 1, "{:?}", record);
@@ -123,12 +129,12 @@ proptest! {
         events.into_iter().for_each(|event| { line.add(event); });
         let never = EventTime(i64::MIN);
         let told = |judged| line.tell(time_line::Terms { from: never, judged, edges: &[] }, &mut |_| {});
-        match told(never).next_loss {
+        match told(never).next {
             Some(loss) => {
                 prop_assert_eq!(stretches(&line, never), stretches(&line, EventTime(loss.0 - 1)));
                 prop_assert_ne!(stretches(&line, never), stretches(&line, loss));
                 prop_assert_eq!(stretches(&line, loss), stretches(&line, EventTime(i64::MAX)));
-                prop_assert!(told(loss).is_lost && told(loss).next_loss.is_none());
+                prop_assert!(told(loss).is_lost && told(loss).next.is_none());
             }
             None => prop_assert_eq!(stretches(&line, never), stretches(&line, EventTime(i64::MAX))),
         }
@@ -277,36 +283,52 @@ impl Clocks {
         Clocks { agents, as_of }
     }
 
+    /// How many agents of an entity are in each state now, of states in which any is.
+    fn now(&self, settings: &Settings, record: &KpiRecord) -> BTreeMap<String, i64> {
+        let mut now = BTreeMap::new();
+        for ((_, agent), clock) in self.agents.iter().filter(|((tenant, _), _)| *tenant == record.tenant) {
+            if let Some((state, _)) = self.seen(settings, record, agent, clock, self.as_of) {
+                *now.entry(state.to_string()).or_default() += 1;
+            }
+        }
+        now
+    }
+
+    /// What an agent does in the eyes of an entity at an instant, and why it is paused; none if that is nothing.
+    fn seen(
+        &self,
+        settings: &Settings,
+        record: &KpiRecord,
+        agent: &str,
+        clock: &Clock,
+        at: i64,
+    ) -> Option<(&'static str, Option<String>)> {
+        let (state, reason, queues) = clock.state_at(at, self.as_of)?;
+        let id = record.entity.id.as_str();
+        match record.entity.kind.as_ref() {
+            "tenant" => (record.tenant == id).then_some((state, reason)),
+            "agent" => (agent == id).then_some((state, reason)),
+            "team" => {
+                let team = settings.plan.teams.iter().find(|team| team.name == id).expect("a team");
+                let is_in = match team.members.is_empty() {
+                    true => queues.keys().any(|queue| team.queues.contains(queue)),
+                    false => team.has_member(agent, EventTime(at)),
+                };
+                is_in.then_some((state, reason))
+            }
+            "queue" => queues.get(id).cloned(),
+            _ => None,
+        }
+    }
+
     fn time(&self, settings: &Settings, record: &KpiRecord, (from, to): (i64, i64)) -> BTreeMap<String, i64> {
         let mut time = BTreeMap::new();
-        let id = record.entity.id.as_str();
-        let team = settings.plan.teams.iter().find(|team| team.name == id);
-        for ((tenant, agent), clock) in self.agents.iter().filter(|((tenant, _), _)| *tenant == record.tenant) {
+        for ((_, agent), clock) in self.agents.iter().filter(|((tenant, _), _)| *tenant == record.tenant) {
             let mut edges = clock.edges.iter().copied().chain([self.as_of]).collect::<BTreeSet<_>>();
             edges.extend([from, to]);
             let edges: Vec<i64> = edges.into_iter().collect();
             for pair in edges.windows(2).filter(|pair| from <= pair[0] && pair[1] <= to) {
-                let Some((state, reason, queues)) = clock.state_at(pair[0], self.as_of) else { continue };
-                let (state, reason) = match record.entity.kind.as_ref() {
-                    "tenant" if *tenant == id => (state, reason),
-                    "agent" if agent == id => (state, reason),
-                    "team" => {
-                        let team = team.expect("a team");
-                        let is_in = match team.members.is_empty() {
-                            true => queues.keys().any(|queue| team.queues.contains(queue)),
-                            false => team.has_member(agent, EventTime(pair[0])),
-                        };
-                        if !is_in {
-                            continue;
-                        }
-                        (state, reason)
-                    }
-                    "queue" => match queues.get(id) {
-                        Some(own) => own.clone(),
-                        None => continue,
-                    },
-                    _ => continue,
-                };
+                let Some((state, reason)) = self.seen(settings, record, agent, clock, pair[0]) else { continue };
                 *time.entry(state.to_string()).or_default() += pair[1] - pair[0];
                 if let Some(reason) = reason {
                     *time.entry(format!("paused: {reason}")).or_default() += pair[1] - pair[0];
