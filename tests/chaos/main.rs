@@ -46,7 +46,7 @@ const DRAIN: Duration = Duration::from_secs(30);
 
 #[test]
 fn whatever_happens_the_topics_end_in_the_numbers_of_a_replay() {
-    let faults = number("CHAOS_FAULTS", 12);
+    let faults = number("CHAOS_FAULTS", 8);
     for seed in seeds() {
         Chaos::begin(seed).run(faults);
     }
