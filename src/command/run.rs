@@ -12,7 +12,6 @@ use crate::serve::http::{self, App};
 use crate::serve::listen::Limits;
 use crate::serve::prometheus::Owned;
 use crate::serve::subscriber::subscribe;
-use crate::stream::client::is_transport;
 use crate::stream::follow::Source;
 use crate::stream::kpis::Kpis;
 use crate::stream::refusal::Refusal;
@@ -82,11 +81,7 @@ fn ask_patiently<T>(ask: impl Fn() -> Result<T, TopicsError>) -> Result<T, Failu
     let until = Instant::now() + KAFKA_AWAY;
     loop {
         match ask() {
-            Err(TopicsError::Unreachable { cause, .. })
-                if cause.rdkafka_error_code().is_some_and(is_transport) && Instant::now() < until =>
-            {
-                std::thread::sleep(Duration::from_millis(500));
-            }
+            Err(error) if error.is_away() && Instant::now() < until => std::thread::sleep(Duration::from_millis(500)),
             answer => return answer.map_err(Failure::at_work),
         }
     }

@@ -17,7 +17,7 @@ use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use super::client::{Connection, Context};
+use super::client::{Connection, Context, is_transport};
 use super::refusal::{Refusal, TO_FIND, TO_READ_SETTINGS, is_refusal};
 
 /// How long a question to the cluster may take.
@@ -298,6 +298,19 @@ impl fmt::Display for Problem {
                 "topic {topic} has cleanup.policy={has} where {wants} is needed; set it with kafka-configs.sh --alter \
                  --add-config cleanup.policy=[{wants}]"
             ),
+        }
+    }
+}
+
+impl TopicsError {
+    /// No broker answered. One that leaves between two questions fails the second in words of its own.
+    pub fn is_away(&self) -> bool {
+        match self {
+            TopicsError::Unreachable { cause, .. } => match cause.as_ref() {
+                KafkaError::AdminOp(code) => is_transport(*code),
+                cause => cause.rdkafka_error_code().is_some_and(is_transport),
+            },
+            _ => false,
         }
     }
 }
