@@ -349,3 +349,16 @@ impl std::error::Error for TopicsError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broker_that_leaves_between_two_questions_is_away_and_one_that_refuses_is_not() {
+        let said = |cause| unreachable(&Connection::default(), cause).is_away();
+        assert!(said(KafkaError::AdminOp(RDKafkaErrorCode::BrokerTransportFailure)));
+        assert!(said(KafkaError::MetadataFetch(RDKafkaErrorCode::AllBrokersDown)));
+        assert!(!said(KafkaError::AdminOp(RDKafkaErrorCode::TopicAuthorizationFailed)));
+    }
+}

@@ -225,6 +225,17 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
+    fn what_is_known_of_a_stretch_after_forgetting_is_what_it_was() {
+        let mut level = Level::default();
+        [(10, 2), (30, -1), (50, 3), (90, -4)].into_iter().for_each(|(second, amount)| level.add(second, amount));
+        let stretches = [0..40, 40..80, 80..120];
+        let before = stretches.clone().map(|stretch| level.max_in(stretch));
+        level.forget_before(60, &stretches[1..]);
+        assert_eq!(stretches.clone().map(|stretch| level.knows(&stretch)), [false, true, true]);
+        assert_eq!([level.max_in(40..80), level.max_in(80..120)], [before[1], before[2]]);
+    }
+
+    #[test]
     fn takes_the_maximum_at_second_boundaries() {
         // second   0  1  2  3  4
         // change  +1 +2  0 -1 -2
