@@ -193,8 +193,11 @@ impl TimeLine {
         is_up_to_silence |= situation.is_cut_by_silence(None);
         let next_loss = situation.silent_at().filter(|_| is_up_to_silence && lost.is_none());
         let is_lost = is_up_to_silence && lost.is_some();
-        let goes_on = situation.standing().is_some() || Some(terms.judged) < situation.last;
-        let next_edge = terms.edges.get(passed).copied().filter(|_| lost.is_none() && goes_on);
+        // Nothing here depends on the judgement but where that cut something: who restores an agent of whom it
+        // did not may forget it.
+        let last = points.last().map(Point::at);
+        let goes_on = lost.is_none() && situation.standing().is_some();
+        let next_edge = terms.edges.get(passed).copied().filter(|edge| goes_on || Some(*edge) < last);
         Told { next: next_loss.into_iter().chain(next_edge).min(), is_lost, is_judged: is_lost || 0 < passed }
     }
 

@@ -119,14 +119,7 @@ proptest! {
     ) {
         let events: Vec<AgentEvent> = told.iter().filter_map(|told| AgentEvent::of(&told.event(), "")).collect();
         prop_assume!(!events.is_empty());
-        let mut line = TimeLine::default();
-        // On a call from an event on, and lost after it: before the agent's own silence, or behind it.
-        for (from, until) in ends {
-            let from = from.get(&events).at;
-            line.change(from, Part::OnCalls, 1);
-            line.change(EventTime(from.0 + until), Part::OnCallsLost, -1);
-        }
-        events.into_iter().for_each(|event| { line.add(event); });
+        let line = line_of(events, &ends);
         let never = EventTime(i64::MIN);
         let told = |judged| line.tell(time_line::Terms { from: never, judged, edges: &[] }, &mut |_| {});
         match told(never).next {
@@ -137,6 +130,27 @@ proptest! {
                 prop_assert!(told(loss).is_lost && told(loss).next.is_none());
             }
             None => prop_assert_eq!(stretches(&line, never), stretches(&line, EventTime(i64::MAX))),
+        }
+    }
+
+    /// So that who is restored need not know when it was judged.
+    #[test]
+    fn where_a_judgement_cut_nothing_it_is_as_if_there_had_been_none(
+        told in history(Reach::Days),
+        ends in proptest::collection::vec((any::<Index>(), 0..2 * time_line::LOST_STATE.0), 0..4),
+        edges in proptest::collection::btree_set(0..60 * 3_600_000_i64, 0..4),
+        judged in 0..60 * 3_600_000_i64,
+    ) {
+        let events: Vec<AgentEvent> = told.iter().filter_map(|told| AgentEvent::of(&told.event(), "")).collect();
+        prop_assume!(!events.is_empty());
+        let begin = events.iter().map(|event| event.at.0).min().expect("an event");
+        let line = line_of(events, &ends);
+        let edges: Vec<EventTime> = edges.into_iter().map(|after| EventTime(begin + after)).collect();
+        let from = EventTime(i64::MIN);
+        let told = |judged| line.tell(time_line::Terms { from, judged, edges: &edges }, &mut |_| {});
+        let judged = told(EventTime(begin + judged));
+        if !judged.is_judged {
+            prop_assert_eq!(judged, told(from));
         }
     }
 
@@ -198,6 +212,20 @@ proptest! {
         };
         prop_assert_eq!(since(&forgetful), since(&whole));
     }
+}
+
+/// On a call from one of the events on, and lost so much later: before the agent's own silence, or behind it.
+fn line_of(events: Vec<AgentEvent>, ends: &[(Index, i64)]) -> TimeLine {
+    let mut line = TimeLine::default();
+    for (from, until) in ends {
+        let from = from.get(&events).at;
+        line.change(from, Part::OnCalls, 1);
+        line.change(EventTime(from.0 + until), Part::OnCallsLost, -1);
+    }
+    events.into_iter().for_each(|event| {
+        line.add(event);
+    });
+    line
 }
 
 /// Start, end, state and reason, and the same by queue.

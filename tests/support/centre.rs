@@ -71,7 +71,7 @@ const CENTRE: &str = r#"
         queues = ["sales", "support"]
         [teams."seniors"]
         queues = ["vip"]
-        members = [{ agent = "ana" }, { agent = "cem", until = "2026-03-29T01:00:00Z" }]
+        members = [{ agent = "ana" }, { agent = "cem", until = "2026-03-29T01:30:00Z" }]
 "#;
 
 fn read(text: &str) -> Settings {
