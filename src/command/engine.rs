@@ -10,12 +10,15 @@ use crate::stream::kpis::{Kpis, KpisSettings};
 use crate::stream::status::Status;
 use crate::stream::stop::Stop;
 use crate::stream::subjects::{Subjects, SubjectsSettings};
-use crate::stream::topics::{TopicSpec, partition_counts};
+use crate::stream::topics::{TopicSpec, TopicsError, partition_counts};
 use crate::stream::worker::{Worker, WorkerSettings};
 use crate::time::Span;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// How long Kafka may be away while an instance starts.
+const KAFKA_AWAY: Duration = Duration::from_secs(30);
 
 /// Begins the names of groups and transactional ids: two deployments on one cluster have state topics of
 /// their own, and so groups of their own.
@@ -92,15 +95,26 @@ pub struct Engine {
     pub partitions: i32,
 }
 
+/// Kafka may be on its way back: asks again for a while, and says so.
+pub fn ask_patiently<T>(ask: impl Fn() -> Result<T, TopicsError>) -> Result<T, Failure> {
+    let until = Instant::now() + KAFKA_AWAY;
+    loop {
+        match ask() {
+            Err(error) if error.is_away() && Instant::now() < until => std::thread::sleep(Duration::from_millis(500)),
+            answer => return answer.map_err(Failure::at_work),
+        }
+    }
+}
+
 /// Starts the workers of all stages. The topics have to be there.
 pub fn start(settings: &Settings, accept_gap: bool, status: &Arc<Status>, stop: &Stop) -> Result<Engine, Failure> {
     let names = Names::of(settings);
     let connection = connection(settings);
     let source_topics: Vec<&str> = settings.sources.iter().map(|source| source.topic.as_str()).collect();
-    let sources = partition_counts(&connection, &source_topics).map_err(Failure::at_work)?;
-    let partials = partition_counts(&connection, &[&names.partials]).map_err(Failure::at_work)?;
-    let partitions = partials[0].1;
-    let subjects_partitions = partition_counts(&connection, &[&names.subjects]).map_err(Failure::at_work)?[0].1;
+    let count = |topics: &[&str]| ask_patiently(|| partition_counts(&connection, topics));
+    let sources = count(&source_topics)?;
+    let partitions = count(&[&names.partials])?[0].1;
+    let subjects_partitions = count(&[&names.subjects])?[0].1;
     let kpis_topic: Arc<str> = settings.topics.kpis.as_str().into();
     let intervals: Arc<str> = settings.topics.intervals.as_str().into();
 

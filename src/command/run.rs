@@ -1,7 +1,7 @@
 //! `callpulse run`: both stages, and the HTTP endpoints over what they publish.
 
 use super::arguments::Run as Asked;
-use super::engine;
+use super::engine::{self, ask_patiently};
 use super::failure::Failure;
 use super::surroundings::{environment, log};
 use crate::config::{self, settings::Settings};
@@ -18,17 +18,14 @@ use crate::stream::refusal::Refusal;
 use crate::stream::stage::Stage;
 use crate::stream::status::{Phase, Status, WorkerStatus};
 use crate::stream::stop::Stop;
-use crate::stream::topics::{self, TopicsError};
+use crate::stream::topics;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 use tracing_subscriber::filter::LevelFilter;
-
-/// How long Kafka may be away while an instance starts.
-const KAFKA_AWAY: Duration = Duration::from_secs(30);
 
 /// A worker that does not say anything for so long hangs, or waits for Kafka within a commit.
 const WORKER_QUIET: Duration = Duration::from_secs(5);
@@ -72,17 +69,6 @@ fn check_topics(settings: &Settings) -> Result<(), Failure> {
         Some(first) => {
             let more = if 1 < problems.len() { format!(" (and {} more)", problems.len() - 1) } else { String::new() };
             Err(Failure::AtWork(format!("{first}{more}")))
-        }
-    }
-}
-
-/// Kafka may be on its way back: asks again for a while, and says so.
-fn ask_patiently<T>(ask: impl Fn() -> Result<T, TopicsError>) -> Result<T, Failure> {
-    let until = Instant::now() + KAFKA_AWAY;
-    loop {
-        match ask() {
-            Err(error) if error.is_away() && Instant::now() < until => std::thread::sleep(Duration::from_millis(500)),
-            answer => return answer.map_err(Failure::at_work),
         }
     }
 }
