@@ -32,6 +32,13 @@ pub enum When {
     History,
 }
 
+impl When {
+    /// As a seed has it.
+    pub fn of(seed: u64) -> When {
+        if seed % 2 == 1 { When::Live } else { When::History }
+    }
+}
+
 /// What is sent, and has been.
 pub struct Load {
     when: When,

@@ -82,6 +82,10 @@ impl Chaos {
     fn begin(seed: u64) -> Chaos {
         let (broker, network) = Broker::start_behind(Proxy::to, Proxy::port);
         let mut deployment = Deployment::on(&broker.connection());
+        if When::of(seed) == When::Live {
+            // So that some end while it runs.
+            deployment.intervals = "\"1m\", \"5m\", \"1h\"";
+        }
         deployment.go_through(network.port(), Some(&build_clock(&deployment)));
         let instances = [0, 1].map(|at| Some(deployment.start(INSTANCES[at])));
         Chaos { seed, begun: Instant::now(), broker, network, deployment, instances, memory: 0 }
@@ -89,7 +93,7 @@ impl Chaos {
 
     fn run(mut self, faults: u64) {
         let rate = number("CHAOS_RATE", 1_000);
-        let when = if self.seed % 2 == 1 { When::Live } else { When::History };
+        let when = When::of(self.seed);
         let load = Load::new(when, rate, self.seed, faults * rate / 2);
         let mut report = format!("# Seed {}, {faults} faults, {rate} events/s, {when:?}\n\n", self.seed);
         let mut counted: BTreeMap<&str, u64> = BTreeMap::new();

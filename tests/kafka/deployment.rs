@@ -31,6 +31,8 @@ pub struct Deployment {
     pub program: PathBuf,
     prefix: String,
     zone: &'static str,
+    /// The lengths of its intervals, as TOML.
+    pub intervals: &'static str,
     /// What is loaded into instances before anything else.
     preload: Option<PathBuf>,
     pub dir: PathBuf,
@@ -58,7 +60,9 @@ impl Deployment {
         let dir = std::env::temp_dir().join(&prefix);
         fs::create_dir_all(&dir).expect("a directory");
         let program = PathBuf::from(env!("CARGO_BIN_EXE_callpulse"));
-        let deployment = Deployment { brokers: connection.brokers.clone(), program, prefix, zone, preload: None, dir };
+        let intervals = "\"15m\", \"1h\", \"1d\", \"1w\", \"1mo\"";
+        let deployment =
+            Deployment { brokers: connection.brokers.clone(), program, prefix, zone, intervals, preload: None, dir };
         deployment.write_settings(&deployment.brokers);
         // History: each record's timestamp is its event's time, and nothing of it expires.
         let events = TopicSpec {
@@ -99,13 +103,13 @@ impl Deployment {
     }
 
     pub fn settings(&self, instance: &str, brokers: &str) -> String {
-        let Deployment { prefix, zone, .. } = self;
+        let Deployment { prefix, zone, intervals, .. } = self;
         format!(
             "[kafka]\nbrokers = \"{brokers}\"\n[[sources]]\ntopic = \"{prefix}acd.events\"\n\
              [topics]\npartitions = {PARTITIONS}\npartials = \"{prefix}partials\"\nsubjects = \"{prefix}subjects\"\nstate = \"{prefix}state\"\n\
              kpis = \"{prefix}kpis\"\nintervals = \"{prefix}intervals\"\nrejects = \"{prefix}rejects\"\n\
              calls = \"{prefix}calls\"\n[engine]\ninstance = \"{instance}\"\n\
-             [windows]\ntimezone = \"{zone}\"\nintervals = [\"15m\", \"1h\", \"1d\", \"1w\", \"1mo\"]\n\
+             [windows]\ntimezone = \"{zone}\"\nintervals = [{intervals}]\n\
              [serve]\nlisten = \"127.0.0.1:0\"\n"
         )
     }
