@@ -17,8 +17,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long Kafka may be away while an instance starts.
-const KAFKA_AWAY: Duration = Duration::from_secs(30);
+/// How long Kafka may be away while an instance starts: longer than what passes by itself, such as a network that is
+/// silent for a minute.
+const KAFKA_AWAY: Duration = Duration::from_secs(90);
 
 /// Begins the names of groups and transactional ids: two deployments on one cluster have state topics of
 /// their own, and so groups of their own.
