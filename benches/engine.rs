@@ -9,7 +9,6 @@ use crate::figures::Figure;
 use crate::floor;
 use crate::number;
 use callpulse::config;
-use callpulse::decode::format::Format;
 use callpulse::decode::json;
 use callpulse::event::Decoded;
 use callpulse::kpi::record::KpiRecord;
@@ -42,7 +41,7 @@ pub fn measure() {
     let mut records = (0, 0);
     for _ in 0..ROUNDS {
         let (parse, _) = timed(|| lines.iter().map(|line| floor::parse(line)).sum::<usize>());
-        let (decode, _) = timed(|| lines.iter().filter(|line| black_box(Format::Json.decode(line)).is_ok()).count());
+        let (decode, _) = timed(|| lines.iter().filter(|line| black_box(json::decode(line)).is_ok()).count());
         let (fold, replay) = timed(|| fold(&lines));
         let settings = settings();
         let as_of = replay.latest().expect("there are events");
@@ -84,7 +83,7 @@ fn settings() -> config::settings::Settings {
 fn fold(lines: &[Vec<u8>]) -> Replay {
     let mut replay = Replay::new(Arc::new(settings().plan.clone()), EventTime(i64::MAX));
     for line in lines {
-        if let Ok(Decoded::Event(event)) = Format::Json.decode(line) {
+        if let Ok(Decoded::Event(event)) = json::decode(line) {
             black_box(replay.take(&event, "bench"));
         }
     }

@@ -354,7 +354,8 @@ pub struct Reject {
 words! {
     /// The stable code of a reject.
     Reason {
-        MalformedJson = "malformed_json", MalformedProtobuf = "malformed_protobuf", MissingField = "missing_field",
+        MalformedJson = "malformed_json", MalformedProtobuf = "malformed_protobuf",
+        MalformedText = "malformed_text", MissingField = "missing_field",
         BadValue = "bad_value", BadTime = "bad_time", BadEncoding = "bad_encoding", Future = "future", Late = "late",
         TooLarge = "too_large", EngineFault = "engine_fault",
     }

@@ -4,7 +4,7 @@
 //! and each test says so.
 
 use callpulse::config;
-use callpulse::decode::format::Format;
+use callpulse::decode::json;
 use callpulse::event::Decoded;
 use callpulse::kpi::record::KpiRecord;
 use callpulse::replay::engine::Replay;
@@ -43,7 +43,7 @@ fn replay<'l>(lines: impl IntoIterator<Item = &'l str>, windows: &[&str]) -> Vec
     let settings = config::read(text, &BTreeMap::new()).expect("settings").settings;
     let mut replay = Replay::new(Arc::new(settings.plan.clone()), EventTime(i64::MAX));
     for line in lines {
-        match Format::Json.decode(line.as_bytes()) {
+        match json::decode(line.as_bytes()) {
             Ok(Decoded::Event(event)) => replay.take(&event, "bank"),
             other => panic!("{line}: {other:?}"),
         };

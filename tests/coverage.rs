@@ -31,7 +31,7 @@ fn settings(windows: &str) -> Settings {
 fn calls(settings: &Settings) -> Calls {
     Calls::new(CallsSettings {
         plan: Arc::new(settings.plan.clone()),
-        formats: [(Arc::from("events"), Format::Json)].into_iter().collect(),
+        decoders: [(Arc::from("events"), Format::Json.into())].into_iter().collect(),
         sources: vec![("events".to_string(), 1)],
         allowed_disorder: Span::from_secs(2),
         commit_every: Duration::from_millis(100),

@@ -17,7 +17,7 @@
 //! scenarios` writes the indented lines anew; read the diff before you keep it.
 
 use callpulse::config;
-use callpulse::decode::format::Format;
+use callpulse::decode::json;
 use callpulse::event::Decoded;
 use callpulse::kpi::record::{Count, Fields, Kpi, KpiRecord};
 use callpulse::replay::engine::Replay;
@@ -117,7 +117,7 @@ impl Scenario {
             let max_entities = settings.max_entities.clone();
             replay.limit_entities(move |tenant| max_entities.of(tenant));
             for event in &self.events {
-                match Format::Json.decode(event.as_bytes()) {
+                match json::decode(event.as_bytes()) {
                     Ok(Decoded::Event(event)) => replay.take(&event, "scenario"),
                     other => panic!("{event}: {other:?}"),
                 };

@@ -5,7 +5,7 @@
 //! the reason and with what we say instead.
 
 use callpulse::config;
-use callpulse::decode::format::Format;
+use callpulse::decode::json;
 use callpulse::event::{Decoded, Event};
 use callpulse::fact::Standing;
 use callpulse::kpi::record::{Count, KpiRecord};
@@ -153,7 +153,7 @@ fn log(test: &Value) -> Value {
 }
 
 fn decoded(line: &str) -> Event<'_> {
-    match Format::Json.decode(line.as_bytes()) {
+    match json::decode(line.as_bytes()) {
         Ok(Decoded::Event(event)) => event,
         other => panic!("{line}: {other:?}"),
     }

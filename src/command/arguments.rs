@@ -65,7 +65,7 @@ pub struct Topics {
 pub struct Replay {
     #[command(flatten)]
     pub config: Config,
-    /// Format of the files: json or protobuf
+    /// Format of the files: json, protobuf, or what another system writes (docs/formats.md)
     #[arg(long, value_name = "F")]
     pub format: String,
     /// Take open calls and sliding windows as of this time (RFC 3339); default: the largest event time. `now` and

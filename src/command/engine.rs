@@ -142,7 +142,7 @@ pub fn start(settings: &Settings, accept_gap: bool, status: &Arc<Status>, stop: 
     };
     let calls = CallsSettings {
         plan: Arc::new(settings.plan.clone()),
-        formats: settings.sources.iter().map(|source| (source.topic.as_str().into(), source.format)).collect(),
+        decoders: settings.sources.iter().map(|source| (source.topic.as_str().into(), source.format.into())).collect(),
         sources,
         allowed_disorder: settings.engine.allowed_disorder,
         commit_every: duration(settings.engine.calls_commit_every),

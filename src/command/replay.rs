@@ -6,7 +6,7 @@ use super::failure::Failure;
 use super::progress::{Progress, thousands};
 use super::surroundings::environment;
 use crate::config;
-use crate::decode::format::Format;
+use crate::decode::format::{Decoder, Format, Given};
 use crate::event::{Decoded, Reason, Reject};
 use crate::life::log::EVENTS_MAX;
 use crate::replay::engine::{Replay, Taken};
@@ -37,8 +37,7 @@ struct Summary {
 }
 
 pub fn run(asked: &Asked) -> Result<(), Failure> {
-    let format = Format::from_word(&asked.format)
-        .ok_or_else(|| Failure::Asked(format!("format `{}` is unknown; choose json or protobuf", asked.format)))?;
+    let decoder = Decoder::from(format(&asked.format)?);
     let loaded = config::load(asked.config.config.as_deref(), environment())?;
     for warning in &loaded.warnings {
         eprintln!("warning: {warning}");
@@ -62,11 +61,11 @@ pub fn run(asked: &Asked) -> Result<(), Failure> {
         let source = files::source_name(path);
         let read = files::read(
             path,
-            format,
+            decoder.framing(),
             |bytes| done.set(done.get() + bytes),
             |record| {
                 summary.read += 1;
-                if let Err(reject) = take(&mut replay, format, record, &source, &mut summary) {
+                if let Err(reject) = take(&mut replay, &decoder, record, &source, &mut summary) {
                     *summary.rejected.entry(reject.reason.word()).or_default() += 1;
                     rejects.put(&source, record.line, &reject, &mut progress);
                 }
@@ -112,12 +111,14 @@ pub fn run(asked: &Asked) -> Result<(), Failure> {
 
 fn take(
     replay: &mut Replay,
-    format: Format,
+    decoder: &Decoder,
     record: FileRecord<'_>,
     source: &str,
     summary: &mut Summary,
 ) -> Result<(), Reject> {
-    match format.decode(record.bytes)? {
+    let mut is_too_many = false;
+    let given = Given { bytes: record.bytes, line: Some(record.line), logged: None };
+    decoder.decode(given, &mut |decoded| match decoded {
         Decoded::Unknown { kind } => {
             *summary.unknown.entry(kind.into_owned()).or_default() += 1;
         }
@@ -125,13 +126,22 @@ fn take(
             Taken::Accepted => summary.accepted += 1,
             Taken::Repeated => summary.repeated += 1,
             Taken::NotUsed => summary.not_used += 1,
-            Taken::TooMany => {
-                let sentence = format!("the call has {EVENTS_MAX} events already; is its call_id unique?");
-                return Err(Reject { reason: Reason::TooLarge, sentence });
-            }
+            Taken::TooMany => is_too_many = true,
         },
+    })?;
+    if is_too_many {
+        let sentence = format!("the call has {EVENTS_MAX} events already; is its call_id unique?");
+        return Err(Reject { reason: Reason::TooLarge, sentence });
     }
     Ok(())
+}
+
+/// The format of that name.
+fn format(word: &str) -> Result<Format, Failure> {
+    Format::from_word(word).ok_or_else(|| {
+        let words: Vec<&str> = Format::ALL.iter().map(|format| format.word()).collect();
+        Failure::Asked(format!("format `{word}` is unknown; choose one of {}", words.join(", ")))
+    })
 }
 
 /// Refuses a window that the settings do not have.

@@ -30,7 +30,15 @@ const fn seconds_between(min: Span, max: Span) -> Shape {
 }
 
 const DAY: Span = Span::from_hours(24);
-const FORMATS: [&str; 2] = [Format::Json.word(), Format::Protobuf.word()];
+const FORMATS: [&str; Format::ALL.len()] = {
+    let mut words = [""; Format::ALL.len()];
+    let mut at = 0;
+    while at < words.len() {
+        words[at] = Format::ALL[at].word();
+        at += 1;
+    }
+    words
+};
 const SLIDING: Shape = seconds_between(Span::from_secs(1), Span::from_hours(24 * 7));
 const WORKERS: Shape = Shape::Integer { min: 1, max: 64 };
 

@@ -1,7 +1,7 @@
 //! Decoding: the bytes of a record become an event, an unknown type, or a reject.
 //!
-//! A format fills `slots` and nothing else; `assemble` makes the event of them, so that every
-//! rule of the contract's section 1 stands once. [`table`] says which type has which fields;
+//! A native format fills `slots`, a vendor's makes drafts of events, and nothing else; `assemble` makes the event of
+//! them, so that every rule of the contract's section 1 stands once. [`table`] says which type has which fields;
 //! `present` is the way back.
 
 pub mod table;
@@ -17,5 +17,7 @@ pub mod json;
 pub mod protobuf;
 
 pub mod format;
+
+mod draft;
 
 pub mod schema;

@@ -3,7 +3,7 @@
 //! `-` is standard input; what begins like gzip is read as gzip. Blank lines, CRLF, blanks around a
 //! line, a leading byte order mark and a missing last newline are no faults.
 
-use crate::decode::format::Format;
+use crate::decode::format::Framing;
 use flate2::bufread::MultiGzDecoder;
 use std::fmt;
 use std::fs::File;
@@ -46,7 +46,7 @@ pub fn source_name(path: &Path) -> String {
 /// Reads every record of a file. `progress` is told the bytes taken from the disk since the last call.
 pub fn read(
     path: &Path,
-    format: Format,
+    framing: Framing,
     mut progress: impl FnMut(u64),
     mut each: impl FnMut(FileRecord<'_>),
 ) -> Result<(), FileError> {
@@ -67,9 +67,9 @@ pub fn read(
         true => Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(counted))),
         false => Box::new(counted),
     };
-    match format {
-        Format::Json => read_lines(&mut *input, &mut each).map_err(unreadable),
-        Format::Protobuf => read_messages(&mut *input, path, &mut each),
+    match framing {
+        Framing::Lines => read_lines(&mut *input, &mut each).map_err(unreadable),
+        Framing::Messages => read_messages(&mut *input, path, &mut each),
     }
 }
 

@@ -11,7 +11,7 @@ use super::coverage::{self, Gap};
 use super::lateness::{check_time, keep_for};
 use super::rejects;
 use super::stage::{Clock, Input, OutRecord, Output, Record, Stage, commit_every};
-use crate::decode::format::Format;
+use crate::decode::format::{Decoder, Format, Given};
 use crate::entity::{Entity, Kind};
 use crate::event::{CallEvent, Decoded, Event, Reason, Reject, What};
 use crate::life::agent_event::AgentEvent;
@@ -52,8 +52,8 @@ const RESTARTS_EVERY: Span = Span::from_hours(1);
 #[derive(Clone)]
 pub struct CallsSettings {
     pub plan: Arc<Plan>,
-    /// Format by topic.
-    pub formats: HashMap<Arc<str>, Format>,
+    /// How the records of each topic are read.
+    pub decoders: HashMap<Arc<str>, Decoder>,
     /// Every source topic and how many partitions it has.
     pub sources: Vec<(String, i32)>,
     pub allowed_disorder: Span,
@@ -171,34 +171,47 @@ impl Calls {
     }
 
     fn take(&mut self, input: &Input, record: Record<'_>) -> Result<(), Reject> {
-        let format = self.settings.formats.get(&input.topic).copied().unwrap_or(Format::Json);
-        let decoded = format.decode(record.value.unwrap_or_default());
         let partition = self.inputs.get_mut(input).expect("records come for assigned inputs only");
         let stamped = record.timestamp.map(EventTime);
         if let Some(gap) = &mut partition.gap {
             gap.to = gap.to.or(stamped);
         }
         partition.log_time = partition.log_time.max(stamped);
-        let event = match decoded? {
-            Decoded::Event(event) => event,
-            Decoded::Unknown { .. } => {
-                self.fates.unknown_type += 1;
-                return Ok(());
+        let decoder = self.settings.decoders.get(&input.topic).cloned().unwrap_or(Format::Json.into());
+        let given = Given { bytes: record.value.unwrap_or_default(), line: None, logged: stamped };
+        // One event that cannot be used costs its record a place among the rejects, and no other event anything.
+        let mut refused = Ok(());
+        decoder.decode(given, &mut |decoded| match decoded {
+            Decoded::Event(event) => {
+                let taken = self.take_event(input, record.offset, stamped, &event);
+                refused = std::mem::replace(&mut refused, Ok(())).and(taken);
             }
-        };
+            Decoded::Unknown { .. } => self.fates.unknown_type += 1,
+        })?;
+        refused
+    }
+
+    fn take_event(
+        &mut self,
+        input: &Input,
+        offset: i64,
+        stamped: Option<EventTime>,
+        event: &Event<'_>,
+    ) -> Result<(), Reject> {
+        let partition = self.inputs.get_mut(input).expect("records come for assigned inputs only");
         let stamped = stamped.unwrap_or(event.time);
         partition.log_time = partition.log_time.max(Some(stamped));
         let log_time = partition.log_time.unwrap_or(stamped);
-        check_time(&event, stamped, log_time, &self.settings.plan)?;
+        check_time(event, stamped, log_time, &self.settings.plan)?;
         partition.latest_event = partition.latest_event.max(Some(event.time));
         match &event.what {
-            What::Call(call) => self.take_call(input, record.offset, &event, call),
+            What::Call(call) => self.take_call(input, offset, event, call),
             What::SourceRestarted => {
-                self.take_restart(input, record.offset, &event);
+                self.take_restart(input, offset, event);
                 Ok(())
             }
             _ => {
-                self.take_agent(input, &event);
+                self.take_agent(input, event);
                 Ok(())
             }
         }

@@ -8,7 +8,6 @@
 use crate::deployment::{Deployment, PATIENCE, Reader};
 use crate::kafka;
 use crate::oracle::{calls_end_as_told, ends_as_replay, rejects_are};
-use callpulse::decode::format::Format;
 use callpulse::decode::json;
 use callpulse::event::{Decoded, Event};
 use callpulse::simulate::centre::Centre;
@@ -63,7 +62,7 @@ fn written(event: &Event<'_>, value: String) -> Written {
 }
 
 fn read(line: &str) -> Written {
-    match Format::Json.decode(line.as_bytes()) {
+    match json::decode(line.as_bytes()) {
         Ok(Decoded::Event(event)) => written(&event, line.to_string()),
         other => panic!("{line}: {other:?}"),
     }

@@ -2,7 +2,7 @@
 
 use crate::deployment::{Deployment, Key, PARTITIONS, PATIENCE, Reader, committed, key};
 use callpulse::config;
-use callpulse::decode::format::Format;
+use callpulse::decode::json;
 use callpulse::event::{Decoded, Event, What};
 use callpulse::life::log::{CallLog, encode};
 use callpulse::life::settle::Terms;
@@ -213,7 +213,7 @@ fn each_event(deployment: &Deployment, mut take: impl FnMut(&Event<'_>)) {
     let file = BufReader::new(File::open(deployment.events()).expect("the events"));
     for line in file.lines() {
         let line = line.expect("a line");
-        match Format::Json.decode(line.as_bytes()) {
+        match json::decode(line.as_bytes()) {
             Ok(Decoded::Event(event)) => take(&event),
             other => panic!("{line}: {other:?}"),
         }

@@ -337,7 +337,7 @@ impl<'w> Worker<'w, Subjects> {
 fn calls_settings(settings: &Settings, sources: usize) -> CallsSettings {
     CallsSettings {
         plan: Arc::new(settings.plan.clone()),
-        formats: [(Arc::from(TOPIC), Format::Json)].into_iter().collect(),
+        decoders: [(Arc::from(TOPIC), Format::Json.into())].into_iter().collect(),
         sources: vec![(TOPIC.to_string(), sources as i32)],
         allowed_disorder: Span::from_secs(2),
         commit_every: Duration::from_millis(100),

@@ -4,7 +4,7 @@
 //! missing, things happen twice or in the wrong order, ids are used again. Events are JSON lines, so
 //! that a failing case can be read, and given to `replay` as it stands.
 
-use callpulse::decode::format::Format;
+use callpulse::decode::json;
 use callpulse::event::{Decoded, Event};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -83,7 +83,7 @@ struct Script {
 impl Told {
     /// The event of the line.
     pub fn event(&self) -> Event<'_> {
-        match Format::Json.decode(self.line.as_bytes()) {
+        match json::decode(self.line.as_bytes()) {
             Ok(Decoded::Event(event)) => event,
             other => panic!("{} is no event: {other:?}", self.line),
         }

@@ -1,0 +1,101 @@
+//! What other systems write, read: samples of each format with the events and the KPIs they stand for.
+//!
+//! ```text
+//! tests/formats/queue_log/answered.in        what the source writes
+//! tests/formats/queue_log/answered.events    the native events, a line each; of what is left aside and refused, why
+//! tests/formats/queue_log/answered.kpis      `queue:sales total counts.offered 1`: what replay says, a line each
+//! ```
+//!
+//! `UPDATE=1 cargo test --test sources` writes the events anew, to be read before they are kept; the KPIs are
+//! written by hand.
+
+#[path = "../support/samples.rs"]
+#[expect(dead_code, reason = "records are read here, not damaged")]
+mod samples;
+#[path = "../support/told.rs"]
+mod told;
+
+use callpulse::config;
+use callpulse::decode::format::{Decoder, Format};
+use callpulse::decode::json;
+use callpulse::event::Decoded;
+use callpulse::replay::engine::Replay;
+use callpulse::replay::filter::Filter;
+use callpulse::time::EventTime;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::{env, fs};
+
+#[test]
+fn samples_stand_for_the_events_and_kpis_beside_them() {
+    for format in Format::ALL {
+        let samples = samples::samples(*format);
+        let is_native = matches!(format, Format::Json | Format::Protobuf);
+        assert!(is_native || !samples.is_empty(), "{} has no sample", format.word());
+        for sample in samples {
+            let events = stands_for(&sample, &Decoder::from(*format));
+            comes_to(&sample, &events);
+        }
+    }
+}
+
+/// Holds the events of a sample against what is written beside it. Answers the events.
+fn stands_for(sample: &Path, decoder: &Decoder) -> Vec<String> {
+    let (mut all, mut written) = (Vec::new(), String::new());
+    for (line, told) in samples::read(sample, decoder) {
+        told.is_sound();
+        for event in told.events {
+            let _ = writeln!(written, "{event}");
+            all.push(event);
+        }
+        for kind in told.aside {
+            let _ = writeln!(written, "# {line}: {kind} is left aside");
+        }
+        if let Some(reject) = told.refused {
+            let _ = writeln!(written, "# {line}: {}: {}", reject.reason.word(), reject.sentence);
+        }
+    }
+    let path = sample.with_extension("events");
+    if env::var_os("UPDATE").is_some() {
+        fs::write(&path, &written).expect("the events written");
+    }
+    let expected = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        expected == written,
+        "{} stands for other events than {}; look at what UPDATE=1 changes:\n{written}",
+        sample.display(),
+        path.display()
+    );
+    all
+}
+
+/// Holds what the events come to against what is written beside the sample.
+fn comes_to(sample: &Path, events: &[String]) {
+    let path = sample.with_extension("kpis");
+    let expected = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let settings = config::read("", &BTreeMap::new()).unwrap_or_else(|_| panic!("the defaults")).settings;
+    let mut replay = Replay::new(Arc::new(settings.plan.clone()), EventTime(i64::MAX));
+    for line in events {
+        let Ok(Decoded::Event(event)) = json::decode(line.as_bytes()) else { panic!("{line} is no event") };
+        replay.take(&event, "sample");
+    }
+    let as_of = replay.latest().unwrap_or(EventTime(0));
+    let tallies = replay.settle(&settings.kpi, as_of);
+    let records: Vec<Value> =
+        tallies.records(&Filter::default()).map(|record| serde_json::to_value(record).expect("JSON")).collect();
+    for line in expected.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let parts: Vec<&str> = line.split(' ').collect();
+        let [entity, window, field, value] = parts[..] else { panic!("{}: {line}", path.display()) };
+        let is_it = |record: &&Value| {
+            let kind = record["entity"]["kind"].as_str().unwrap_or_default();
+            let id = record["entity"]["id"].as_str().unwrap_or_default().replace(' ', "_");
+            format!("{kind}:{id}") == entity && record["window"]["name"] == window
+        };
+        let record = records.iter().find(is_it).unwrap_or_else(|| panic!("{}: {line}: no record", path.display()));
+        let found = field.split('.').fold(record, |value, name| &value[name]);
+        assert_eq!(found.to_string(), value, "{}: {line}", path.display());
+    }
+}
