@@ -34,6 +34,9 @@ pub struct Event<'a> {
     pub customer: Option<Text<'a>>,
     pub queue: Option<Text<'a>>,
     pub agent: Option<Text<'a>>,
+    /// The document that tells it, with its revision: of a call's events of one document only those of the highest
+    /// revision count.
+    pub document: Option<(Text<'a>, i64)>,
     /// What happened, with the fields only this type has.
     pub what: What<'a>,
 }

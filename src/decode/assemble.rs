@@ -40,6 +40,7 @@ pub(super) fn assemble<'a>(slots: &mut Slots<'a>) -> Result<Decoded<'a>, Reject>
         customer: slots.id(Field::Customer)?,
         queue: slots.id(Field::Queue)?,
         agent: slots.id(Field::Agent)?,
+        document: document(slots)?,
         what: what(kind, slots)?,
     }))
 }
@@ -168,6 +169,12 @@ fn what<'a>(kind: Type, slots: &mut Slots<'a>) -> Result<What<'a>, Reject> {
         }
         Type::SourceRestarted => What::SourceRestarted,
     })
+}
+
+/// A revision without a document says nothing.
+fn document<'a>(slots: &mut Slots<'a>) -> Result<Option<(Text<'a>, i64)>, Reject> {
+    let revision = slots.integer(Field::Revision)?.unwrap_or(0);
+    Ok(slots.id(Field::Document)?.map(|document| (document, revision)))
 }
 
 fn needed<T>(kind: Type, field: Field, value: Option<T>) -> Result<T, Reject> {

@@ -37,6 +37,10 @@ pub(super) fn present<'e>(event: &'e Event<'_>, put: impl FnMut(Field, Value<'e>
     out.texts(Field::Customer, &event.customer);
     out.texts(Field::Queue, &event.queue);
     out.texts(Field::Agent, &event.agent);
+    if let Some((document, revision)) = &event.document {
+        out.text(Field::Document, document);
+        out.integers(Field::Revision, Some(*revision).filter(|revision| *revision != 0));
+    }
     match &event.what {
         What::Call(call) => out.call(call),
         What::AgentState { state, reason } => {

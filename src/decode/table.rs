@@ -143,6 +143,8 @@ names! {
         Calls = "calls", "the calls expected in the interval";
         HandleMs = "handle_ms", "the handling time expected for one call, in milliseconds";
         Activity = "activity", "what the agent is to do";
+        Document = "document", "the document that tells it, if that tells a call as a whole and is told again when it changes";
+        Revision = "revision", "the document's version; absent: 0. Of a call's events of one document only those of its highest revision count";
     }
 }
 
@@ -208,6 +210,8 @@ pub const COMMON: &[Use] = &[
     may(Field::Customer, Shape::Id),
     may(Field::Queue, Shape::Id),
     may(Field::Agent, Shape::Id),
+    may(Field::Document, Shape::Id),
+    may(Field::Revision, Shape::Integer),
 ];
 
 const CALL: Use = needs(Field::CallId, Shape::Id);
@@ -367,7 +371,8 @@ impl Field {
             | Field::AmountMinor
             | Field::Start
             | Field::End
-            | Field::HandleMs => Wire::Int64,
+            | Field::HandleMs
+            | Field::Revision => Wire::Int64,
             Field::Score | Field::Max | Field::Min | Field::Calls => Wire::Double,
             Field::Resolved | Field::AutomaticFail | Field::Compliant | Field::Deleted | Field::Voided => Wire::Bool,
             Field::Csat | Field::Nps | Field::Ces => Wire::Score,

@@ -38,6 +38,7 @@ pub struct Moment<'a> {
     pub customer: Option<&'a str>,
     pub queue: Option<&'a str>,
     pub agent: Option<&'a str>,
+    pub document: Option<(&'a str, i64)>,
     pub what: CallEvent<'a>,
 }
 
@@ -90,13 +91,16 @@ impl CallLog {
 
     /// The events in order.
     pub fn iter(&self) -> impl Iterator<Item = Moment<'_>> {
-        let mut reader = Reader(&self.bytes);
-        std::iter::from_fn(move || if reader.0.is_empty() { None } else { reader.bytes().and_then(read) })
+        self.entries().map_while(read)
     }
 
     /// Adds an event encoded by [`encode`].
     pub fn add(&mut self, entry: &[u8]) -> Added {
         let new = Rank::of(entry);
+        let Some(is_newer) = self.is_news(&new) else { return Added::Repeat };
+        if is_newer {
+            self.keep(|old| !new.supersedes(old));
+        }
         let mut reader = Reader(&self.bytes);
         let (mut place, mut same, mut last) = (None, None, 0);
         let mut is_double = false;
@@ -145,7 +149,38 @@ impl CallLog {
             self.bytes.splice(place..place, framed);
         }
         self.events += 1;
-        if at_end && same.is_none() { Added::Last } else { Added::Within }
+        if at_end && same.is_none() && !is_newer { Added::Last } else { Added::Within }
+    }
+
+    /// None if the event's document is known in a higher revision, else whether it is known in a lower one.
+    fn is_news(&self, new: &Rank<'_>) -> Option<bool> {
+        if new.document.is_none() {
+            return Some(false);
+        }
+        let mut is_newer = false;
+        for old in self.entries().map(Rank::of) {
+            if old.supersedes(new) {
+                return None;
+            }
+            is_newer |= new.supersedes(&old);
+        }
+        Some(is_newer)
+    }
+
+    /// Keeps some of the events.
+    fn keep(&mut self, is_kept: impl Fn(&Rank<'_>) -> bool) {
+        let mut bytes = Vec::with_capacity(self.bytes.len());
+        let mut events = 0;
+        for entry in self.entries().filter(|entry| is_kept(&Rank::of(entry))) {
+            write_bytes(&mut bytes, entry);
+            events += 1;
+        }
+        (self.bytes, self.events) = (bytes, events);
+    }
+
+    fn entries(&self) -> impl Iterator<Item = &[u8]> {
+        let mut reader = Reader(&self.bytes);
+        std::iter::from_fn(move || if reader.0.is_empty() { None } else { reader.bytes() })
     }
 }
 
@@ -153,6 +188,7 @@ impl CallLog {
 struct Rank<'a> {
     time: EventTime,
     seq: Option<i64>,
+    document: Option<(&'a [u8], i64)>,
     rank: u8,
     event_id: Option<&'a [u8]>,
     source: &'a [u8],
@@ -173,8 +209,9 @@ impl<'a> Rank<'a> {
         let present = reader.byte()?;
         let time = EventTime(reader.signed()?);
         let seq = if present & SEQ != 0 { Some(reader.signed()?) } else { None };
+        let document = if present & DOCUMENT != 0 { Some((reader.bytes()?, reader.signed()?)) } else { None };
         let event_id = if present & EVENT_ID != 0 { Some(reader.bytes()?) } else { None };
-        Some(Rank { time, seq, rank, event_id, source, content })
+        Some(Rank { time, seq, document, rank, event_id, source, content })
     }
 
     /// The order within a call: time, the source's own order, the contract's order of types, content.
@@ -186,6 +223,11 @@ impl<'a> Rank<'a> {
             other.content,
             other.source,
         ))
+    }
+
+    /// Whether it is of a later revision of the same document.
+    fn supersedes(&self, old: &Rank<'_>) -> bool {
+        self.document.zip(old.document).is_some_and(|(new, old)| new.0 == old.0 && old.1 < new.1)
     }
 
     /// What names the event: its id, else source and `seq`; none if it has neither.
@@ -217,6 +259,8 @@ const ROOT_ID: u8 = 4;
 const CUSTOMER: u8 = 8;
 const QUEUE: u8 = 16;
 const AGENT: u8 = 32;
+/// A document and its revision.
+const DOCUMENT: u8 = 64;
 
 /// Writes the canonical bytes of a call event. `source` is empty where the event named none.
 pub fn encode(event: &Event<'_>, call: &CallEvent<'_>, source: &str, out: &mut Vec<u8>) {
@@ -230,10 +274,15 @@ pub fn encode(event: &Event<'_>, call: &CallEvent<'_>, source: &str, out: &mut V
         (AGENT, &event.agent),
     ];
     let present = texts.iter().filter(|(_, text)| text.is_some()).fold(0, |bits, (bit, _)| bits | bit);
-    out.push(present | if event.seq.is_some() { SEQ } else { 0 });
+    let has = |is_there: bool, bit: u8| if is_there { bit } else { 0 };
+    out.push(present | has(event.seq.is_some(), SEQ) | has(event.document.is_some(), DOCUMENT));
     write_signed(out, event.time.0);
     if let Some(seq) = event.seq {
         write_signed(out, seq);
+    }
+    if let Some((document, revision)) = &event.document {
+        write_bytes(out, document.as_bytes());
+        write_signed(out, *revision);
     }
     for (_, text) in texts {
         if let Some(text) = text {
@@ -282,6 +331,7 @@ pub fn read(entry: &[u8]) -> Option<Moment<'_>> {
     let present = reader.byte()?;
     let time = EventTime(reader.signed()?);
     let seq = if present & SEQ != 0 { Some(reader.signed()?) } else { None };
+    let document = if present & DOCUMENT != 0 { Some((reader.text()?, reader.signed()?)) } else { None };
     let mut text = |bit: u8| if present & bit != 0 { reader.text().map(Some) } else { Some(None) };
     let (event_id, root_id, customer) = (text(EVENT_ID)?, text(ROOT_ID)?, text(CUSTOMER)?);
     let (queue, agent) = (text(QUEUE)?, text(AGENT)?);
@@ -313,7 +363,7 @@ pub fn read(entry: &[u8]) -> Option<Moment<'_>> {
         13 => CallEvent::WrapupEnded { code: reader.optional_text()?, resolved: reader.optional(&[false, true])? },
         _ => return None,
     };
-    Some(Moment { time, seq, source, event_id, root_id, channel, direction, customer, queue, agent, what })
+    Some(Moment { time, seq, source, event_id, root_id, channel, direction, customer, queue, agent, document, what })
 }
 
 fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) {

@@ -255,6 +255,7 @@ impl Floor {
             customer: None,
             queue: queue.map(|queue| self.queue_name(queue)),
             agent: agent.map(|agent| self.agent_name(agent)),
+            document: None,
             what,
         }
     }

@@ -79,6 +79,33 @@ proptest! {
             prop_assert_eq!(book.0, BTreeMap::new());
         }
     }
+
+    #[test]
+    fn of_a_document_the_highest_revision_counts(told in history(Reach::Days)) {
+        let (mut logs, mut highest): (BTreeMap<_, CallLog>, BTreeMap<_, i64>) = Default::default();
+        let calls = || told.iter().map(|told| (&told.call, told.tenant, told.event()));
+        for (call, tenant, event) in calls() {
+            if let Some((document, revision)) = event.document {
+                let known = highest.entry((tenant, call, document.into_owned())).or_insert(revision);
+                *known = revision.max(*known);
+            }
+        }
+        let mut those_alone: BTreeMap<_, CallLog> = BTreeMap::new();
+        for (call, tenant, event) in calls() {
+            let What::Call(what) = &event.what else { continue };
+            let mut entry = Vec::new();
+            encode(&event, what, event.source.as_deref().unwrap_or_default(), &mut entry);
+            logs.entry((tenant, call)).or_default().add(&entry);
+            let counts = event.document.as_ref().is_none_or(|(document, revision)| {
+                highest[&(tenant, call, document.to_string())] == *revision
+            });
+            if counts {
+                those_alone.entry((tenant, call)).or_default().add(&entry);
+            }
+        }
+        let bytes = |logs: &BTreeMap<_, CallLog>| logs.values().map(|log| log.as_bytes().to_vec()).collect::<Vec<_>>();
+        prop_assert_eq!(bytes(&logs), bytes(&those_alone));
+    }
 }
 
 /// Everything the records say, one line each.

@@ -26,10 +26,11 @@ pub fn event_of(kind: Type) -> BoxedStrategy<Event<'static>> {
         proptest::option::of(arbitrary_id()),
     );
     let call = (id(Field::CallId), id(Field::RootId), select(Channel::ALL), select(Direction::ALL));
-    let parties = (id(Field::Customer), id(Field::Queue), id(Field::Agent));
+    let document = proptest::option::of((arbitrary_id(), any::<i64>()));
+    let parties = (id(Field::Customer), id(Field::Queue), id(Field::Agent), document);
     (origin, call, parties, what(kind))
         .prop_map(|((time, seq, event_id, source, tenant), (call_id, root_id, channel, direction), parties, what)| {
-            let (customer, queue, agent) = parties;
+            let (customer, queue, agent, document) = parties;
             let tenant = tenant.unwrap_or(Cow::Borrowed("default"));
             Event {
                 time,
@@ -44,6 +45,7 @@ pub fn event_of(kind: Type) -> BoxedStrategy<Event<'static>> {
                 customer,
                 queue,
                 agent,
+                document,
                 what,
             }
         })
