@@ -72,7 +72,7 @@ pub fn centre(calls: u64) -> SimSettings {
     }
 }
 
-fn lines(calls: u64) -> Vec<Vec<u8>> {
+pub fn lines(calls: u64) -> Vec<Vec<u8>> {
     Centre::new(centre(calls)).map(|(_, event)| json::encode(&event).into_bytes()).collect()
 }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! cargo bench                          engine, backlog and latency: some minutes on two cores
 //! cargo bench -- engine                without Kafka: CALLS=100000
+//! cargo bench -- formats               decoders of what other systems write: a minute
 //! cargo bench -- backlog               CALLS=150000, about a million events
 //! cargo bench -- latency               RATE=1000 events/s for SECONDS=60, twice
 //! cargo bench -- moves                 RATE=1000 events/s while instances come and go: eight minutes
@@ -16,6 +17,7 @@ mod endurance;
 mod engine;
 mod figures;
 mod floor;
+mod formats;
 mod latency;
 mod live;
 mod moves;
@@ -23,12 +25,21 @@ mod moves;
 #[path = "../tests/support/kafka.rs"]
 #[expect(dead_code, reason = "tests also break the broker")]
 mod kafka;
+#[path = "../tests/support/samples.rs"]
+#[expect(dead_code, reason = "what samples stand for is held in tests")]
+mod samples;
+#[path = "../tests/support/told.rs"]
+#[expect(dead_code, reason = "what samples stand for is held in tests")]
+mod told;
 
 fn main() {
     let asked: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let wants = |name: &str| asked.is_empty() || asked.iter().any(|word| word == name);
     if wants("engine") {
         engine::measure();
+    }
+    if asked.iter().any(|word| word == "formats") {
+        formats::measure();
     }
     if wants("backlog") {
         backlog::measure();

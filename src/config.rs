@@ -9,6 +9,7 @@
 //!
 //! Unknown keys are refused. Settings are read once, before anything else is done, and passed down.
 
+mod columns;
 pub mod fault;
 mod json_schema;
 mod keys;
@@ -18,7 +19,9 @@ mod nearest;
 mod overlay;
 pub mod settings;
 mod shape;
+mod view;
 
+use crate::decode::format::Encoding;
 use fault::Fault;
 use settings::Settings;
 use std::collections::BTreeMap;
@@ -86,6 +89,13 @@ pub fn read(text: &str, env: &BTreeMap<String, String>) -> Result<Loaded, Vec<Fa
         }
     }
     Err(faults)
+}
+
+/// The encoding of that name, whose settings are there.
+pub fn encoding(name: &str, settings: &Settings) -> Result<Encoding, String> {
+    let encoding = leaf::encoding(name)?;
+    columns::suffice(encoding, &settings.csv)?;
+    Ok(encoding)
 }
 
 /// JSON Schema of a settings file.

@@ -83,7 +83,7 @@ fn the_defaults_are_those_of_the_contract() {
     let level = settings.kpi.service_level;
     assert_eq!((level.threshold_s, level.target, level.short_abandon_s), (20, 0.8, 5));
     assert_eq!((level.formula, level.met_at_threshold), (Formula::ExcludeShortAbandons, true));
-    assert_eq!((settings.sources.len(), settings.sources[0].format), (1, Format::Json));
+    assert_eq!((settings.sources.len(), settings.sources[0].format), (1, Format::Json.into()));
     assert_eq!(settings.serve.token, None);
     assert!(settings.serve.listen.ip().is_loopback());
 }
@@ -136,6 +136,8 @@ fn every_value_of_the_manual_changes_the_settings() {
     assert!(leaves.len() > 50, "{} leaves", leaves.len());
     let text = |text: &str| Value::String(text.to_owned());
     let list = |item: &str| Value::Array(vec![text(item)]);
+    let mut columns = manual["csv"]["columns"].clone();
+    columns.as_array_mut().expect("a list").push(text("more"));
     let others = [
         Value::Boolean(true),
         Value::Boolean(false),
@@ -156,6 +158,12 @@ fn every_value_of_the_manual_changes_the_settings() {
         list("team"),
         list("all_removed@40s"),
         list("other"),
+        text("\t"),
+        text("ms"),
+        text("%d.%m.%Y %H:%M"),
+        text("abandoned"),
+        text("chat"),
+        columns,
     ];
     for path in leaves {
         let changes = others.iter().any(|other| {
@@ -175,7 +183,8 @@ fn every_table_of_the_manual_refuses_an_unknown_key() {
     let mut tables = Vec::new();
     collect_tables(&manual, &mut Vec::new(), &mut tables);
     for path in tables {
-        let free = ["properties", "targets", "queues", "tenants", "agents", "teams"];
+        let free =
+            ["properties", "targets", "queues", "tenants", "agents", "teams", "outcomes", "directions", "channels"];
         if matches!(path.last(), Some(Step::Key(name)) if free.contains(&name.as_str())) {
             continue;
         }
@@ -236,6 +245,80 @@ fn collect_tables(value: &Value, path: &mut Vec<Step>, out: &mut Vec<Vec<Step>>)
     }
 }
 
+// ---- columns ----
+
+const COLUMNS: &str = "[csv]\ncolumns = ['id', 'at', 'wait', 'talk']\nqueued_at = 'at'\nwait = 'wait'\ntalk = 'talk'\n\
+                       default_queue = 'q'\ndefault_agent = 'a'\n";
+
+#[test]
+fn columns_are_found_by_their_names_and_unknown_ones_are_refused() {
+    let mapping = settings(&format!("{COLUMNS}call_id = ['talk', 'id']")).csv;
+    assert_eq!((mapping.at.call_id.as_slice(), mapping.at.queued_at, mapping.at.agent), (&[3, 0][..], Some(1), None));
+    assert!(settings("").csv.columns.is_empty());
+    check(&format!("{COLUMNS}agent = 'walt'"), "csv.agent: `walt` is not among csv.columns; did you mean `wait`?");
+    check(
+        &format!("{COLUMNS}call_id = ['id', 'number']"),
+        "csv.call_id[1]: `number` is not among csv.columns; known are `id`, `at`, `wait` and `talk`",
+    );
+    check("csv.queue = 'q'", "csv.columns: is missing; list the names of all columns in order, those not used too");
+}
+
+#[test]
+fn columns_have_to_suffice_for_a_call() {
+    let without = |key: &str| {
+        let lines = COLUMNS.lines().filter(|line| !line.starts_with(key));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    check(&without("queued_at"), "csv.queued_at: is missing; name the column of when a call entered the queue");
+    check(
+        &without("default_queue"),
+        "csv.queue: is missing; name a column, or the one queue there is as `default_queue`",
+    );
+    check(
+        &without("default_agent"),
+        "csv.agent: is missing; name a column, or whom answers are counted for as `default_agent`",
+    );
+    let faults = told(&read(&without("talk")).unwrap_err());
+    assert_eq!(
+        faults,
+        "csv.outcome: is missing, and so are `answered_at` and `talk`: one of them has to tell who was answered\n\
+         csv.ended_at: is missing, and so are `talk` and `total`: one of them has to tell when a call ended\n"
+    );
+    check(
+        &format!("{COLUMNS}outcomes = {{ YES = 'answered' }}"),
+        "csv.outcome: is missing; `outcomes` says what its words mean",
+    );
+    check(
+        &format!("{COLUMNS}outcome = 'id'\noutcomes = {{ NO = 'no_answer' }}"),
+        "csv.ringing_at: is missing; an attempt at an agent begins there",
+    );
+    check(
+        "sources = [{ topic = 'a', format = 'cloudevents/csv' }]",
+        "sources[0].format: `csv` needs to know what the columns mean; name them in [csv] columns",
+    );
+}
+
+#[test]
+fn cells_and_times_are_written_in_ways_that_can_be_read() {
+    check(
+        &format!("{COLUMNS}time_format = '%d.%m.%Y'"),
+        "csv.time_format: `%d.%m.%Y` does not tell a day and a time of it; write it as for strptime, such as \
+         \"%d.%m.%Y %H:%M:%S\"",
+    );
+    check(
+        "csv.delimiter = ', '",
+        "csv.delimiter: `, ` is no delimiter; write one sign such as \",\", \";\" or \"\\t\"",
+    );
+    check(
+        &format!("{COLUMNS}outcome = 'id'\noutcomes = {{ YES = 'answerd' }}"),
+        "csv.outcomes.YES: unknown `answerd`; did you mean `answered`?",
+    );
+    check(
+        "sources = [{ topic = 'a', format = 'cloudevent' }]",
+        "sources[0].format: unknown format `cloudevent`; did you mean `cloudevents`?",
+    );
+}
+
 // ---- a file over the defaults ----
 
 #[test]
@@ -254,7 +337,7 @@ fn a_file_is_laid_over_the_defaults_key_by_key_and_lists_are_replaced() {
     assert_eq!((settings.engine.emit_every, settings.engine.calls_commit_every), (Span(50), Span(100)));
     assert!(settings.kpi.sliding.is_empty());
     let sources: Vec<_> = settings.sources.iter().map(|source| (source.topic.as_str(), source.format)).collect();
-    assert_eq!(sources, [("pbx", Format::Protobuf), ("acd", Format::Json)]);
+    assert_eq!(sources, [("pbx", Format::Protobuf.into()), ("acd", Format::Json.into())]);
 }
 
 #[test]
@@ -492,10 +575,15 @@ fn time_zones_and_words_name_the_nearest() {
         "windows.timezone: unknown time zone `jerusalem`; did you mean `Asia/Jerusalem`?",
     );
     check("windows.week_start = 'mondy'", "windows.week_start: unknown `mondy`; did you mean `monday`?");
-    check("sources = [{ topic = 'a', format = 'jsn' }]", "sources[0].format: unknown `jsn`; did you mean `json`?");
+    check(
+        "sources = [{ topic = 'a', format = 'jsn' }]",
+        "sources[0].format: unknown format `jsn`; did you mean `json`?",
+    );
     check(
         "sources = [{ topic = 'a', format = 'avro' }]",
-        "sources[0].format: unknown `avro`; known are `json` and `protobuf`",
+        "sources[0].format: unknown format `avro`; known are `json`, `protobuf`, `csv`, `queue_log`, `asterisk_ami`, \
+         `freeswitch`, `amazon_connect`, `amazon_connect_contact`, `amazon_connect_agent`, `amazon_connect_agent_states`, \
+         `amazon_connect_ctr`, `genesys_cloud` and `twilio_taskrouter`, and `cloudevents` or `cloudevents/FORMAT` around one",
     );
     check("service_level.formula = 'ofered'", "service_level.formula: unknown `ofered`; did you mean `offered`?");
     check("windows.by_channel = ['queues']", "windows.by_channel[0]: unknown `queues`; did you mean `queue`?");

@@ -20,6 +20,8 @@ pub enum Command {
     Demo(Demo),
     /// Read events from files through the same engine, without a broker, and print the KPIs
     Replay(Replay),
+    /// Print the events of files as native JSON lines: what another system wrote, as the engine understands it
+    Decode(Decode),
     /// Print events of a simulated call centre as JSON lines
     Simulate(Simulate),
     /// Print the topics it needs, with partitions, settings and ACLs, and check them
@@ -65,7 +67,8 @@ pub struct Topics {
 pub struct Replay {
     #[command(flatten)]
     pub config: Config,
-    /// Format of the files: json, protobuf, or what another system writes (docs/formats.md)
+    /// Format of the files: json, protobuf, csv, or what another system writes (docs/formats.md); within CloudEvents
+    /// `cloudevents` or `cloudevents/F`
     #[arg(long, value_name = "F")]
     pub format: String,
     /// Take open calls and sliding windows as of this time (RFC 3339); default: the largest event time. `now` and
@@ -81,6 +84,21 @@ pub struct Replay {
     /// How to print the records
     #[arg(long, value_name = "FORM", default_value = "table")]
     pub output: OutputForm,
+    /// Write every reject here, as JSON lines
+    #[arg(long, value_name = "FILE")]
+    pub rejects: Option<PathBuf>,
+    /// Files of events; `-` is standard input, gzip is read as such
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Decode {
+    #[command(flatten)]
+    pub config: Config,
+    /// Format of the files, as of `replay`
+    #[arg(long, value_name = "F")]
+    pub format: String,
     /// Write every reject here, as JSON lines
     #[arg(long, value_name = "FILE")]
     pub rejects: Option<PathBuf>,

@@ -2,6 +2,7 @@
 
 use super::failure::Failure;
 use crate::config::settings::Settings;
+use crate::decode::format::Decoder;
 use crate::entity::Entity;
 use crate::stream::batch::partition_of;
 use crate::stream::calls::{Calls, CallsSettings};
@@ -142,7 +143,11 @@ pub fn start(settings: &Settings, accept_gap: bool, status: &Arc<Status>, stop: 
     };
     let calls = CallsSettings {
         plan: Arc::new(settings.plan.clone()),
-        decoders: settings.sources.iter().map(|source| (source.topic.as_str().into(), source.format.into())).collect(),
+        decoders: settings
+            .sources
+            .iter()
+            .map(|source| (source.topic.as_str().into(), Decoder::new(source.format, &settings.csv)))
+            .collect(),
         sources,
         allowed_disorder: settings.engine.allowed_disorder,
         commit_every: duration(settings.engine.calls_commit_every),

@@ -8,7 +8,11 @@ pub mod surroundings;
 
 pub mod progress;
 
+pub mod intake;
+
 pub mod replay;
+
+pub mod decode;
 
 pub mod engine;
 

@@ -3,7 +3,7 @@
 use super::arguments::Run as Asked;
 use super::engine::{self, ask_patiently};
 use super::failure::Failure;
-use super::surroundings::{environment, log};
+use super::surroundings::{environment, leave_on_signal, log};
 use crate::config::{self, settings::Settings};
 use crate::kpi::catalogue;
 use crate::serve::board::Board;
@@ -23,7 +23,6 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 use tracing_subscriber::filter::LevelFilter;
 
@@ -204,23 +203,5 @@ fn app(
         health: Some(recorder),
         token: settings.serve.token.as_deref().map(Arc::from),
         limits: Limits::default(),
-    }
-}
-
-/// The first signal asks to leave, the second leaves at once.
-async fn leave_on_signal(stop: Stop) {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return;
-    };
-    for times in 0.. {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        if 0 < times {
-            std::process::exit(1);
-        }
-        stop.request();
     }
 }

@@ -1,6 +1,8 @@
-//! The surroundings of a command: environment and log.
+//! The surroundings of a command: environment, log and signals.
 
+use crate::stream::stop::Stop;
 use std::io::{IsTerminal, stderr};
+use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -20,4 +22,22 @@ pub fn log(level: LevelFilter) {
         .with_ansi(stderr().is_terminal())
         .with_target(false)
         .init();
+}
+
+/// The first signal asks to leave, the second leaves at once.
+pub async fn leave_on_signal(stop: Stop) {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return;
+    };
+    for times in 0.. {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        if 0 < times {
+            std::process::exit(1);
+        }
+        stop.request();
+    }
 }

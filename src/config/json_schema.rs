@@ -2,6 +2,7 @@
 
 use super::keys::DOCUMENT;
 use super::shape::{Key, Shape, Standing};
+use crate::decode::format::Encoding;
 use serde_json::{Map, Value, json};
 
 /// JSON Schema of a settings file; `defaults` is what stands where a file says nothing.
@@ -36,7 +37,12 @@ fn object(shape: &Shape, default: Option<&toml::Value>) -> Map<String, Value> {
         }
         Shape::Interval => json!({ "type": "string", "pattern": "^([0-9]+(ms|s|m|h|d)|1w|1mo)$" }),
         Shape::Also => json!({ "type": "string", "pattern": "^[a-z_]+(@[0-9]+(ms|s|m|h|d))?$" }),
-        Shape::TimeZone | Shape::Moment | Shape::Address => json!({ "type": "string" }),
+        Shape::TimeZone | Shape::Moment | Shape::Address | Shape::TimeFormat => json!({ "type": "string" }),
+        Shape::Encoding => {
+            let words: Vec<_> = Encoding::all().map(Encoding::word).collect();
+            json!({ "enum": words })
+        }
+        Shape::Delimiter => json!({ "type": "string", "pattern": "^[\t!#-/:-@\\[-`{-~]$" }),
         Shape::Anything => json!({}),
     };
     match schema {

@@ -4,8 +4,9 @@
 
 use super::leaf::WEEKDAYS;
 use super::shape::{Key, Shape, Standing};
-use crate::decode::format::Format;
+use crate::decode::mapping::Outcome;
 use crate::entity::Kind;
+use crate::event::{Channel, Direction};
 use crate::kpi::settings::Formula;
 use crate::time::Span;
 
@@ -30,11 +31,20 @@ const fn seconds_between(min: Span, max: Span) -> Shape {
 }
 
 const DAY: Span = Span::from_hours(24);
-const FORMATS: [&str; Format::ALL.len()] = {
-    let mut words = [""; Format::ALL.len()];
+const DIRECTIONS: [&str; Direction::ALL.len()] = {
+    let mut words = [""; Direction::ALL.len()];
     let mut at = 0;
     while at < words.len() {
-        words[at] = Format::ALL[at].word();
+        words[at] = Direction::ALL[at].word();
+        at += 1;
+    }
+    words
+};
+const CHANNELS: [&str; Channel::ALL.len()] = {
+    let mut words = [""; Channel::ALL.len()];
+    let mut at = 0;
+    while at < words.len() {
+        words[at] = Channel::ALL[at].word();
         at += 1;
     }
     words
@@ -81,6 +91,7 @@ pub const SECTIONS: &[Key] = &[
     key("agents", Shape::Names(&Shape::Table(AGENT)), "Agents by name."),
     key("teams", Shape::Names(&Shape::Table(TEAM)), "Teams by name."),
     key("serve", Shape::Table(SERVE), "The HTTP endpoints."),
+    key("csv", Shape::Table(CSV), "What the columns of call detail records mean, for the format csv."),
     promised("rates", Shape::Names(&Shape::Anything)),
     promised("privacy", Shape::Table(PRIVACY)),
     promised("alerts", Shape::List { of: &Shape::Names(&Shape::Anything), distinct: false }),
@@ -93,13 +104,47 @@ const KAFKA: &[Key] = &[
 
 const SOURCE: &[Key] = &[
     required("topic", Shape::Name, "The topic's name."),
-    key("format", Shape::Word(&FORMATS), "How its records are written; json unless said."),
+    key("format", Shape::Encoding, "How its records are written; json unless said."),
     key(
         "silent_after",
         between(Span(1), Span::from_hours(24 * 366)),
         "A topic without a record for so long is told as silent; never unless said.",
     ),
     promised("hours", Shape::Anything),
+];
+
+const COLUMN: Shape = Shape::Text;
+
+const CSV: &[Key] = &[
+    key("columns", Shape::List { of: &Shape::Text, distinct: true }, "The names of all columns, in order."),
+    key("delimiter", Shape::Delimiter, "The sign between cells."),
+    key("timezone", Shape::TimeZone, "IANA time zone of times without an offset."),
+    key("time_format", Shape::TimeFormat, "How times are written, as for strptime; RFC 3339 unless said."),
+    key("length_unit", Shape::Word(&["s", "ms"]), "What a length of 1 means."),
+    key("empty", Shape::List { of: &Shape::Text, distinct: true }, "Texts that stand for nothing, but in lengths."),
+    key("call_id", Shape::List { of: &COLUMN, distinct: true }, "Columns that together are the call's id."),
+    key("root_id", COLUMN, "Column of what ties the rows of a transferred call."),
+    key("queue", COLUMN, "Column of the queue."),
+    key("default_queue", Shape::Text, "The queue where no column says it."),
+    key("agent", COLUMN, "Column of the agent."),
+    key("default_agent", Shape::Text, "The agent where no column says it."),
+    key("customer", COLUMN, "Column of the customer."),
+    key("date", COLUMN, "Column of the day, where the columns of times hold times of day."),
+    key("arrived_at", COLUMN, "Column of when the call reached the centre."),
+    key("queued_at", COLUMN, "Column of when it entered the queue."),
+    key("ringing_at", COLUMN, "Column of when it was offered to the agent."),
+    key("answered_at", COLUMN, "Column of when the agent answered."),
+    key("ended_at", COLUMN, "Column of when it ended."),
+    key("wait", COLUMN, "Column of how long it waited."),
+    key("talk", COLUMN, "Column of how long the agent talked."),
+    key("wrapup", COLUMN, "Column of how long the after-call work took."),
+    key("total", COLUMN, "Column of how long all of it took, from arrival or entry to end."),
+    key("outcome", COLUMN, "Column of how it ended."),
+    key("outcomes", Shape::Names(&Shape::Word(&Outcome::WORDS)), "What the words of that column mean."),
+    key("direction", COLUMN, "Column of who began the call."),
+    key("directions", Shape::Names(&Shape::Word(&DIRECTIONS)), "What the words of that column mean."),
+    key("channel", COLUMN, "Column of how the customer reached the centre."),
+    key("channels", Shape::Names(&Shape::Word(&CHANNELS)), "What the words of that column mean."),
 ];
 
 const TOPICS: &[Key] = &[

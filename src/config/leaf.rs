@@ -3,8 +3,10 @@
 //! Each reader takes what stands in the file and gives what it means, or a sentence that says what
 //! would help.
 
-use super::nearest::{hint, nearest};
+use super::nearest::{hint, listed, nearest};
 use crate::calendar::Length;
+use crate::decode::format::{Encoding, Format};
+use crate::decode::mapping::tells_an_instant;
 use crate::histogram::{NoEdge, check_edge};
 use crate::kpi::settings::{Also, Formula};
 use crate::time::{EventTime, Span};
@@ -149,6 +151,42 @@ pub fn time_zone(name: &str) -> Result<TimeZone, String> {
             None => format!("unknown time zone `{name}`; write an IANA name such as \"Europe/Budapest\""),
         }
     })
+}
+
+/// How the records of a source are written.
+pub fn encoding(word: &str) -> Result<Encoding, String> {
+    Encoding::from_word(word).ok_or_else(|| {
+        let words: Vec<_> = Encoding::all().map(Encoding::word).collect();
+        match nearest(word, words.iter().map(|word| word.as_ref())) {
+            Some(known) => format!("unknown format `{word}`; did you mean `{known}`?"),
+            None => {
+                let bare: Vec<&str> = Format::ALL.iter().map(|format| format.word()).collect();
+                let bare = listed(&bare);
+                format!(
+                    "unknown format `{word}`; known are {bare}, and `cloudevents` or `cloudevents/FORMAT` around one"
+                )
+            }
+        }
+    })
+}
+
+/// A sign between cells.
+pub fn delimiter(text: &str) -> Result<char, String> {
+    let mut signs = text.chars();
+    match (signs.next(), signs.next()) {
+        (Some(sign), None) if sign == '\t' || sign.is_ascii_punctuation() && sign != '"' => Ok(sign),
+        _ => Err(format!("`{text}` is no delimiter; write one sign such as \",\", \";\" or \"\\t\"")),
+    }
+}
+
+/// How times are written, as `strptime` has it.
+pub fn time_format(text: &str) -> Result<&str, String> {
+    if tells_an_instant(text) {
+        return Ok(text);
+    }
+    Err(format!(
+        "`{text}` does not tell a day and a time of it; write it as for strptime, such as \"%d.%m.%Y %H:%M:%S\""
+    ))
 }
 
 pub fn weekday(word: &str) -> Result<Weekday, String> {

@@ -2,21 +2,24 @@
 //! that a threshold and its comparison fit, that nobody is two agents.
 
 use super::fault::{Faults, item_of, key_of};
-use super::leaf;
 use super::nearest::hint;
 use super::settings::{Engine, Kafka, MaxEntities, Serve, Settings, Source, Topics};
 use super::shape;
+use super::view::View;
+use super::{columns, leaf};
 use crate::calendar::Zone;
-use crate::decode::format::Format;
+use crate::decode::format::{Encoding, Format};
+use crate::decode::mapping::Mapping;
 use crate::entity::Kind;
 use crate::kpi::catalogue::{COUNTS, KPIS, definition};
 use crate::kpi::settings::{Also, Formula, KpiSettings, QueueSettings, ServiceLevelSettings};
 use crate::life::plan::{Member, Plan, Team};
-use crate::time::{EventTime, Span};
+use crate::time::Span;
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use toml::{Table, Value};
 
 /// Entities of a tenant that sets no limit.
@@ -28,7 +31,8 @@ pub fn settings(document: &Table, faults: &mut Faults, warnings: &mut Vec<String
     let root = View::of(document);
     let plan = plan(root, faults);
     let kpi = kpi_settings(root, faults);
-    let sources = sources(root.get("sources"), faults);
+    let csv = columns::mapping(root.get("csv"), faults);
+    let sources = sources(root.get("sources"), &csv, faults);
     let topics = topics(root.get("topics"), &sources, faults);
     if plan.by_channel.contains(&Kind::QueueAgent) && !plan.queue_agent {
         warnings.push("windows.by_channel: `queue_agent` has no effect while `windows.queue_agent` is off".to_owned());
@@ -36,6 +40,7 @@ pub fn settings(document: &Table, faults: &mut Faults, warnings: &mut Vec<String
     Settings {
         kafka: kafka(root.get("kafka")),
         sources,
+        csv: Arc::new(csv),
         topics,
         engine: engine(root.get("engine")),
         plan,
@@ -56,7 +61,7 @@ fn kafka(kafka: View) -> Kafka {
     Kafka { brokers: brokers.split(',').map(str::trim).collect::<Vec<_>>().join(","), properties: properties.collect() }
 }
 
-fn sources(list: View, faults: &mut Faults) -> Vec<Source> {
+fn sources(list: View, csv: &Mapping, faults: &mut Faults) -> Vec<Source> {
     let mut sources: Vec<Source> = Vec::new();
     for (index, source) in list.items() {
         let topic = source.get("topic").text();
@@ -67,11 +72,11 @@ fn sources(list: View, faults: &mut Faults) -> Vec<Source> {
                 format!("`{topic}` is read by `{}` already; remove one", item_of("sources", earlier)),
             );
         }
-        sources.push(Source {
-            topic,
-            format: Format::from_word(&word).unwrap_or(Format::Json),
-            silent_after: source.get("silent_after").duration(),
-        });
+        let format = Encoding::from_word(&word).unwrap_or(Format::Json.into());
+        if let Err(sentence) = columns::suffice(format, csv) {
+            faults.add(key_of(&item_of("sources", index), "format"), sentence);
+        }
+        sources.push(Source { topic, format, silent_after: source.get("silent_after").duration() });
     }
     if list.is_empty_list() {
         faults.add("sources", "is empty; name a topic to read events from: [{ topic = \"acd.events\" }]");
@@ -354,75 +359,4 @@ fn serve(table: View, faults: &mut Faults) -> Serve {
         faults.add("serve.listen", sentence);
     }
     Serve { listen: listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))), token }
-}
-
-/// What stands at a place of a document, if anything.
-#[derive(Clone, Copy)]
-struct View<'a>(Option<&'a Value>, Option<&'a Table>);
-
-impl<'a> View<'a> {
-    fn of(table: &'a Table) -> View<'a> {
-        View(None, Some(table))
-    }
-
-    fn at(value: Option<&'a Value>) -> View<'a> {
-        View(value, value.and_then(Value::as_table))
-    }
-
-    fn get(self, key: &str) -> View<'a> {
-        View::at(self.1.and_then(|table| table.get(key)))
-    }
-
-    fn entries(self) -> impl Iterator<Item = (&'a str, View<'a>)> {
-        self.1.into_iter().flatten().map(|(name, value)| (name.as_str(), View::at(Some(value))))
-    }
-
-    fn items(self) -> impl Iterator<Item = (usize, View<'a>)> {
-        let items = self.0.and_then(Value::as_array);
-        items.into_iter().flatten().enumerate().map(|(index, value)| (index, View::at(Some(value))))
-    }
-
-    fn is_absent(self) -> bool {
-        self.0.is_none()
-    }
-
-    fn is_empty_list(self) -> bool {
-        self.0.and_then(Value::as_array).is_some_and(Vec::is_empty)
-    }
-
-    fn some_text(self) -> Option<String> {
-        self.0.and_then(Value::as_str).map(str::to_owned)
-    }
-
-    fn text(self) -> String {
-        self.some_text().unwrap_or_default()
-    }
-
-    fn integer(self) -> i64 {
-        self.0.and_then(Value::as_integer).unwrap_or(1)
-    }
-
-    fn switch(self) -> bool {
-        self.0.and_then(Value::as_bool).unwrap_or(false)
-    }
-
-    fn duration(self) -> Option<Span> {
-        self.0.and_then(Value::as_str).and_then(|text| leaf::duration(text).ok())
-    }
-
-    fn span(self) -> Span {
-        self.duration().unwrap_or_default()
-    }
-
-    fn time_zone(self) -> Option<TimeZone> {
-        self.some_text().and_then(|name| leaf::time_zone(&name).ok())
-    }
-
-    fn moment(self, zone: &TimeZone) -> Option<EventTime> {
-        let text = match self.0? {
-            Value::Datetime(written) => written.to_string(),
-            value => value.as_str()?.to_owned(),
-        };
-        leaf::moment(&text, zone).ok()
-    }
 }

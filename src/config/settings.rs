@@ -1,6 +1,7 @@
 //! Settings as meant: checked, with every default filled in, ready to be passed down.
 
-use crate::decode::format::Format;
+use crate::decode::format::Encoding;
+use crate::decode::mapping::Mapping;
 use crate::kpi::settings::KpiSettings;
 use crate::life::plan::Plan;
 use crate::stream::client::{HIDDEN, shown};
@@ -8,6 +9,7 @@ use crate::time::Span;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// Everything the program is told. Its Debug form shows no secret.
 #[derive(Clone, Debug)]
@@ -15,6 +17,8 @@ pub struct Settings {
     pub kafka: Kafka,
     /// The topics that events are read from; at least one, each once.
     pub sources: Vec<Source>,
+    /// What the columns of CSV mean; without columns if nobody said.
+    pub csv: Arc<Mapping>,
     pub topics: Topics,
     pub engine: Engine,
     /// What the fold reads.
@@ -40,7 +44,7 @@ pub struct Kafka {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
     pub topic: String,
-    pub format: Format,
+    pub format: Encoding,
     /// Without a record for so long it is told as silent.
     pub silent_after: Option<Span>,
 }

@@ -73,6 +73,10 @@ pub enum Shape {
     TimeZone,
     Moment,
     Address,
+    /// How records are written, see [`Encoding`](crate::decode::format::Encoding).
+    Encoding,
+    Delimiter,
+    TimeFormat,
     /// Whatever it is; of promised keys whose form is not settled.
     Anything,
 }
@@ -83,7 +87,7 @@ impl Shape {
         use Shape::*;
         match self {
             Text | Secret | Name | Word(_) | Duration { .. } | WaitEdge { .. } => true,
-            Interval | Also | TimeZone | Moment | Address | Brokers => true,
+            Interval | Also | TimeZone | Moment | Address | Brokers | Encoding | Delimiter | TimeFormat => true,
             Table(_) | Names(_) | Properties | List { .. } | Integer { .. } | Number { .. } | Switch | Anything => {
                 false
             }
@@ -108,6 +112,9 @@ impl Shape {
             Also => "a formula such as \"offered\" or \"answered_only@30s\"".to_owned(),
             TimeZone => "the name of a time zone in quotes".to_owned(),
             Moment => "a date such as \"2026-03-01\"".to_owned(),
+            Encoding => "a format in quotes".to_owned(),
+            Delimiter => "a sign in quotes".to_owned(),
+            TimeFormat => "a format such as \"%d.%m.%Y %H:%M:%S\"".to_owned(),
             Address => "an address such as \"127.0.0.1:8080\"".to_owned(),
             Anything => "a value".to_owned(),
         }
@@ -289,6 +296,9 @@ fn check_text(shape: &Shape, text: &str) -> Result<(), String> {
         Shape::TimeZone => leaf::time_zone(text).map(drop),
         Shape::Moment => leaf::moment(text, &TimeZone::UTC).map(drop),
         Shape::Address => leaf::address(text).map(drop),
+        Shape::Encoding => leaf::encoding(text).map(drop),
+        Shape::Delimiter => leaf::delimiter(text).map(drop),
+        Shape::TimeFormat => leaf::time_format(text).map(drop),
         _ => Ok(()),
     }
 }

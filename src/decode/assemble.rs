@@ -9,9 +9,18 @@ use crate::event::{
 use crate::time::EventTime;
 use std::borrow::Cow;
 
+/// Who writes the record.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sort {
+    Native,
+    /// It is read from where its source writes and nobody else: what says of itself that it began anew means the
+    /// topic or file it stands in.
+    Vendors,
+}
+
 /// The event of a record. The type is judged first: where it is unknown, nothing else matters. Then
 /// the time, then what is missing, then each value.
-pub(super) fn assemble<'a>(slots: &mut Slots<'a>) -> Result<Decoded<'a>, Reject> {
+pub(super) fn assemble<'a>(slots: &mut Slots<'a>, sort: Sort) -> Result<Decoded<'a>, Reject> {
     let kind = match slots.take(Field::Type) {
         Raw::Text(name) if !name.is_empty() => match Type::from_word(&name) {
             Some(kind) => kind,
@@ -24,7 +33,7 @@ pub(super) fn assemble<'a>(slots: &mut Slots<'a>) -> Result<Decoded<'a>, Reject>
         raw => return Err(bad(Field::Type, &raw, Shape::Id)),
     };
     let time = slots.time(Field::Time)?.ok_or_else(|| missing(kind, Field::Time))?;
-    refuse_missing(kind, slots)?;
+    refuse_missing(kind, slots, sort)?;
     Ok(Decoded::Event(Event {
         time,
         seq: slots.integer(Field::Seq)?,
@@ -45,9 +54,10 @@ pub(super) fn assemble<'a>(slots: &mut Slots<'a>) -> Result<Decoded<'a>, Reject>
     }))
 }
 
-fn refuse_missing(kind: Type, slots: &Slots<'_>) -> Result<(), Reject> {
+fn refuse_missing(kind: Type, slots: &Slots<'_>, sort: Sort) -> Result<(), Reject> {
     for used in kind.fields() {
-        if used.required && !slots.has(used.field) {
+        let is_told_by_place = sort == Sort::Vendors && used.field == Field::Source;
+        if used.required && !slots.has(used.field) && !is_told_by_place {
             return Err(missing(kind, used.field));
         }
     }

@@ -1,14 +1,42 @@
 //! Format: how the records of a source are written.
 
-use super::{json, protobuf};
+use super::amazon_connect::agent_event::Contacts;
+use super::amazon_connect::contact_event::Streams;
+use super::amazon_connect::{agent_event, contact_event, contact_record};
+use super::mapping::Mapping;
+use super::{asterisk_ami, cloudevents, csv, freeswitch, genesys, json, protobuf, queue_log, taskrouter};
 use crate::event::{Decoded, Reject};
 use crate::time::EventTime;
+use std::borrow::Cow;
+use std::sync::Arc;
 
 /// A format a source may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Format {
     Json,
     Protobuf,
+    Csv,
+    /// The queue log of Asterisk.
+    QueueLog,
+    AsteriskAmi,
+    Freeswitch,
+    /// Contact events and the agent event stream of Amazon Connect in one topic.
+    AmazonConnect,
+    AmazonConnectContact,
+    AmazonConnectAgent,
+    /// The agent event stream beside a topic that tells of the contacts.
+    AmazonConnectAgentStates,
+    AmazonConnectCtr,
+    GenesysCloud,
+    TwilioTaskrouter,
+}
+
+/// A format as settings and arguments name it: bare, or within CloudEvents (`cloudevents/csv`; of native JSON
+/// `cloudevents` alone).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Encoding {
+    pub format: Format,
+    pub is_enveloped: bool,
 }
 
 /// A record as it came.
@@ -26,24 +54,55 @@ pub struct Given<'r> {
 pub enum Framing {
     /// One a line.
     Lines,
+    /// One a line, whose blanks are part of it.
+    Rows,
+    /// Lines up to a blank one; a line that begins with a brace is one by itself.
+    Blocks,
     /// Each after its length.
     Messages,
 }
 
 /// How the records of one source become events.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Decoder {
-    format: Format,
+    encoding: Encoding,
+    /// Of CSV.
+    mapping: Arc<Mapping>,
 }
 
 impl Format {
-    pub const ALL: &'static [Format] = &[Format::Json, Format::Protobuf];
+    pub const ALL: &'static [Format] = &[
+        Format::Json,
+        Format::Protobuf,
+        Format::Csv,
+        Format::QueueLog,
+        Format::AsteriskAmi,
+        Format::Freeswitch,
+        Format::AmazonConnect,
+        Format::AmazonConnectContact,
+        Format::AmazonConnectAgent,
+        Format::AmazonConnectAgentStates,
+        Format::AmazonConnectCtr,
+        Format::GenesysCloud,
+        Format::TwilioTaskrouter,
+    ];
 
     /// The name in settings and arguments.
     pub const fn word(self) -> &'static str {
         match self {
             Format::Json => "json",
             Format::Protobuf => "protobuf",
+            Format::Csv => "csv",
+            Format::QueueLog => "queue_log",
+            Format::AsteriskAmi => "asterisk_ami",
+            Format::Freeswitch => "freeswitch",
+            Format::AmazonConnect => "amazon_connect",
+            Format::AmazonConnectContact => "amazon_connect_contact",
+            Format::AmazonConnectAgent => "amazon_connect_agent",
+            Format::AmazonConnectAgentStates => "amazon_connect_agent_states",
+            Format::AmazonConnectCtr => "amazon_connect_ctr",
+            Format::GenesysCloud => "genesys_cloud",
+            Format::TwilioTaskrouter => "twilio_taskrouter",
         }
     }
 
@@ -52,26 +111,110 @@ impl Format {
     }
 }
 
+/// Around the word of another format.
+const ENVELOPE: &str = "cloudevents";
+
+impl Encoding {
+    /// Every one there is.
+    pub fn all() -> impl Iterator<Item = Encoding> {
+        let of = |is_enveloped| Format::ALL.iter().map(move |format| Encoding { format: *format, is_enveloped });
+        of(false).chain(of(true))
+    }
+
+    /// The name in settings and arguments.
+    pub fn word(self) -> Cow<'static, str> {
+        match (self.is_enveloped, self.format) {
+            (false, format) => format.word().into(),
+            (true, Format::Json) => ENVELOPE.into(),
+            (true, format) => format!("{ENVELOPE}/{}", format.word()).into(),
+        }
+    }
+
+    pub fn from_word(word: &str) -> Option<Encoding> {
+        Encoding::all().find(|encoding| encoding.word() == word)
+    }
+}
+
+impl From<Format> for Encoding {
+    fn from(format: Format) -> Encoding {
+        Encoding { format, is_enveloped: false }
+    }
+}
+
+/// Of a format that needs no settings.
 impl From<Format> for Decoder {
     fn from(format: Format) -> Decoder {
-        Decoder { format }
+        Decoder::new(format.into(), &Arc::default())
     }
 }
 
 impl Decoder {
+    /// `mapping` says what the columns of CSV mean, and nothing else.
+    pub fn new(encoding: Encoding, mapping: &Arc<Mapping>) -> Decoder {
+        Decoder { encoding, mapping: mapping.clone() }
+    }
+
     pub fn framing(&self) -> Framing {
-        match self.format {
-            Format::Json => Framing::Lines,
-            Format::Protobuf => Framing::Messages,
+        match (self.encoding.is_enveloped, self.encoding.format) {
+            (_, Format::Csv) => Framing::Rows,
+            (false, Format::Protobuf) => Framing::Messages,
+            (false, Format::AsteriskAmi | Format::Freeswitch) => Framing::Blocks,
+            _ => Framing::Lines,
         }
     }
 
     /// Tells what a record holds, in the order of what happened: each event, or what is left aside by its name. Of a
     /// record that is refused nothing is told.
     pub fn decode(&self, record: Given<'_>, each: &mut dyn FnMut(Decoded<'_>)) -> Result<(), Reject> {
-        match self.format {
-            Format::Json => each(json::decode(record.bytes)?),
-            Format::Protobuf => each(protobuf::decode(record.bytes)?),
+        match self.encoding.is_enveloped {
+            true => self.decode_enveloped(record, each),
+            false => self.decode_bare(record, None, each),
+        }
+    }
+
+    /// What the envelope says holds where the record within does not say it.
+    fn decode_enveloped(&self, record: Given<'_>, each: &mut dyn FnMut(Decoded<'_>)) -> Result<(), Reject> {
+        let Some(envelope) = cloudevents::open(record.bytes)? else { return self.decode_bare(record, None, each) };
+        let within = Given { bytes: &envelope.data, line: record.line, logged: envelope.time.or(record.logged) };
+        let Some(event_id) = envelope.event_id()? else { return self.decode_bare(within, envelope.time, each) };
+        let mut events = 1;
+        if !matches!(self.encoding.format, Format::Json | Format::Protobuf) {
+            // Counted before any is told, since the id is of one event alone and none lives longer than it is told.
+            events = 0;
+            self.decode_bare(within, envelope.time, &mut |decoded| {
+                events += usize::from(matches!(decoded, Decoded::Event(_)));
+            })?;
+        }
+        self.decode_bare(within, envelope.time, &mut |decoded| match decoded {
+            Decoded::Event(mut event) if events == 1 => {
+                envelope.name(&mut event, &event_id);
+                each(Decoded::Event(event));
+            }
+            decoded => each(decoded),
+        })
+    }
+
+    /// `time` is of what a native event lacks it for.
+    fn decode_bare(
+        &self,
+        record: Given<'_>,
+        time: Option<EventTime>,
+        each: &mut dyn FnMut(Decoded<'_>),
+    ) -> Result<(), Reject> {
+        match self.encoding.format {
+            Format::Json => each(json::decode_at(record.bytes, time)?),
+            Format::Protobuf => each(protobuf::decode_at(record.bytes, time)?),
+            Format::Csv => csv::decode(record.bytes, record.line, &self.mapping, each)?,
+            Format::QueueLog => queue_log::decode(record, each)?,
+            Format::AsteriskAmi => asterisk_ami::decode(record, each)?,
+            Format::Freeswitch => freeswitch::decode(record, each)?,
+            Format::AmazonConnect => contact_event::decode(record, Streams::Both, each)?,
+            Format::AmazonConnectContact => contact_event::decode(record, Streams::ContactEvents, each)?,
+            Format::AmazonConnectAgent => agent_event::decode(record, Contacts::Ours, each)?,
+            Format::AmazonConnectAgentStates => agent_event::decode(record, Contacts::Others, each)?,
+            Format::AmazonConnectCtr => contact_record::decode(record, each)?,
+            Format::GenesysCloud => genesys::record::decode(record, each)?,
+            Format::TwilioTaskrouter => taskrouter::decode(record.bytes, each)?,
         }
         Ok(())
     }

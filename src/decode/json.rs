@@ -4,11 +4,12 @@
 //! fields are looked at; all others are skipped by their grammar alone, however deep. Of a field
 //! that comes twice the last one counts.
 
-use super::assemble::assemble;
+use super::assemble::{Sort, assemble};
 use super::present::{Value, present};
 use super::slots::{Raw, SCORE, Slots};
 use super::table::Field;
 use crate::event::{Decoded, Event, Reason, Reject, Score};
+use crate::time::EventTime;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::borrow::Cow;
@@ -20,19 +21,32 @@ pub const RECORD_BYTES_MAX: usize = 1 << 20;
 /// The event in a record, which is one JSON object in UTF-8. Blanks around it and a leading byte
 /// order mark are no faults.
 pub fn decode(record: &[u8]) -> Result<Decoded<'_>, Reject> {
+    decode_at(record, None)
+}
+
+/// The same, of an event whose envelope says when it happened, in case it does not say so itself.
+pub(super) fn decode_at(record: &[u8], time: Option<EventTime>) -> Result<Decoded<'_>, Reject> {
+    let text = text_of(record)?;
+    let mut slots = Slots::new();
+    match fill(text, &mut slots, 0) {
+        Ok(()) => {
+            slots.default_time(time);
+            assemble(&mut slots, Sort::Native)
+        }
+        Err((error, at)) => decode_around(text, time, error, at),
+    }
+}
+
+/// The text of a record, without a leading byte order mark.
+pub(super) fn text_of(record: &[u8]) -> Result<&str, Reject> {
     refuse_too_large(record)?;
-    let text = match std::str::from_utf8(record) {
-        Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
+    match std::str::from_utf8(record) {
+        Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(text)),
         Err(error) => {
             let at = error.valid_up_to();
             let sentence = format!("record is no UTF-8 at byte {at}; write it as UTF-8");
-            return Err(Reject { reason: Reason::BadEncoding, sentence });
+            Err(Reject { reason: Reason::BadEncoding, sentence })
         }
-    };
-    let mut slots = Slots::new();
-    match fill(text, &mut slots, 0) {
-        Ok(()) => assemble(&mut slots),
-        Err((error, at)) => decode_around(text, error, at),
     }
 }
 
@@ -55,13 +69,21 @@ pub(super) fn refuse_too_large(record: &[u8]) -> Result<(), Reject> {
 /// surrogate pair or a number beyond any float is well-formed and only cannot be held: then the
 /// field it stands in is bad, which matters only if the type has it.
 #[cold]
-fn decode_around(text: &str, mut error: serde_json::Error, mut at: Option<Field>) -> Result<Decoded<'_>, Reject> {
+fn decode_around(
+    text: &str,
+    time: Option<EventTime>,
+    mut error: serde_json::Error,
+    mut at: Option<Field>,
+) -> Result<Decoded<'_>, Reject> {
     let mut unreadable = 0;
     while let Some(field) = at.filter(|field| unreadable & field.bit() == 0) {
         unreadable |= field.bit();
         let mut slots = Slots::new();
         match fill(text, &mut slots, unreadable) {
-            Ok(()) => return assemble(&mut slots),
+            Ok(()) => {
+                slots.default_time(time);
+                return assemble(&mut slots, Sort::Native);
+            }
             Err(next) => (error, at) = next,
         }
     }

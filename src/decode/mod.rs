@@ -20,4 +20,30 @@ pub mod format;
 
 mod draft;
 
+mod row;
+
+mod headers;
+
+mod document;
+
+mod form;
+
+pub mod mapping;
+
+mod csv;
+
+mod cloudevents;
+
+mod queue_log;
+
+mod asterisk_ami;
+
+mod freeswitch;
+
+mod amazon_connect;
+
+mod genesys;
+
+mod taskrouter;
+
 pub mod schema;

@@ -4,12 +4,13 @@
 //! and a field of the wrong kind is named. `proto/callpulse/v1/event.proto` is for those who write
 //! events; a test holds it and the generated code against this file.
 
-use super::assemble::assemble;
+use super::assemble::{Sort, assemble};
 use super::json::refuse_too_large;
 use super::present::{Value, present};
 use super::slots::{Raw, SCORE, Slots};
 use super::table::{Field, Wire};
 use crate::event::{Decoded, Event, Reason, Reject, Score};
+use crate::time::EventTime;
 use std::borrow::Cow;
 
 /// Groups within groups deeper than this are refused; nothing of ours has any.
@@ -25,6 +26,11 @@ const FOUR_BYTES: u64 = 5;
 
 /// The event in a record, which is one message without a length before it.
 pub fn decode(record: &[u8]) -> Result<Decoded<'_>, Reject> {
+    decode_at(record, None)
+}
+
+/// The same, of an event whose envelope says when it happened, in case it does not say so itself.
+pub(super) fn decode_at(record: &[u8], time: Option<EventTime>) -> Result<Decoded<'_>, Reject> {
     refuse_too_large(record)?;
     let mut slots = Slots::new();
     let mut bad_text = None;
@@ -38,7 +44,8 @@ pub fn decode(record: &[u8]) -> Result<Decoded<'_>, Reject> {
         let sentence = format!("{} is no UTF-8; write texts as UTF-8", field.word());
         return Err(Reject { reason: Reason::BadEncoding, sentence });
     }
-    assemble(&mut slots)
+    slots.default_time(time);
+    assemble(&mut slots, Sort::Native)
 }
 
 /// The event as a message: fields that are there, by number, defaults left out.

@@ -74,6 +74,16 @@ impl<'a> Slots<'a> {
         self.present & field.bit() != 0
     }
 
+    /// Gives the record a time if it has none.
+    #[inline]
+    pub(super) fn default_time(&mut self, time: Option<EventTime>) {
+        if let Some(time) = time
+            && !self.has(Field::Time)
+        {
+            self.set(Field::Time, Raw::Integer(time.0));
+        }
+    }
+
     /// A text that is not empty.
     #[inline]
     pub(super) fn id(&mut self, field: Field) -> Result<Option<Text<'a>>, Reject> {

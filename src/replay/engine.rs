@@ -81,7 +81,7 @@ impl Replay {
         match &event.what {
             What::Call(call) => self.take_call(event, call, default_source),
             What::SourceRestarted => {
-                let source = event.source.as_deref().unwrap_or_default();
+                let source = event.source.as_deref().unwrap_or(default_source);
                 let restart = Restart { at: event.time, source: source.to_string() };
                 let known = self.restarts.entry(event.tenant.to_string()).or_default();
                 match known.binary_search(&restart) {

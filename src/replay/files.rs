@@ -1,4 +1,4 @@
-//! Records from files: lines of JSON, or protobuf messages each after its length.
+//! Records from files: lines, blocks of lines, or protobuf messages each after its length.
 //!
 //! `-` is standard input; what begins like gzip is read as gzip. Blank lines, CRLF, blanks around a
 //! line, a leading byte order mark and a missing last newline are no faults.
@@ -30,7 +30,7 @@ pub enum FileError {
 /// One record, and where it stood.
 #[derive(Clone, Copy, Debug)]
 pub struct FileRecord<'a> {
-    /// The number of the line or message, from 1.
+    /// The number of the line, a block's first one, or message, from 1.
     pub line: u64,
     pub bytes: &'a [u8],
 }
@@ -68,19 +68,32 @@ pub fn read(
         false => Box::new(counted),
     };
     match framing {
-        Framing::Lines => read_lines(&mut *input, &mut each).map_err(unreadable),
+        Framing::Lines => read_lines(&mut *input, &mut |line, bytes| {
+            if let Some(bytes) = content(line, bytes) {
+                each(FileRecord { line, bytes });
+            }
+        })
+        .map_err(unreadable),
+        Framing::Rows => read_lines(&mut *input, &mut |line, bytes| {
+            if let Some(bytes) = row(line, bytes) {
+                each(FileRecord { line, bytes });
+            }
+        })
+        .map_err(unreadable),
+        Framing::Blocks => read_blocks(&mut *input, &mut each).map_err(unreadable),
         Framing::Messages => read_messages(&mut *input, path, &mut each),
     }
 }
 
-fn read_lines(input: &mut dyn BufRead, each: &mut dyn FnMut(FileRecord<'_>)) -> io::Result<()> {
+/// Reads every line, blank ones too.
+fn read_lines(input: &mut dyn BufRead, each: &mut dyn FnMut(u64, &[u8])) -> io::Result<()> {
     let mut kept = Vec::new();
     let mut line = 0;
     loop {
         let chunk = input.fill_buf()?;
         if chunk.is_empty() {
             if !kept.is_empty() {
-                hand_over(line + 1, &kept, each);
+                each(line + 1, &kept);
             }
             return Ok(());
         }
@@ -93,27 +106,65 @@ fn read_lines(input: &mut dyn BufRead, each: &mut dyn FnMut(FileRecord<'_>)) -> 
         };
         line += 1;
         if kept.is_empty() {
-            hand_over(line, &chunk[..end], each);
+            each(line, &chunk[..end]);
         } else {
             let room = (RECORD_MAX + 1).saturating_sub(kept.len()).min(end);
             kept.extend_from_slice(&chunk[..room]);
-            hand_over(line, &kept, each);
+            each(line, &kept);
             kept.clear();
         }
         input.consume(end + 1);
     }
 }
 
-/// Hands a line over, unless it is blank.
-fn hand_over(line: u64, bytes: &[u8], each: &mut dyn FnMut(FileRecord<'_>)) {
-    let bytes = match line {
+/// What stands in line number `line`, blanks around it and a leading byte order mark left out; none if it is blank.
+fn content(line: u64, bytes: &[u8]) -> Option<&[u8]> {
+    let bytes = unmarked(line, bytes).trim_ascii();
+    (!bytes.is_empty()).then_some(bytes)
+}
+
+/// The same with its blanks, which may be what parts its cells.
+pub fn row(line: u64, bytes: &[u8]) -> Option<&[u8]> {
+    let bytes = unmarked(line, bytes);
+    (!bytes.trim_ascii().is_empty()).then(|| bytes.strip_suffix(b"\r").unwrap_or(bytes))
+}
+
+/// The first line without a byte order mark.
+fn unmarked(line: u64, bytes: &[u8]) -> &[u8] {
+    match line {
         1 => bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes),
         _ => bytes,
-    };
-    let bytes = bytes.trim_ascii();
-    if !bytes.is_empty() {
-        each(FileRecord { line, bytes });
     }
+}
+
+/// Lines up to a blank one are a record; one that begins with a brace is one by itself.
+fn read_blocks(input: &mut dyn BufRead, each: &mut dyn FnMut(FileRecord<'_>)) -> io::Result<()> {
+    let mut block = Vec::new();
+    let mut begins = 0;
+    read_lines(input, &mut |line, bytes| {
+        let content = content(line, bytes);
+        let is_whole = content.is_some_and(|content| content.starts_with(b"{"));
+        if (is_whole || content.is_none()) && !block.is_empty() {
+            each(FileRecord { line: begins, bytes: &block });
+            block.clear();
+        }
+        match content {
+            Some(bytes) if is_whole => each(FileRecord { line, bytes }),
+            Some(bytes) => {
+                match block.is_empty() {
+                    true => begins = line,
+                    false => block.push(b'\n'),
+                }
+                block.extend_from_slice(bytes);
+                block.truncate(RECORD_MAX + 1);
+            }
+            None => {}
+        }
+    })?;
+    if !block.is_empty() {
+        each(FileRecord { line: begins, bytes: &block });
+    }
+    Ok(())
 }
 
 fn read_messages(input: &mut dyn BufRead, path: &Path, each: &mut dyn FnMut(FileRecord<'_>)) -> Result<(), FileError> {

@@ -283,10 +283,9 @@ impl Clocks {
                     let call_id = event.call_id.as_deref().unwrap_or_default().to_string();
                     logs.entry((tenant, call_id)).or_default().add(&entry);
                 }
-                What::SourceRestarted => restarts
-                    .entry(tenant)
-                    .or_default()
-                    .push(Restart { at: event.time, source: event.source.as_deref().unwrap_or_default().into() }),
+                What::SourceRestarted => {
+                    restarts.entry(tenant).or_default().push(Restart { at: event.time, source: source.into() })
+                }
                 _ => {
                     let agent = settings.plan.agent(event.agent.as_deref().expect("an agent")).to_string();
                     let told = AgentEvent::of(event, source).expect("an agent's event");

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! tests/formats/queue_log/answered.in        what the source writes
+//! tests/formats/queue_log/answered.toml      the settings it is read with, if it needs any
 //! tests/formats/queue_log/answered.events    the native events, a line each; of what is left aside and refused, why
 //! tests/formats/queue_log/answered.kpis      `queue:sales total counts.offered 1`: what replay says, a line each
 //! ```
@@ -10,20 +11,19 @@
 //! written by hand.
 
 #[path = "../support/samples.rs"]
-#[expect(dead_code, reason = "records are read here, not damaged")]
+#[expect(dead_code, reason = "records are read here, not damaged, and settings not named")]
 mod samples;
 #[path = "../support/told.rs"]
 mod told;
 
-use callpulse::config;
-use callpulse::decode::format::{Decoder, Format};
+use callpulse::config::settings::Settings;
+use callpulse::decode::format::{Decoder, Encoding, Format};
 use callpulse::decode::json;
 use callpulse::event::Decoded;
 use callpulse::replay::engine::Replay;
 use callpulse::replay::filter::Filter;
 use callpulse::time::EventTime;
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -31,13 +31,14 @@ use std::{env, fs};
 
 #[test]
 fn samples_stand_for_the_events_and_kpis_beside_them() {
-    for format in Format::ALL {
-        let samples = samples::samples(*format);
-        let is_native = matches!(format, Format::Json | Format::Protobuf);
-        assert!(is_native || !samples.is_empty(), "{} has no sample", format.word());
+    for encoding in Encoding::all() {
+        let samples = samples::samples(encoding);
+        let is_native = matches!(encoding.format, Format::Json | Format::Protobuf);
+        assert!(is_native || encoding.is_enveloped || !samples.is_empty(), "{} has no sample", encoding.word());
         for sample in samples {
-            let events = stands_for(&sample, &Decoder::from(*format));
-            comes_to(&sample, &events);
+            let settings = samples::settings(&sample);
+            let events = stands_for(&sample, &Decoder::new(encoding, &settings.csv));
+            comes_to(&sample, &settings, &events);
         }
     }
 }
@@ -73,10 +74,9 @@ fn stands_for(sample: &Path, decoder: &Decoder) -> Vec<String> {
 }
 
 /// Holds what the events come to against what is written beside the sample.
-fn comes_to(sample: &Path, events: &[String]) {
+fn comes_to(sample: &Path, settings: &Settings, events: &[String]) {
     let path = sample.with_extension("kpis");
     let expected = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let settings = config::read("", &BTreeMap::new()).unwrap_or_else(|_| panic!("the defaults")).settings;
     let mut replay = Replay::new(Arc::new(settings.plan.clone()), EventTime(i64::MAX));
     for line in events {
         let Ok(Decoded::Event(event)) = json::decode(line.as_bytes()) else { panic!("{line} is no event") };

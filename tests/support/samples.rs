@@ -1,19 +1,37 @@
-//! Samples of what sources write: `tests/formats/FORMAT/NAME.in`, read as `replay` reads a file.
+//! Samples of what sources write: `tests/formats/FORMAT/NAME.in`, read as `replay` reads a file, with the settings in
+//! `NAME.toml` if there are any.
 
 use super::told::{Told, told};
-use callpulse::decode::format::{Decoder, Format, Given};
+use callpulse::config;
+use callpulse::config::settings::Settings;
+use callpulse::decode::format::{Decoder, Encoding, Given};
 use callpulse::replay::files;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The samples of a format, in the order of their names.
-pub fn samples(format: Format) -> Vec<PathBuf> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/formats").join(format.word());
+pub fn samples(encoding: Encoding) -> Vec<PathBuf> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/formats").join(&*encoding.word());
     let Ok(entries) = fs::read_dir(&directory) else { return Vec::new() };
     let mut samples: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
     samples.retain(|path| path.extension().is_some_and(|extension| extension == "in"));
     samples.sort();
     samples
+}
+
+/// The file with the settings of a sample, if it has any.
+pub fn settings_file(sample: &Path) -> Option<PathBuf> {
+    Some(sample.with_extension("toml")).filter(|path| path.exists())
+}
+
+/// The settings a sample is read with.
+pub fn settings(sample: &Path) -> Settings {
+    let text = settings_file(sample).map_or(String::new(), |path| fs::read_to_string(path).expect("settings"));
+    match config::read(&text, &BTreeMap::new()) {
+        Ok(loaded) => loaded.settings,
+        Err(faults) => panic!("{}: {faults:?}", sample.display()),
+    }
 }
 
 /// What each record of a file is told as, with its place in the file.

@@ -2,7 +2,7 @@
 
 use callpulse::decode::format::{Decoder, Given};
 use callpulse::decode::json;
-use callpulse::event::{Decoded, Reject};
+use callpulse::event::{Decoded, Reject, What};
 
 /// What a record came to.
 pub struct Told {
@@ -16,7 +16,13 @@ pub struct Told {
 pub fn told<'r>(decoder: &Decoder, record: impl Into<Given<'r>>) -> Told {
     let (mut events, mut aside) = (Vec::new(), Vec::new());
     let outcome = decoder.decode(record.into(), &mut |decoded| match decoded {
-        Decoded::Event(event) => events.push(json::encode(&event)),
+        Decoded::Event(mut event) => {
+            if matches!(event.what, What::SourceRestarted) {
+                // A native event has to name what only the place of a vendor's record says.
+                event.source.get_or_insert("sample".into());
+            }
+            events.push(json::encode(&event));
+        }
         Decoded::Unknown { kind } => aside.push(kind.into_owned()),
     });
     Told { events, aside, refused: outcome.err() }

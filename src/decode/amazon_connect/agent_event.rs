@@ -1,0 +1,382 @@
+//! Agent events: what an agent's status and contacts are now and were before, as the agent event stream tells it.
+//!
+//! A record holds two snapshots. Nearly every event is told at the instant since when a snapshot stands, so that
+//! snapshots that repeat it, heartbeats above all, tell equal events. Only what is gone from a snapshot has the
+//! instant of the record, which then has to be one of a change. Sources: Amazon Connect Administrator Guide, "Agent
+//! event streams data model", "About contact states", "Determine how long agents spend doing ACW".
+
+use super::contact::{Origin, Ties, origin};
+use super::wire::{TOLD_AGAIN, Telling, Word, agent_id, missing, queue_id, read, text, time};
+use crate::decode::draft::Draft;
+use crate::decode::format::Given;
+use crate::decode::table::{Field, Type};
+use crate::event::{AgentState, Decoded, Direction, Reject, RingEndReason, Text, Via};
+use crate::time::EventTime;
+use hashbrown::HashSet;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Record<'a> {
+    #[serde(rename = "AgentARN", borrow)]
+    agent: Option<Word<'a>>,
+    #[serde(borrow)]
+    event_type: Option<Word<'a>>,
+    #[serde(borrow)]
+    event_timestamp: Option<Word<'a>>,
+    #[serde(rename = "CurrentAgentSnapshot", borrow)]
+    current: Option<Snapshot<'a>>,
+    #[serde(rename = "PreviousAgentSnapshot", borrow)]
+    previous: Option<Snapshot<'a>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Snapshot<'a> {
+    #[serde(borrow)]
+    agent_status: Option<Status<'a>>,
+    #[serde(borrow)]
+    configuration: Option<Configuration<'a>>,
+    #[serde(borrow)]
+    contacts: Option<Vec<Contact<'a>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Status<'a> {
+    #[serde(borrow)]
+    name: Option<Word<'a>>,
+    #[serde(rename = "Type", borrow)]
+    kind: Option<Word<'a>>,
+    #[serde(borrow)]
+    start_timestamp: Option<Word<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Configuration<'a> {
+    #[serde(borrow)]
+    routing_profile: Option<RoutingProfile<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct RoutingProfile<'a> {
+    #[serde(borrow)]
+    inbound_queues: Option<Vec<Queue<'a>>>,
+}
+
+#[derive(Deserialize)]
+struct Queue<'a> {
+    #[serde(rename = "ARN", borrow)]
+    arn: Option<Word<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Contact<'a> {
+    #[serde(borrow)]
+    contact_id: Option<Word<'a>>,
+    #[serde(borrow)]
+    initial_contact_id: Option<Word<'a>>,
+    #[serde(borrow)]
+    channel: Option<Word<'a>>,
+    #[serde(borrow)]
+    initiation_method: Option<Word<'a>>,
+    #[serde(borrow)]
+    state: Option<Word<'a>>,
+    #[serde(borrow)]
+    state_start_timestamp: Option<Word<'a>>,
+    #[serde(borrow)]
+    connected_to_agent_timestamp: Option<Word<'a>>,
+    #[serde(borrow)]
+    queue_timestamp: Option<Word<'a>>,
+    #[serde(borrow)]
+    queue: Option<Queue<'a>>,
+}
+
+/// Who else tells of the contacts in the snapshots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contacts {
+    /// Nobody: all that is known of them is told.
+    Ours,
+    /// Contact events of the same topic, which know better when they are dialled and over.
+    Shared,
+    /// Another topic, in which they are other calls: nothing is told, since it would count twice.
+    Others,
+}
+
+/// An agent, and what is told of one.
+struct Agent<'a> {
+    id: Text<'a>,
+    contacts: Contacts,
+    /// What happened before is left to earlier records.
+    from: EventTime,
+    telling: Telling<'a>,
+}
+
+/// A contact with what its events have in common.
+struct Part<'a> {
+    contact_id: Text<'a>,
+    ties: Ties<'a>,
+    origin: Origin,
+    queue: Option<Text<'a>>,
+    connected: Option<EventTime>,
+}
+
+pub fn decode(given: Given<'_>, contacts: Contacts, each: &mut dyn FnMut(Decoded<'_>)) -> Result<(), Reject> {
+    let record: Record<'_> = read(given.bytes)?;
+    let name = text(record.event_type.as_ref()).ok_or_else(|| missing("EventType", "an agent event"))?;
+    if !["LOGIN", "LOGOUT", "STATE_CHANGE", "HEART_BEAT"].contains(&&*name) {
+        each(Decoded::Unknown { kind: name });
+        return Ok(());
+    }
+    let id = agent_id(record.agent.as_ref()).ok_or_else(|| missing("AgentARN", "an agent event"))?;
+    let at = time(record.event_timestamp.as_ref(), "EventTimestamp")?.or(given.logged);
+    let at = at.ok_or_else(|| missing("EventTimestamp", "an agent event"))?;
+    let telling = Telling::default();
+    let mut agent = Agent { id, contacts, from: at.minus(TOLD_AGAIN), telling };
+    agent.tell(&record, &name, at)?;
+    agent.telling.tell(name, each);
+    Ok(())
+}
+
+impl<'a> Agent<'a> {
+    fn tell(&mut self, record: &Record<'a>, name: &str, at: EventTime) -> Result<(), Reject> {
+        let (none_before, none_now) = (Snapshot::default(), Snapshot::default());
+        let before = record.previous.as_ref().unwrap_or(&none_before);
+        let now = record.current.as_ref().unwrap_or(&none_now);
+        let is_change = name == "STATE_CHANGE";
+        match name {
+            "LOGIN" => {
+                self.say(now.agent_status.as_ref(), at)?;
+                self.join(now.queues(), at)?;
+            }
+            "LOGOUT" => {
+                let draft = self.draft(Type::AgentState, at).text(Field::State, AgentState::LoggedOut.word());
+                self.add(at, draft)?;
+            }
+            _ => self.tell_status(before, now, is_change, at)?,
+        }
+        if self.contacts == Contacts::Others {
+            return Ok(());
+        }
+        let ids = now.contacts().iter().filter(|_| is_change).filter_map(|contact| contact.contact_id.as_ref());
+        let here: HashSet<&str> = ids.map(|id| &*id.0).collect();
+        for contact in before.contacts() {
+            let Some(part) = Part::of(contact)? else { continue };
+            self.tell_contact(contact, &part)?;
+            if is_change && !here.contains(&*part.contact_id) {
+                self.tell_gone(contact, &part, at)?;
+            }
+        }
+        for contact in now.contacts() {
+            let Some(part) = Part::of(contact)? else { continue };
+            self.tell_contact(contact, &part)?;
+        }
+        Ok(())
+    }
+
+    fn tell_status(
+        &mut self,
+        before: &Snapshot<'a>,
+        now: &Snapshot<'a>,
+        is_change: bool,
+        at: EventTime,
+    ) -> Result<(), Reject> {
+        let since = now.agent_status.as_ref().and_then(|status| status.start_timestamp.as_ref());
+        if let Some(since) = time(since, "AgentStatus.StartTimestamp")?.or(is_change.then_some(at)) {
+            self.say(now.agent_status.as_ref(), since)?;
+            // Whoever comes to work says for which queues. A later change of the profile says no more than what changed.
+            let is_off = |snapshot: &Snapshot<'_>| snapshot.agent_status.as_ref().map(Status::is_offline);
+            if (is_off(before), is_off(now)) == (Some(true), Some(false)) {
+                self.join(now.queues(), since)?;
+            }
+        }
+        if !is_change || before.queues().iter().map(Queue::arn).eq(now.queues().iter().map(Queue::arn)) {
+            return Ok(());
+        }
+        let [old, new] = [before, now].map(|snapshot| snapshot.queues().iter().map(Queue::arn).collect::<HashSet<_>>());
+        for queue in before.queues().iter().filter(|queue| !new.contains(queue.arn())) {
+            let draft = self.draft(Type::AgentLeft, at);
+            self.add_of(queue, at, draft)?;
+        }
+        for queue in now.queues().iter().filter(|queue| !old.contains(queue.arn())) {
+            let draft = self.draft(Type::AgentJoined, at);
+            self.add_of(queue, at, draft)?;
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, status: Option<&Status<'a>>, at: EventTime) -> Result<(), Reject> {
+        let Some(status) = status else { return Ok(()) };
+        let state = status.state();
+        let reason = text(status.name.as_ref()).filter(|_| state == AgentState::Paused);
+        let draft = self.draft(Type::AgentState, at).text(Field::State, state.word()).texts(Field::Reason, reason);
+        self.add(at, draft)
+    }
+
+    fn join(&mut self, queues: &[Queue<'a>], at: EventTime) -> Result<(), Reject> {
+        for queue in queues {
+            let draft = self.draft(Type::AgentJoined, at);
+            self.add_of(queue, at, draft)?;
+        }
+        Ok(())
+    }
+
+    /// Tells where a contact stands.
+    fn tell_contact(&mut self, contact: &Contact<'a>, part: &Part<'a>) -> Result<(), Reject> {
+        if let Some(at) = part.connected {
+            let queued = time(contact.queue_timestamp.as_ref(), "QueueTimestamp")?;
+            if let (Some(queued), Some(_)) = (queued.filter(|queued| *queued <= at), &part.queue)
+                && part.is_inbound()
+            {
+                let draft = part.draft(Type::CallQueued, queued).text(Field::Via, part.origin.via.word());
+                self.add(queued, draft)?;
+            }
+            self.add_call(Type::CallAnswered, at, part)?;
+        }
+        let Some(since) = time(contact.state_start_timestamp.as_ref(), "StateStartTimestamp")? else { return Ok(()) };
+        match (contact.state(), part.connected) {
+            ("CONNECTED", Some(connected)) if connected < since => self.add_call(Type::CallResumed, since, part),
+            ("CONNECTED_ONHOLD" | "PAUSED", Some(_)) => self.add_call(Type::CallHeld, since, part),
+            ("ENDED", Some(_)) => self.add_call(Type::CallWrapupStarted, since, part),
+            ("ERROR", Some(_)) => self.end(part, since),
+            (_, Some(_)) => Ok(()),
+            (state, None) if part.is_offer(state) => self.add_call(Type::CallRinging, since, part),
+            ("CONNECTING", None) if !part.is_inbound() && self.contacts == Contacts::Ours => {
+                self.add_call(Type::CallDialled, since, part)
+            }
+            ("MISSED", None) => self.end_ring(part, RingEndReason::NoAnswer, since),
+            ("REJECTED", None) => self.end_ring(part, RingEndReason::Rejected, since),
+            ("ERROR", None) => self.end_ring(part, RingEndReason::Error, since),
+            ("ENDED", None) => self.end_ring(part, RingEndReason::CallerLeft, since),
+            _ => Ok(()),
+        }
+    }
+
+    /// Tells that a contact is in the snapshot no longer.
+    fn tell_gone(&mut self, contact: &Contact<'a>, part: &Part<'a>, at: EventTime) -> Result<(), Reject> {
+        match (contact.state(), part.connected) {
+            ("ENDED", Some(_)) => self.add_call(Type::CallWrapupEnded, at, part),
+            ("ERROR", Some(_)) => Ok(()),
+            (_, Some(_)) => self.end(part, at),
+            (state, None) if part.is_offer(state) => self.end_ring(part, RingEndReason::CallerLeft, at),
+            ("CONNECTING", None) => self.end_ring(part, RingEndReason::CallerLeft, at),
+            _ => Ok(()),
+        }
+    }
+
+    /// The offer came to nothing; what the agent dialled was no offer and is over.
+    fn end_ring(&mut self, part: &Part<'a>, reason: RingEndReason, at: EventTime) -> Result<(), Reject> {
+        if !part.is_inbound() {
+            return self.end(part, at);
+        }
+        let draft = part.draft(Type::CallRingEnded, at).text(Field::Agent, self.id.clone());
+        self.add(at, draft.text(Field::Reason, reason.word()))
+    }
+
+    /// The contact is over, unless contact events say when.
+    fn end(&mut self, part: &Part<'a>, at: EventTime) -> Result<(), Reject> {
+        if self.contacts == Contacts::Shared {
+            return Ok(());
+        }
+        self.add(at, part.draft(Type::CallEnded, at))
+    }
+
+    fn add_call(&mut self, kind: Type, at: EventTime, part: &Part<'a>) -> Result<(), Reject> {
+        let draft = part.draft(kind, at).text(Field::Agent, self.id.clone());
+        self.add(at, draft)
+    }
+
+    fn draft(&self, kind: Type, at: EventTime) -> Draft<'a> {
+        Draft::new(kind, at).text(Field::Agent, self.id.clone())
+    }
+
+    fn add_of(&mut self, queue: &Queue<'a>, at: EventTime, draft: Draft<'a>) -> Result<(), Reject> {
+        match queue_id(queue.arn.as_ref()) {
+            Some(queue) => self.add(at, draft.text(Field::Queue, queue)),
+            None => Ok(()),
+        }
+    }
+
+    fn add(&mut self, at: EventTime, draft: Draft<'a>) -> Result<(), Reject> {
+        if at < self.from { Ok(()) } else { self.telling.add(at, draft) }
+    }
+}
+
+impl<'a> Part<'a> {
+    /// None where the agent only listens in, or where nothing names the contact.
+    fn of(contact: &Contact<'a>) -> Result<Option<Part<'a>>, Reject> {
+        let origin = origin(contact.initiation_method.as_ref(), contact.channel.as_ref());
+        let (Some(contact_id), Some(origin)) = (text(contact.contact_id.as_ref()), origin) else { return Ok(None) };
+        let connected = time(contact.connected_to_agent_timestamp.as_ref(), "ConnectedToAgentTimestamp")?;
+        Ok(Some(Part {
+            ties: Ties::new(&contact_id, contact.initial_contact_id.as_ref(), None, contact.channel.as_ref()),
+            contact_id,
+            origin,
+            queue: queue_id(contact.queue.as_ref().and_then(|queue| queue.arn.as_ref())),
+            connected,
+        }))
+    }
+
+    fn is_inbound(&self) -> bool {
+        self.origin.direction == Direction::Inbound
+    }
+
+    /// Whether the state is one in which the agent is offered the contact. Of a callback the agent is asked before
+    /// the customer is dialled.
+    fn is_offer(&self, state: &str) -> bool {
+        match self.origin.via {
+            Via::Callback => state == "INCOMING",
+            _ => state == "CONNECTING" && self.is_inbound(),
+        }
+    }
+
+    fn draft(&self, kind: Type, at: EventTime) -> Draft<'a> {
+        let draft = self.ties.draft(kind, at, &self.contact_id, self.origin.direction);
+        draft.texts(Field::Queue, self.queue.clone())
+    }
+}
+
+impl<'a> Snapshot<'a> {
+    fn contacts(&self) -> &[Contact<'a>] {
+        self.contacts.as_deref().unwrap_or_default()
+    }
+
+    fn queues(&self) -> &[Queue<'a>] {
+        let profile = self.configuration.as_ref().and_then(|configuration| configuration.routing_profile.as_ref());
+        profile.and_then(|profile| profile.inbound_queues.as_deref()).unwrap_or_default()
+    }
+}
+
+impl Queue<'_> {
+    fn arn(&self) -> &str {
+        self.arn.as_ref().map_or("", |arn| &arn.0)
+    }
+}
+
+impl Status<'_> {
+    /// Streams of before there was a type tell the two statuses that every instance has by their names.
+    fn state(&self) -> AgentState {
+        let word = |word: &Option<Word<'_>>, of: &str| word.as_ref().is_some_and(|word| word.0 == of);
+        let is_typed = self.kind.as_ref().is_some_and(|kind| !kind.0.is_empty());
+        if word(&self.kind, "OFFLINE") || !is_typed && word(&self.name, "Offline") {
+            AgentState::LoggedOut
+        } else if word(&self.kind, "ROUTABLE") || !is_typed && word(&self.name, "Available") {
+            AgentState::Available
+        } else {
+            AgentState::Paused
+        }
+    }
+
+    fn is_offline(&self) -> bool {
+        self.state() == AgentState::LoggedOut
+    }
+}
+
+impl Contact<'_> {
+    fn state(&self) -> &str {
+        self.state.as_ref().map_or("", |state| &state.0)
+    }
+}

@@ -1,0 +1,183 @@
+//! Record: one message of Genesys Cloud, whatever it is.
+//!
+//! ```text
+//! {"topicName":"v2.users.{id}.presence","eventBody":{...}}           a notification
+//! {"detail-type":"v2. ...","detail":{"topicName":...,"eventBody":...}}   the same by Amazon EventBridge
+//! {"conversationId":...,"participants":[...]}                        a conversation detail record
+//! {"conversations":[...]}                                            a page of them
+//! ```
+//!
+//! Source: "Notification service", "Amazon EventBridge integration" and "Available topics" on developer.genesys.cloud.
+
+use super::detail::Detail;
+use super::user::{Presence, User};
+use super::{analytics, conversation, participants};
+use crate::decode::document::{Name, missing, parse, text};
+use crate::decode::draft::refuse;
+use crate::decode::format::Given;
+use crate::decode::slots::shortened;
+use crate::event::{Decoded, Reason, Reject};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+/// What a record should be, for whoever wrote another one.
+const WANTED: &str = "one message of Genesys Cloud";
+
+/// Tells what a record holds.
+pub fn decode(record: Given<'_>, each: &mut dyn FnMut(Decoded<'_>)) -> Result<(), Reject> {
+    let text = text(record.bytes)?;
+    let head: Head<'_> = parse(text, WANTED)?;
+    match head.topic() {
+        Some(topic) => of_topic(topic, text, record, each),
+        None if head.conversations.is_some() => {
+            let page: analytics::Page<'_> = parse(text, "a page of conversations")?;
+            let documents = page.conversations.iter().flatten();
+            let all = documents.map(analytics::Document::conversation).collect::<Result<Vec<_>, Reject>>()?;
+            let mut told = Vec::new();
+            for one in &all {
+                conversation::tell(one, &mut told)?;
+            }
+            give("conversations", told, each);
+            Ok(())
+        }
+        None if head.conversation_id.is_some() => {
+            let document: analytics::Document<'_> = parse(text, "one conversation")?;
+            let one = document.conversation()?;
+            let mut told = Vec::new();
+            conversation::tell(&one, &mut told)?;
+            give("conversation", told, each);
+            Ok(())
+        }
+        None => {
+            let sentence = "topicName and conversationId are missing; give a notification, an event of EventBridge or \
+                            a conversation detail record";
+            Err(refuse(Reason::MissingField, sentence))
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Head<'a> {
+    #[serde(borrow)]
+    topic_name: Option<Name<'a>>,
+    #[serde(borrow, rename = "detail-type")]
+    detail_type: Option<Name<'a>>,
+    #[serde(borrow)]
+    detail: Option<Topic<'a>>,
+    conversation_id: Option<IgnoredAny>,
+    conversations: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Topic<'a> {
+    #[serde(borrow)]
+    topic_name: Option<Name<'a>>,
+}
+
+/// The body of a message, where the one or the other puts it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", bound(deserialize = "T: Deserialize<'de>"))]
+struct Envelope<T> {
+    event_body: Option<T>,
+    detail: Option<Inner<T>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", bound(deserialize = "T: Deserialize<'de>"))]
+struct Inner<T> {
+    event_body: Option<T>,
+}
+
+impl Head<'_> {
+    fn topic(&self) -> Option<&str> {
+        let of_detail = self.detail.as_ref().and_then(|detail| detail.topic_name.as_ref());
+        let name = self.topic_name.as_ref().or(of_detail).or(self.detail_type.as_ref())?;
+        Some(&name.0).map(|name| &**name).filter(|name| !name.is_empty())
+    }
+}
+
+/// Tells a message by its topic. What no KPI needs is left aside by the topic's name.
+fn of_topic(topic: &str, text: &str, record: Given<'_>, each: &mut dyn FnMut(Decoded<'_>)) -> Result<(), Reject> {
+    let name = plain_name(topic);
+    let rest = topic.strip_prefix("v2.").unwrap_or(topic);
+    if let Some((_, kind)) = rest.strip_prefix("detail.events.conversation.").and_then(|rest| rest.split_once('.')) {
+        let detail: Detail<'_> = body(text, &name)?;
+        let mut told = Vec::new();
+        detail.tell(kind, &mut told)?;
+        give(&name, told, each);
+        return Ok(());
+    }
+    let of_user = rest.strip_prefix("users.").and_then(|rest| rest.split_once('.'));
+    let of_queue = rest.strip_prefix("routing.queues.").and_then(|rest| rest.split_once('.'));
+    let Some((id, kind)) = of_user.or(of_queue) else {
+        give(&name, Vec::new(), each);
+        return Ok(());
+    };
+    if let Some(media) = kind.strip_prefix("conversations").and_then(media) {
+        let document: participants::Document<'_> = body(text, &name)?;
+        let one = document.conversation(media)?;
+        let mut told = Vec::new();
+        conversation::tell(&one, &mut told)?;
+        give(&name, told, each);
+        return Ok(());
+    }
+    if of_user.is_none() || !matches!(kind, "presence" | "routingStatus" | "activity") {
+        give(&name, Vec::new(), each);
+        return Ok(());
+    }
+    if id.is_empty() || id == "{id}" {
+        return Err(missing("topicName", "the id of a user"));
+    }
+    let mut told = Vec::new();
+    if kind == "presence" {
+        let presence: Presence<'_> = body(text, &name)?;
+        presence.tell(id, record.logged, &mut told)?;
+        give(&name, told, each);
+    } else {
+        let user: User<'_> = body(text, &name)?;
+        match kind {
+            "routingStatus" => user.tell_routing(id, record.logged, &mut told)?,
+            _ => user.tell_activity(id, record.logged, &mut told)?,
+        }
+        give(&name, told, each);
+    }
+    Ok(())
+}
+
+fn body<'a, T: Deserialize<'a>>(text: &'a str, name: &str) -> Result<T, Reject> {
+    let envelope: Envelope<T> = parse(text, WANTED)?;
+    let inner = envelope.detail.and_then(|detail| detail.event_body);
+    envelope.event_body.or(inner).ok_or_else(|| missing(&shortened(name), "eventBody"))
+}
+
+/// Gives what was told, or leaves the record aside by its name.
+fn give(name: &str, told: Vec<Decoded<'_>>, each: &mut dyn FnMut(Decoded<'_>)) {
+    if told.is_empty() {
+        each(Decoded::Unknown { kind: name.into() });
+    }
+    told.into_iter().for_each(each);
+}
+
+/// The media of a topic of conversations by what follows that word: none for all of them. Without any it is another
+/// topic, or one of media that go beside a conversation.
+fn media(rest: &str) -> Option<Option<&'static str>> {
+    match rest {
+        "" => Some(None),
+        ".calls" => Some(Some("voice")),
+        ".callbacks" => Some(Some("callback")),
+        ".chats" => Some(Some("chat")),
+        ".emails" => Some(Some("email")),
+        ".messages" => Some(Some("message")),
+        _ => None,
+    }
+}
+
+/// The topic without its ids, so that few names are counted.
+fn plain_name(topic: &str) -> String {
+    const PARTS_MAX: usize = 12;
+    let is_id = |part: &str| 24 < part.len() || 8 <= part.len() && part.bytes().any(|byte| byte.is_ascii_digit());
+    let parts = topic.split('.').take(PARTS_MAX).map(|part| if is_id(part) { "{id}" } else { part });
+    parts.collect::<Vec<&str>>().join(".")
+}

@@ -1,0 +1,127 @@
+//! `callpulse decode`, as a program: what it prints is what `replay` reads.
+
+#[path = "support/samples.rs"]
+#[expect(dead_code, reason = "records are read by the program here")]
+mod samples;
+#[path = "support/told.rs"]
+#[expect(dead_code, reason = "what is told is printed here")]
+mod told;
+
+use callpulse::decode::format::{Encoding, Format};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// Runs the program, with these bytes on its standard input.
+fn callpulse(arguments: &[&str], input: &[u8]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_callpulse"));
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the program starts");
+    // Who reads no input closes it, which is no fault.
+    let _ = child.stdin.take().expect("its standard input").write_all(input);
+    child.wait_with_output().expect("the program ends")
+}
+
+/// The summary without the seconds it took.
+fn told(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr);
+    let lines = text.lines().map(|line| match line.strip_prefix("events: ") {
+        Some(_) => line.rsplit_once(';').map_or(line, |(before, _)| before),
+        None => line,
+    });
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
+/// The program reads a file, and what it decoded of it, as the same.
+fn check(encoding: Encoding, file: &str, config: Option<&str>) {
+    let word = encoding.word();
+    let settings = config.map_or(vec![], |path| vec!["--config", path]);
+    let run = |arguments: &[&str], input: &[u8]| {
+        let output = callpulse(&[arguments, settings.as_slice()].concat(), input);
+        assert!(output.status.success(), "{file}: {}", String::from_utf8_lossy(&output.stderr));
+        output
+    };
+    let decoded = run(&["decode", "--format", &word, file], b"");
+    let replayed = run(&["replay", "--output", "json", "--format", &word, file], b"");
+    let again = run(&["replay", "--output", "json", "--format", "json", "-"], &decoded.stdout);
+    assert!(replayed.stdout == again.stdout, "{file} and what it decodes to come to different records");
+    let rejects = |output: &Output| -> Vec<String> {
+        told(output)
+            .lines()
+            .filter(|line| line.starts_with("rejected ") || line.contains("set aside"))
+            .map(String::from)
+            .collect()
+    };
+    assert_eq!(rejects(&decoded), rejects(&replayed), "{file}");
+    assert_eq!(rejects(&again), [""; 0], "{file}");
+}
+
+/// A file for the time of a test.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str, bytes: &[u8]) -> Scratch {
+        let path = std::env::temp_dir().join(format!("callpulse-{}-{name}", std::process::id()));
+        std::fs::write(&path, bytes).expect("a file can be written");
+        Scratch(path)
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().expect("a path of text")
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn what_is_decoded_comes_to_the_same_records() {
+    let text = |path: &Path| path.to_str().expect("a path of text").to_owned();
+    for encoding in Encoding::all() {
+        for sample in samples::samples(encoding) {
+            check(encoding, &text(&sample), samples::settings_file(&sample).as_deref().map(text).as_deref());
+        }
+    }
+    let simulated = callpulse(&["simulate", "--calls", "300", "--repeats", "50", "--disorder", "4000"], b"");
+    let events = Scratch::new("events.jsonl", &simulated.stdout);
+    check(Format::Json.into(), events.path(), None);
+}
+
+#[test]
+fn each_line_names_its_file_and_rejects_go_to_standard_error() {
+    let rows = "call_id,date,daily_caller,call_started,call_answered,call_ended,wait_length,service_length,meets_standard\n\
+                1,1/1/2021,1,8:00:00 AM,8:00:00 AM,8:14:22 AM,0,863,TRUE\n\
+                2,1/1/2021,1,8:00:00 AM\n";
+    let file = Scratch::new("rows.csv", rows.as_bytes());
+    let settings = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/formats/csv/clocks.toml");
+    let decoded = callpulse(&["decode", "--format", "csv", "--config", settings, file.path(), "-"], b"");
+    assert_eq!(decoded.status.code(), Some(0));
+    let name = file.0.file_name().and_then(|name| name.to_str()).expect("a name of text");
+    let lines: Vec<&str> = std::str::from_utf8(&decoded.stdout).expect("text").lines().collect();
+    assert_eq!(lines.len(), 3);
+    assert!(lines.iter().all(|line| line.contains(&format!("\"source\":\"{name}\""))), "{lines:?}");
+    assert_eq!(
+        told(&decoded),
+        format!(
+            "rejected {name}:3: malformed_text: row has 4 cells and csv.columns names 9; name all columns in order, and \
+             see that csv.delimiter is right\n\
+             events: 3 read, 3 accepted, 0 repeated, 1 rejected (malformed_text 1)\n\
+             1 events of unknown types were set aside: header\n"
+        )
+    );
+}
+
+#[test]
+fn a_format_that_is_unknown_or_lacks_its_settings_is_told_at_once() {
+    let no_columns = callpulse(&["decode", "--format", "csv", "-"], b"");
+    assert_eq!(
+        (no_columns.status.code(), told(&no_columns).as_str()),
+        (Some(2), "callpulse: --format: `csv` needs to know what the columns mean; name them in [csv] columns\n")
+    );
+    let unknown = callpulse(&["replay", "--format", "cvs", "-"], b"");
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(told(&unknown).contains("unknown format `cvs`; did you mean `csv`?"), "{}", told(&unknown));
+}
