@@ -33,6 +33,8 @@ pub mod simulate;
 
 pub mod replay;
 
+pub mod ship;
+
 pub mod config;
 
 pub mod command;

@@ -1,7 +1,7 @@
 //! The program: arguments in, exit code out. What the commands do is in `command`.
 
 use callpulse::command::arguments::{Arguments, Command};
-use callpulse::command::{check, decode, demo, replay, run, simulate, topics};
+use callpulse::command::{check, decode, demo, replay, run, ship, simulate, topics};
 use clap::Parser;
 use std::process::ExitCode;
 
@@ -12,6 +12,7 @@ fn main() -> ExitCode {
         Command::Topics(asked) => topics::run(&asked),
         Command::Replay(asked) => replay::run(&asked),
         Command::Decode(asked) => decode::run(&asked),
+        Command::Ship(asked) => ship::run(&asked),
         Command::Simulate(asked) => simulate::run(&asked),
         Command::CheckConfig(asked) => check::check_config(&asked),
         Command::Schema { of } => check::schema(of),

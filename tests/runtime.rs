@@ -17,6 +17,8 @@ mod guarded;
 mod oracle;
 #[path = "kafka/secure.rs"]
 mod secure;
+#[path = "kafka/ship.rs"]
+mod ship;
 mod support;
 
 use std::collections::BTreeMap;

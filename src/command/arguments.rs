@@ -22,6 +22,8 @@ pub enum Command {
     Replay(Replay),
     /// Print the events of files as native JSON lines: what another system wrote, as the engine understands it
     Decode(Decode),
+    /// Follow a growing, rotated file of lines into the topic of events, each line exactly once
+    Ship(Ship),
     /// Print events of a simulated call centre as JSON lines
     Simulate(Simulate),
     /// Print the topics it needs, with partitions, settings and ACLs, and check them
@@ -105,6 +107,28 @@ pub struct Decode {
     /// Files of events; `-` is standard input, gzip is read as such
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Ship {
+    #[command(flatten)]
+    pub config: Config,
+    /// Format of the lines: json, or what another system writes (docs/formats.md)
+    #[arg(long, value_name = "F")]
+    pub format: String,
+    /// Names what is shipped, over restarts and rotations: the `source` of events that name none; default: the file's
+    /// name. Two files need two names, also on two machines
+    #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub source: Option<String>,
+    /// The topic; default: that of the first [[sources]] of format json
+    #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub topic: Option<String>,
+    /// Ship what is there, and end
+    #[arg(long)]
+    pub once: bool,
+    /// The file; it may not be there yet
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -16,6 +16,8 @@ pub mod decode;
 
 pub mod engine;
 
+pub mod ship;
+
 pub mod check;
 
 pub mod topics;

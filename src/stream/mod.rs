@@ -31,6 +31,8 @@ pub mod embedded;
 
 pub mod feed;
 
+pub mod shipment;
+
 pub mod batch;
 
 pub mod marks;
