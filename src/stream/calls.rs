@@ -36,7 +36,6 @@ const RULES: u32 = 1;
 
 /// Bookings in memory at which a commit does not wait for its time.
 const ROWS_MAX: usize = 200_000;
-
 /// Bytes of rows in one record: a broker takes a megabyte unless told otherwise.
 const BATCH_BYTES: usize = 700_000;
 
@@ -265,7 +264,9 @@ impl Calls {
             // What an earlier life left open may be lost by now, which is not this event's doing.
             && call.next.is_none_or(|next| judged < next)
             && restarts.iter().all(|restart| before.is_none_or(|before| restart.at < before));
-        let old = (!is_plain || before.is_some_and(|before| event.time <= before)).then(|| call.log.clone());
+        // A later revision takes out what an earlier one told.
+        let is_last = event.document.is_none() && before.is_none_or(|before| before < event.time);
+        let old = (!is_plain || !is_last).then(|| call.log.clone());
         let added = call.log.add(&self.entry);
         match added {
             Added::Repeat => {
