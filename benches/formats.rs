@@ -1,7 +1,7 @@
-//! What other systems write, decoded: how many bytes a second, as a ratio to native JSON in the same run.
+//! What other systems write, decoded: as a ratio to native JSON in the same run, by bytes and by events.
 //!
-//! Bytes are the measure, since a record of a vendor is some hundred bytes or some thousand and tells none, one or a
-//! dozen events. The records are those of the samples that are understood.
+//! A record of a vendor is fifty bytes or some thousand and tells none, one or a dozen events, so that neither says all.
+//! The records are those of the samples that are understood.
 
 use crate::engine::lines;
 use crate::figures::Figure;
@@ -19,7 +19,8 @@ struct Corpus {
     bytes: usize,
     events: usize,
     speeds: Figure,
-    ratios: Figure,
+    by_bytes: Figure,
+    by_events: Figure,
 }
 
 pub fn measure() {
@@ -29,18 +30,23 @@ pub fn measure() {
     let mut corpora: Vec<Corpus> = Encoding::all().filter_map(Corpus::of).collect();
     for _ in 0..ROUNDS {
         let floor = native.speed(at_least);
-        native.add(floor, floor);
+        let native_event = (native.bytes / native.events) as f64;
+        native.add(floor, floor, native_event);
         for corpus in &mut corpora {
             let speed = corpus.speed(at_least);
-            corpus.add(speed, floor);
+            corpus.add(speed, floor, native_event);
         }
     }
     println!("decoding, {ROUNDS} rounds of {} MB each\n", at_least / 1_000_000);
-    println!("{:<38}{:>14}{:>12}{:>24}{:>22}", "", "bytes a record", "events", "MB a CPU second", "times native JSON");
+    println!(
+        "{:<30}{:>8}{:>8}{:>22}{:>22}{:>22}",
+        "", "bytes", "events", "MB a CPU second", "native, by bytes", "by events"
+    );
     for corpus in std::iter::once(&native).chain(&corpora) {
         let count = corpus.records.len();
         let (bytes, events) = (corpus.bytes / count, corpus.events as f64 / count as f64);
-        println!("{:<38}{bytes:>14}{events:>12.2}{:>24}{:>22}", corpus.name, corpus.speeds, corpus.ratios);
+        let Corpus { name, speeds, by_bytes, by_events, .. } = corpus;
+        println!("{name:<30}{bytes:>8}{events:>8.2}{speeds:>22}{by_bytes:>22}{by_events:>22}");
     }
     println!();
 }
@@ -60,8 +66,8 @@ impl Corpus {
 
     fn new(name: String, records: Vec<(Decoder, Vec<u8>)>) -> Corpus {
         let bytes = records.iter().map(|(_, record)| record.len()).sum();
-        let mut corpus =
-            Corpus { name, records, bytes, events: 0, speeds: Figure::default(), ratios: Figure::default() };
+        let (speeds, by_bytes, by_events) = Default::default();
+        let mut corpus = Corpus { name, records, bytes, events: 0, speeds, by_bytes, by_events };
         corpus.events = corpus.decode();
         corpus
     }
@@ -89,9 +95,12 @@ impl Corpus {
         (times * self.bytes) as f64 / (cpu::own() - begun).as_secs_f64()
     }
 
-    fn add(&mut self, speed: f64, native: f64) {
+    /// Takes a speed, beside that of native JSON and the bytes of one of its events.
+    fn add(&mut self, speed: f64, native: f64, native_event: f64) {
+        let event = self.bytes as f64 / self.events as f64;
         self.speeds.add(speed / 1e6);
-        self.ratios.add(speed / native);
+        self.by_bytes.add(speed / native);
+        self.by_events.add(speed / event / (native / native_event));
     }
 }
 

@@ -104,8 +104,9 @@ fn followed(file: &Path) -> Result<PathBuf, Failure> {
 fn line_decoder(format: &str, settings: &Settings) -> Result<Decoder, Failure> {
     let decoder = decoder(format, settings)?;
     match decoder.framing() {
-        Framing::Lines | Framing::Rows => Ok(decoder),
-        Framing::Blocks | Framing::Messages => {
+        // Of what may also be written as blocks of text the lines have to be JSON.
+        Framing::Lines | Framing::Rows | Framing::Blocks => Ok(decoder),
+        Framing::Messages => {
             Err(Failure::Asked(format!("records of format {format} are no lines; ship follows files of lines")))
         }
     }

@@ -30,8 +30,9 @@ pub(super) fn decode(record: Given<'_>, each: &mut dyn FnMut(Decoded<'_>)) -> Re
     let bytes = record.bytes.trim_ascii();
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let row = Row::read(bytes)?;
-    let mut teller =
-        Teller { row: &row, time: EventTime(0), place: Place::of(record.line, bytes), told: SmallVec::new() };
+    let fingerprint = fingerprint(bytes);
+    let place = Place::of(record.line, fingerprint);
+    let mut teller = Teller { row: &row, time: EventTime(0), fingerprint, place, told: SmallVec::new() };
     if !teller.tell_row()? {
         each(Decoded::Unknown { kind: row.event });
         return Ok(());
@@ -44,6 +45,7 @@ pub(super) fn decode(record: Given<'_>, each: &mut dyn FnMut(Decoded<'_>)) -> Re
 struct Teller<'t, 'a> {
     row: &'t Row<'a>,
     time: EventTime,
+    fingerprint: u64,
     place: Place,
     told: SmallVec<[Decoded<'a>; EVENTS_MAX]>,
 }
@@ -232,7 +234,9 @@ impl<'a> Teller<'_, 'a> {
 
     fn tell(&mut self, draft: Draft<'a>, rank: i64) -> Result<(), Reject> {
         let seq = self.place.seq(self.told.len(), rank);
-        self.told.push(draft.integers(Field::Seq, Some(seq)).event()?);
+        // A row is the same wherever it stands: in a copy of the file, or in another one of that name.
+        let event_id = format!("{:x}.{}", self.fingerprint, self.told.len());
+        self.told.push(draft.integers(Field::Seq, Some(seq)).text(Field::EventId, event_id).event()?);
         Ok(())
     }
 }
@@ -255,10 +259,10 @@ enum Place {
 }
 
 impl Place {
-    fn of(line: Option<u64>, row: &[u8]) -> Place {
+    fn of(line: Option<u64>, fingerprint: u64) -> Place {
         match line {
             Some(line) => Place::Line(i64::try_from(line).unwrap_or(i64::MAX)),
-            None => Place::Row(fingerprint(row)),
+            None => Place::Row(fingerprint),
         }
     }
 

@@ -59,6 +59,9 @@ struct Notice<'a> {
     cloud_type: Option<Name<'a>>,
     #[serde(borrow)]
     data: Option<Data<'a>>,
+    /// Of the data of a CloudEvent, its envelope being opened.
+    #[serde(borrow)]
+    payload: Option<Box<Notice<'a>>>,
     /// Of the Events resource of the API.
     #[serde(borrow)]
     event_data: Option<Box<Notice<'a>>>,
@@ -167,7 +170,8 @@ struct Part<'d> {
 
 impl<'d> Part<'d> {
     fn of(outer: &'d Notice<'d>) -> Result<Part<'d>, Reject> {
-        let payload = outer.data.as_ref().and_then(|data| data.payload.as_deref());
+        let of_data = || outer.data.as_ref().and_then(|data| data.payload.as_deref());
+        let payload = outer.payload.as_deref().or_else(of_data);
         let notice = payload.or(outer.event_data.as_deref()).unwrap_or(outer);
         let of_cloud = || {
             let name: &'d Name<'d> = outer.cloud_type.as_ref()?;
@@ -270,7 +274,14 @@ impl<'d> Part<'d> {
     }
 
     fn give(&self, draft: Draft<'d>, told: &mut Vec<Decoded<'d>>) -> Result<(), Reject> {
-        told.push(draft.event()?);
+        // In one millisecond a task may leave its queue by one event and enter it anew by the next.
+        let rank = match self.kind {
+            _ if self.event_id("").is_none() || self.kind.starts_with("worker.") => None,
+            "task.created" | "task-queue.timeout" | "task-queue.expired" => Some(0),
+            "task-queue.entered" => Some(1),
+            _ => Some(2),
+        };
+        told.push(draft.integers(Field::Seq, rank).event()?);
         Ok(())
     }
 

@@ -96,7 +96,7 @@ impl<'d> View<'d> {
     }
 
     fn queue(&self, stay: &Stay<'d>, told: &mut Vec<Decoded<'d>>) -> Result<(), Reject> {
-        let (Some(queue), Some(entry)) = (stay.queue, stay.connected) else { return Ok(()) };
+        let (Some(queue), Some(entry)) = (stay.queue, self.entry(stay)) else { return Ok(()) };
         let via = match () {
             () if is_callback(stay.media) => Some("callback"),
             () if self.connections().any(|(_, answered)| answered < entry) => Some("transfer"),
@@ -109,6 +109,21 @@ impl<'d> View<'d> {
             told.push(draft.text(Field::Reason, reason).event()?);
         }
         Ok(())
+    }
+
+    /// When a queue was entered: a wait in the same queue, such as that of a callback, begins after the one before. None
+    /// while that one lasts.
+    fn entry(&self, stay: &Stay<'d>) -> Option<EventTime> {
+        let entry = stay.connected?;
+        let mut begins = entry;
+        for other in &self.conversation.stays {
+            let is_before = other.connected.is_some_and(|at| at < entry);
+            if other.party == Party::Queue && other.queue == stay.queue && is_before {
+                let (end, _) = other.end?;
+                begins = begins.max(EventTime(end.0.saturating_add(1)));
+            }
+        }
+        Some(begins)
     }
 
     /// When and why a wait ended without an answer; none while that is not certain.
