@@ -120,7 +120,7 @@ pub struct Ship {
     /// name. Two files need two names, also on two machines
     #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub source: Option<String>,
-    /// The topic; default: that of the first [[sources]] of format json
+    /// The topic; default: that of the first source of format json
     #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub topic: Option<String>,
     /// Ship what is there, and end
