@@ -22,13 +22,14 @@ use std::time::{Duration, Instant};
 pub fn ends_as_replay(deployment: &Deployment, board: &mut Reader, instants: usize) -> String {
     let expected = deployment.replay(None);
     let intervals = drained(deployment, &expected, board);
+    let archived: HashMap<Key, Value> = intervals.last().into_values().map(|one| (key(&one), one)).collect();
+    // The archive was read up to here: what ends in the meantime is none of it.
+    let until = as_of(board);
     // What agents did last may be on its way to the board, where `total` is published every 15 s.
-    let until = Instant::now() + Duration::from_secs(20);
-    while Instant::now() < until {
+    let quiet = Instant::now() + Duration::from_secs(20);
+    while Instant::now() < quiet {
         board.read_out();
     }
-    let archived: HashMap<Key, Value> = intervals.last().into_values().map(|one| (key(&one), one)).collect();
-    let until = as_of(board);
     let ended = |(place, record): &(&Key, &Value)| place.3.starts_with("per_") && end(record) <= until.as_str();
     for (place, record) in expected.iter().filter(ended) {
         let found = archived.get(place);
