@@ -3,9 +3,12 @@
 //! The data stand beside the repository and are no part of it; without them there is nothing to check, and each
 //! test says so.
 
+#[path = "support/beside.rs"]
+mod beside;
 #[path = "support/told.rs"]
 mod told;
 
+use beside::beside;
 use callpulse::config;
 use callpulse::decode::format::{Decoder, Format};
 use callpulse::decode::json;
@@ -15,7 +18,6 @@ use callpulse::replay::filter::Filter;
 use callpulse::time::EventTime;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use told::{Told, told};
 
@@ -25,15 +27,7 @@ const AGENT: &str = "agent-ARN";
 
 /// A file of the manual's samples; none if they are not there.
 fn sample(name: &str) -> Option<String> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let found: Option<PathBuf> = ["../shared", "../../shared"]
-        .map(|place| here.join(place).join(DATA).join(name))
-        .into_iter()
-        .find(|at| at.is_file());
-    let Some(found) = found else {
-        println!("skipped: ../shared/{DATA}/{name} is absent");
-        return None;
-    };
+    let found = beside(&format!("{DATA}/{name}"))?;
     Some(std::fs::read_to_string(found).expect("a sample"))
 }
 

@@ -3,6 +3,10 @@
 //! The data stand beside the repository and are no part of it; without them there is nothing to check, and
 //! each test says so.
 
+#[path = "support/beside.rs"]
+mod beside;
+
+use beside::beside;
 use callpulse::config;
 use callpulse::decode::format::{Decoder, Encoding, Given};
 use callpulse::event::Decoded;
@@ -12,19 +16,8 @@ use callpulse::replay::filter::Filter;
 use callpulse::time::EventTime;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-
-/// A file of the shared data, beside the repository or beside its worktrees; none if it is not there.
-fn shared(name: &str) -> Option<PathBuf> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let places = ["../shared/data", "../../shared/data"].map(|place| here.join(place).join(name));
-    let found = places.into_iter().find(|path| path.is_file());
-    if found.is_none() {
-        println!("skipped: ../shared/data/{name} is absent");
-    }
-    found
-}
 
 /// What a file comes to in `total` and by month, and how many of its rows were left aside and refused.
 fn replay(path: &Path, text: &str) -> (Vec<Value>, [usize; 2]) {
@@ -65,8 +58,8 @@ fn find<'r>(records: &'r [Value], entity: (&str, &str), window: &str, start: &st
 
 #[test]
 fn a_year_of_simulated_calls_meets_its_authors_standard_as_often_as_the_author_says() {
-    let Some(path) = shared("simulated-call-centre/simulated_call_centre.csv") else { return };
-    let Some(expected) = shared("simulated-call-centre/expected_from_author_columns.json") else { return };
+    let Some(path) = beside("data/simulated-call-centre/simulated_call_centre.csv") else { return };
+    let Some(expected) = beside("data/simulated-call-centre/expected_from_author_columns.json") else { return };
     let (records, others) = replay(&path, include_str!("formats/csv/clocks.toml"));
     assert_eq!(others, [1, 0]);
     let total = find(&records, ("queue", "one"), "total", "");
@@ -86,7 +79,7 @@ fn a_year_of_simulated_calls_meets_its_authors_standard_as_often_as_the_author_s
 
 #[test]
 fn the_anonymous_bank_is_what_its_published_table_says() {
-    let Some(path) = shared("anonymous-bank-1999/january.tsv.gz") else { return };
+    let Some(path) = beside("data/anonymous-bank-1999/january.tsv.gz") else { return };
     let (records, others) = replay(&path, include_str!("formats/csv/bank.toml"));
     assert_eq!(others[1], 0);
     let figures = [

@@ -4,14 +4,16 @@
 //! says so. They show shapes only: the headers that FreeSWITCH gives every event are left out, so that when an event
 //! happened is for Kafka to say, and seconds count from nowhere.
 
+#[path = "support/beside.rs"]
+mod beside;
 #[path = "support/told.rs"]
 mod told;
 
+use beside::beside;
 use callpulse::decode::format::{Decoder, Format, Given};
 use callpulse::time::EventTime;
 use serde_json::{Map, Value};
 use std::fs;
-use std::path::Path;
 use told::told;
 
 const DATA: &str = "data/freeswitch-callcenter/mod_callcenter_events.json";
@@ -35,12 +37,7 @@ const EXPECTED: [&[&str]; 10] = [
 
 #[test]
 fn the_examples_of_the_documentation_are_read() {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let found = ["../shared", "../../shared"].map(|place| here.join(place).join(DATA));
-    let Some(found) = found.into_iter().find(|at| at.is_file()) else {
-        println!("skipped: ../shared/{DATA} is absent");
-        return;
-    };
+    let Some(found) = beside(DATA) else { return };
     let text = fs::read_to_string(found).expect("the examples");
     let examples: Vec<Map<String, Value>> = serde_json::from_str(&text).expect("a list of events");
     assert_eq!(examples.len(), EXPECTED.len());

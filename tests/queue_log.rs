@@ -3,9 +3,12 @@
 //! The real rows stand beside the repository and are no part of it; without them there is nothing to check, and the
 //! test says so.
 
+#[path = "support/beside.rs"]
+mod beside;
 #[path = "support/told.rs"]
 mod told;
 
+use beside::beside;
 use callpulse::config;
 use callpulse::decode::format::{Decoder, Format, Given};
 use callpulse::decode::json;
@@ -58,13 +61,7 @@ fn check(records: &[Value], queue: &str, expected: &[(&str, i64)]) {
 
 #[test]
 fn a_dump_of_the_table_is_told_to_its_last_row() {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let found =
-        ["../shared", "../../shared"].map(|place| here.join(place).join(DATA)).into_iter().find(|at| at.is_file());
-    let Some(found) = found else {
-        println!("skipped: ../shared/{DATA} is absent");
-        return;
-    };
+    let Some(found) = beside(DATA) else { return };
     let text = std::fs::read_to_string(found).expect("the rows");
     let mut lines = text.lines();
     let columns: Vec<&str> = lines.next().expect("the names of the columns").split(',').collect();

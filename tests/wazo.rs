@@ -4,9 +4,12 @@
 //! says so. Where our definition differs on purpose, the scenario is named in [`DIFFERENCES`] with the reason and with
 //! what we say instead.
 
+#[path = "support/beside.rs"]
+mod beside;
 #[path = "support/told.rs"]
 mod told;
 
+use beside::beside;
 use callpulse::config;
 use callpulse::decode::format::{Decoder, Format, Given};
 use callpulse::decode::json;
@@ -17,7 +20,6 @@ use callpulse::time::{EventTime, Span};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::AddAssign;
-use std::path::Path;
 use std::sync::Arc;
 use told::told;
 
@@ -175,13 +177,7 @@ fn replayed(scenario: &Value, rows: &mut Rows) -> HashMap<(String, String, Event
 
 #[test]
 fn the_tables_of_queues_are_those_that_another_program_makes() {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let found =
-        ["../shared", "../../shared"].map(|place| here.join(place).join(DATA)).into_iter().find(|at| at.is_file());
-    let Some(found) = found else {
-        println!("skipped: ../shared/{DATA} is absent");
-        return;
-    };
+    let Some(found) = beside(DATA) else { return };
     let text = std::fs::read_to_string(found).expect("the scenarios");
     let all: Value = serde_json::from_str(&text).expect("JSON");
     let (mut rows, mut cells, mut differences) = (Rows::default(), 0, 0);

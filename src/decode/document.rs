@@ -4,7 +4,7 @@
 //! stands; how long a text may be is judged with the event.
 
 use super::draft::refuse;
-use super::json::refuse_too_large;
+use super::json::text_of;
 use super::slots::shortened;
 use crate::event::{Reason, Reject, Text};
 use crate::time::EventTime;
@@ -15,14 +15,7 @@ use std::fmt;
 
 /// The record as text, without a byte order mark.
 pub(super) fn text(record: &[u8]) -> Result<&str, Reject> {
-    refuse_too_large(record)?;
-    match std::str::from_utf8(record) {
-        Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(text).trim_ascii()),
-        Err(error) => {
-            let at = error.valid_up_to();
-            Err(refuse(Reason::BadEncoding, format!("record is no UTF-8 at byte {at}; write it as UTF-8")))
-        }
-    }
+    text_of(record).map(str::trim_ascii)
 }
 
 /// The JSON document of a text. `wanted` says what it should be, such as "one conversation".

@@ -1,7 +1,7 @@
 //! Wire: what the records of Amazon Connect have in common, and how the events of one are told together.
 
 use crate::decode::draft::{Draft, refuse};
-use crate::decode::json::refuse_too_large;
+use crate::decode::json::text_of;
 use crate::decode::slots::shortened;
 use crate::event::{Decoded, Reason, Reject, Text};
 use crate::time::{EventTime, Span};
@@ -44,12 +44,7 @@ impl<'a> Telling<'a> {
 
 /// The object in a record.
 pub(super) fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Reject> {
-    refuse_too_large(bytes)?;
-    let text = std::str::from_utf8(bytes).map_err(|error| {
-        let at = error.valid_up_to();
-        refuse(Reason::BadEncoding, format!("record is no UTF-8 at byte {at}; write it as UTF-8"))
-    })?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim_ascii();
+    let text = text_of(bytes)?.trim_ascii();
     if text.is_empty() {
         return Err(refuse(Reason::MalformedJson, "record is empty; give one JSON object"));
     }
