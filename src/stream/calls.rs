@@ -8,7 +8,7 @@ use super::batch::{Fields, Names, Part, Rows, Targets, partition_of, wire, write
 use super::booked::{Fates, book};
 use super::call_record;
 use super::coverage::{self, Gap};
-use super::lateness::{check_time, keep_for};
+use super::lateness::{check_time, keep_for, reached_by};
 use super::rejects;
 use super::stage::{Clock, Input, OutRecord, Output, Record, Stage, commit_every};
 use crate::decode::format::{Decoder, Format, Given};
@@ -202,7 +202,7 @@ impl Calls {
         partition.log_time = partition.log_time.max(Some(stamped));
         let log_time = partition.log_time.unwrap_or(stamped);
         check_time(event, stamped, log_time, &self.settings.plan)?;
-        partition.latest_event = partition.latest_event.max(Some(event.time));
+        partition.latest_event = partition.latest_event.max(reached_by(event, stamped, &self.settings.plan));
         match &event.what {
             What::Call(call) => self.take_call(input, offset, event, call),
             What::SourceRestarted => {

@@ -41,6 +41,8 @@ pub struct Coverage {
     open: Option<Lost>,
     /// Lengths that were not kept before: what the facts of each are kept by, and since when.
     since: BTreeMap<String, EventTime>,
+    /// Where the latest second ends that facts were read of.
+    facts_to: Option<EventTime>,
 }
 
 /// What is asked of.
@@ -102,7 +104,19 @@ impl Coverage {
         std::mem::take(&mut self.lost)
     }
 
-    /// A length is kept from now on.
+    /// Facts of a second were read.
+    pub fn read_facts_of(&mut self, second: i64) {
+        self.facts_to = self.facts_to.max(Some(EventTime((second + 1) * 1000)));
+    }
+
+    /// A length asked for anew is kept from now on: it holds what no facts read so far speak of.
+    pub fn keep_newly(&mut self, kept_by: String) {
+        if let Some(since) = self.facts_to {
+            self.keep_since(kept_by, since);
+        }
+    }
+
+    /// A length is kept from some instant on.
     pub fn keep_since(&mut self, kept_by: String, since: EventTime) {
         self.since.insert(kept_by, since);
     }
@@ -147,6 +161,7 @@ impl Coverage {
             lost: self.lost.iter().map(to_wire).collect(),
             open: self.open.as_ref().map(to_wire),
             since: self.since.iter().map(|(kept_by, since)| (kept_by.clone(), since.0)).collect(),
+            facts_to: self.facts_to.map(|to| to.0),
         }
     }
 
@@ -155,6 +170,7 @@ impl Coverage {
             lost: state.lost.iter().map(from_wire).collect(),
             open: state.open.as_ref().map(from_wire),
             since: state.since.iter().map(|(kept_by, since)| (kept_by.clone(), EventTime(*since))).collect(),
+            facts_to: state.facts_to.map(EventTime),
         }
     }
 }
@@ -215,7 +231,11 @@ mod tests {
     #[test]
     fn a_new_length_is_covered_from_when_it_was_asked_for() {
         let mut coverage = Coverage::default();
-        coverage.keep_since("900000".into(), AT(20));
+        coverage.keep_newly("900000".into());
+        assert_eq!(window(&coverage, 15, 30).from, None, "nothing was read that it could miss");
+        // The planned end of a wrap-up lies ahead.
+        [20 * 60 - 1, 5 * 60].map(|second| coverage.read_facts_of(second));
+        coverage.keep_newly("900000".into());
         assert_eq!(window(&coverage, 15, 30).from, Some(AT(20)));
         assert_eq!(window(&coverage, 30, 45).from, None);
         let other = Asked::Window { start: AT(15), end: AT(30), kept_by: "week" };
@@ -228,7 +248,8 @@ mod tests {
         coverage.lose(Lost { from: None, to: AT(1) });
         coverage.lose(Lost { from: Some(AT(2)), to: AT(3) });
         coverage.lose_batches(None);
-        coverage.keep_since("week".into(), AT(4));
+        coverage.read_facts_of(239);
+        coverage.keep_newly("week".into());
         assert_eq!(Coverage::from_wire(&coverage.to_wire()), coverage);
     }
 }

@@ -139,7 +139,7 @@ impl Kpis {
             names.push(board.who(name)?);
         }
         if !board.is_silent() {
-            board.keep_newly(&self.settings);
+            board.keep_newly();
             if board.shown.is_to_change(self.shown_by, now) {
                 for account in board.accounts.iter_mut().filter(|account| !account.ended) {
                     board.publisher.changed(account, offset, now, self.settings.emit_every);
@@ -187,6 +187,7 @@ impl Kpis {
                     }
                     _ => row.at,
                 };
+                board.coverage.read_facts_of(second);
                 // Levels change no interval's facts, and an agent's empty one is not published.
                 let is_level_alone = row.family == Some(Family::Event) && facts.iter().all(|(key, _)| key.is_level());
                 if !is_level_alone {
@@ -345,14 +346,9 @@ impl Board {
         }
     }
 
-    /// A length asked for anew holds facts from now on, the silent replay being over: no record read so
-    /// far speaks of later.
-    fn keep_newly(&mut self, settings: &KpisSettings) {
-        for length in std::mem::take(&mut self.kept_newly) {
-            if let Some(latest) = self.marks.latest() {
-                self.coverage.keep_since(length, latest.plus(settings.allowed_skew));
-            }
-        }
+    /// A length asked for anew holds facts from now on, the silent replay being over.
+    fn keep_newly(&mut self) {
+        std::mem::take(&mut self.kept_newly).into_iter().for_each(|length| self.coverage.keep_newly(length));
     }
 
     /// Plans when the account's windows change next.
@@ -610,7 +606,7 @@ impl Stage for Kpis {
                 continue;
             }
             if let Some(as_of) = board.marks.as_of() {
-                board.keep_newly(&self.settings);
+                board.keep_newly();
                 let version = (self.settings.generation << 40) + (board.next - 1).max(0) as u64;
                 let turn = Turn {
                     settings: &self.settings,

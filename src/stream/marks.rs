@@ -56,11 +56,6 @@ impl Marks {
         self.smallest(|mark| mark.log_time).map(EventTime)
     }
 
-    /// The latest instant that any source's records speak of; none before the first.
-    pub fn latest(&self) -> Option<EventTime> {
-        self.marks.values().map(|mark| mark.log_time.unwrap_or(mark.complete).max(mark.complete)).max().map(EventTime)
-    }
-
     /// The log time of a topic, over its partitions; none until a record was read.
     pub fn log_time_of(&self, topic: &str) -> Option<EventTime> {
         let of_topic = self.marks.iter().filter(|((of, ..), _)| of == topic);

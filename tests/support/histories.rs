@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 pub struct Told {
     /// Epoch milliseconds.
     pub time: i64,
-    /// How long after its time it arrives.
+    /// How long after its time it arrives; negative if it is told ahead.
     pub delay: i64,
     /// It arrives twice.
     pub is_repeated: bool,
@@ -307,7 +307,11 @@ fn told(script: &Script, base: i64) -> Vec<Told> {
     let steps = script.steps.iter().enumerate().map(|(place, step)| {
         time += step.gap;
         let line = line(script, step, place, &call, time).to_string();
-        let Step { delay, is_repeated, .. } = *step;
+        let Step { mut delay, is_repeated, .. } = *step;
+        // Some systems tell the end of a wrap-up when it begins, as planned.
+        if step.kind == "call.wrapup_ended" && step.detail % 4 == 0 {
+            delay = -step.gap.min(3_600_000);
+        }
         Told { time, delay, is_repeated, tenant, call: call.clone(), line }
     });
     steps.collect()
