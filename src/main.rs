@@ -3,6 +3,7 @@
 use callpulse::command::arguments::{Arguments, Command};
 use callpulse::command::{check, decode, demo, replay, run, ship, simulate, topics};
 use clap::Parser;
+use std::io::{Write, stderr};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -20,7 +21,8 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("callpulse: {failure}");
+            // Nobody has to be listening.
+            let _ = writeln!(stderr(), "callpulse: {failure}");
             ExitCode::from(failure.exit_code())
         }
     }

@@ -125,3 +125,14 @@ fn a_format_that_is_unknown_or_lacks_its_settings_is_told_at_once() {
     assert_eq!(unknown.status.code(), Some(2));
     assert!(told(&unknown).contains("unknown format `cvs`; did you mean `csv`?"), "{}", told(&unknown));
 }
+
+#[test]
+fn a_closed_standard_error_stops_nothing() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_callpulse"));
+    command.args(["replay", "--format", "json", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.stderr(Stdio::piped()).spawn().expect("the program starts");
+    drop(child.stderr.take());
+    child.stdin.take().expect("its standard input").write_all(b"{\n").expect("read");
+    let ended = child.wait_with_output().expect("the program ends");
+    assert_eq!(ended.status.code(), Some(0), "a reject and a summary that nobody reads");
+}

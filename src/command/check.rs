@@ -4,19 +4,20 @@ use super::arguments::{Config, SchemaOf};
 use super::engine;
 use super::failure::Failure;
 use super::surroundings::environment;
+use super::tell::tell;
 use crate::{config, decode, kpi};
 
 pub fn check_config(asked: &Config) -> Result<(), Failure> {
     let loaded = config::load(asked.config.as_deref(), environment())?;
     for warning in &loaded.warnings {
-        eprintln!("warning: {warning}");
+        tell!("warning: {warning}");
     }
     let faults = engine::connection(&loaded.settings).faults();
     if !faults.is_empty() {
         let faults: String = faults.iter().map(|fault| format!("\n  {fault}")).collect();
         return Err(Failure::Asked(format!("settings cannot be used:{faults}")));
     }
-    eprintln!("the settings can be used");
+    tell!("the settings can be used");
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use super::arguments::Decode as Asked;
 use super::failure::Failure;
 use super::intake::Intake;
 use super::surroundings::environment;
+use super::tell::tell;
 use crate::config;
 use crate::decode::json;
 use crate::event::Event;
@@ -16,7 +17,7 @@ use std::io::{self, BufWriter, Write};
 pub fn run(asked: &Asked) -> Result<(), Failure> {
     let loaded = config::load(asked.config.config.as_deref(), environment())?;
     for warning in &loaded.warnings {
-        eprintln!("warning: {warning}");
+        tell!("warning: {warning}");
     }
     let mut intake = Intake::new(&asked.format, &loaded.settings, asked.rejects.as_deref())?;
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());

@@ -8,6 +8,7 @@ use super::engine;
 use super::failure::Failure;
 use super::run::Running;
 use super::surroundings::{environment, log};
+use super::tell::tell;
 use super::watch::Watch;
 use crate::config::{self, settings::Settings};
 use crate::decode::json;
@@ -105,7 +106,7 @@ fn bind(settings: &Settings) -> Result<TcpListener, Failure> {
     let bound = TcpListener::bind(wanted).or_else(|cause| match cause.kind() {
         ErrorKind::AddrInUse => {
             let free = TcpListener::bind((wanted.ip(), 0))?;
-            eprintln!("port {} is taken; the endpoints are on port {}", wanted.port(), free.local_addr()?.port());
+            tell!("port {} is taken; the endpoints are on port {}", wanted.port(), free.local_addr()?.port());
             Ok(free)
         }
         _ => Err(cause),

@@ -2,6 +2,7 @@
 
 use super::failure::Failure;
 use super::progress::{Progress, thousands};
+use super::tell::tell;
 use crate::config;
 use crate::config::settings::Settings;
 use crate::decode::format::{Decoder, Given};
@@ -129,7 +130,7 @@ impl Rejects {
         let (reason, sentence) = (reject.reason.word(), &reject.sentence);
         if self.count <= SHOWN {
             progress.clear();
-            eprintln!("rejected {source}:{line}: {reason}: {sentence}");
+            tell!("rejected {source}:{line}: {reason}: {sentence}");
         }
         if let Some(file) = &mut self.file {
             let row = json!({"source": source, "line": line, "reason": reason, "sentence": sentence});
@@ -184,11 +185,11 @@ impl Summary {
     fn print(&self, seconds: f64) {
         let rejected: u64 = self.rejected.values().sum();
         if SHOWN < rejected {
-            eprintln!("and {} more rejects; --rejects FILE writes them all", thousands(rejected - SHOWN));
+            tell!("and {} more rejects; --rejects FILE writes them all", thousands(rejected - SHOWN));
         }
         let reasons: Vec<String> = self.rejected.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
         let reasons = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
-        eprintln!(
+        tell!(
             "events: {} read, {} accepted, {} repeated, {} rejected{reasons}; {:.1} s",
             thousands(self.read),
             thousands(self.accepted),
@@ -197,7 +198,7 @@ impl Summary {
             seconds,
         );
         if self.not_used != 0 {
-            eprintln!(
+            tell!(
                 "{} events are of types understood and not used yet (agents, outcomes, planning)",
                 thousands(self.not_used)
             );
@@ -205,7 +206,7 @@ impl Summary {
         let unknown: u64 = self.unknown.values().sum();
         if unknown != 0 {
             let kinds: Vec<&str> = self.unknown.keys().take(5).map(String::as_str).collect();
-            eprintln!("{} events of unknown types were set aside: {}", thousands(unknown), kinds.join(", "));
+            tell!("{} events of unknown types were set aside: {}", thousands(unknown), kinds.join(", "));
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The commands: what each does between its arguments and its exit code.
 
+mod tell;
+
 pub mod failure;
 
 pub mod arguments;

@@ -6,6 +6,7 @@ use super::failure::Failure;
 use super::intake::Intake;
 use super::progress::thousands;
 use super::surroundings::environment;
+use super::tell::tell;
 use crate::config;
 use crate::replay::engine::Replay;
 use crate::replay::filter::Filter;
@@ -18,7 +19,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub fn run(asked: &Asked) -> Result<(), Failure> {
     let loaded = config::load(asked.config.config.as_deref(), environment())?;
     for warning in &loaded.warnings {
-        eprintln!("warning: {warning}");
+        tell!("warning: {warning}");
     }
     let settings = loaded.settings;
     let mut intake = Intake::new(&asked.format, &settings, asked.rejects.as_deref())?;
@@ -51,7 +52,7 @@ pub fn run(asked: &Asked) -> Result<(), Failure> {
     }
     intake.print_summary();
     if tallies.refused() != 0 {
-        eprintln!(
+        tell!(
             "{} entities (queues, agents, teams) found no room and are not counted; raise [tenants.NAME] max_entities",
             thousands(tallies.refused() as u64)
         );

@@ -4,6 +4,7 @@ use super::arguments::Run as Asked;
 use super::engine::{self, ask_patiently};
 use super::failure::Failure;
 use super::surroundings::{environment, leave_on_signal, log};
+use super::tell::tell;
 use crate::config::{self, settings::Settings};
 use crate::kpi::catalogue;
 use crate::serve::board::Board;
@@ -32,7 +33,7 @@ const WORKER_QUIET: Duration = Duration::from_secs(5);
 pub fn run(asked: &Asked) -> Result<(), Failure> {
     let loaded = config::load(asked.config.config.as_deref(), environment())?;
     for warning in &loaded.warnings {
-        eprintln!("warning: {warning}");
+        tell!("warning: {warning}");
     }
     let settings = loaded.settings;
     log(LevelFilter::INFO);

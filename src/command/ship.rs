@@ -6,6 +6,7 @@ use super::failure::Failure;
 use super::intake::decoder;
 use super::progress::{Progress, thousands};
 use super::surroundings::{environment, leave_on_signal, log};
+use super::tell::tell;
 use crate::config::{self, settings::Settings};
 use crate::decode::format::{Decoder, Encoding, Format, Framing};
 use crate::replay::files::source_name;
@@ -38,7 +39,7 @@ pub fn run(asked: &Asked) -> Result<(), Failure> {
     let path = followed(&asked.file)?;
     let loaded = config::load(asked.config.config.as_deref(), environment())?;
     for warning in &loaded.warnings {
-        eprintln!("warning: {warning}");
+        tell!("warning: {warning}");
     }
     let settings = loaded.settings;
     let decoder = line_decoder(&asked.format, &settings)?;
@@ -205,7 +206,7 @@ impl Shipping {
         if bytes != 0 {
             self.progress.clear();
             let path = self.path.display();
-            eprintln!(
+            tell!(
                 "the last {bytes} bytes of {path} have no newline yet and are not shipped; end them with one if no more comes"
             );
         }
@@ -246,11 +247,11 @@ impl Told {
             *self.rejected.entry(reason).or_default() += 1;
             if at < SHOWN {
                 progress.clear();
-                eprintln!("rejected {}:{line}: {reason}: {}", path.display(), reject.sentence);
+                tell!("rejected {}:{line}: {reason}: {}", path.display(), reject.sentence);
             }
         }
         if SHOWN < batch.refused.len() {
-            eprintln!("and {} more rejects", thousands((batch.refused.len() - SHOWN) as u64));
+            tell!("and {} more rejects", thousands((batch.refused.len() - SHOWN) as u64));
         }
     }
 
@@ -268,7 +269,7 @@ impl Told {
         let rejected: u64 = self.rejected.values().sum();
         let reasons: Vec<String> = self.rejected.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
         let reasons = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
-        eprintln!(
+        tell!(
             "shipped: {} events of {} lines, {} lines rejected{reasons}",
             thousands(self.events),
             thousands(self.lines),
@@ -277,7 +278,7 @@ impl Told {
         let unknown: u64 = self.unknown.values().sum();
         if unknown != 0 {
             let kinds: Vec<&str> = self.unknown.keys().take(5).map(String::as_str).collect();
-            eprintln!("{} of unknown types were set aside: {}", thousands(unknown), kinds.join(", "));
+            tell!("{} of unknown types were set aside: {}", thousands(unknown), kinds.join(", "));
         }
     }
 }

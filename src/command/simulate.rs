@@ -3,6 +3,7 @@
 use super::arguments::Simulate as Asked;
 use super::failure::Failure;
 use super::progress::{Progress, thousands};
+use super::tell::tell;
 use crate::decode::json;
 use crate::simulate::centre::Centre;
 use crate::simulate::settings::SimSettings;
@@ -23,7 +24,7 @@ pub fn run(asked: &Asked) -> Result<(), Failure> {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
             if let Some((path, _)) = books {
-                eprintln!("the events were not read to their end, so {} stays empty", path.display());
+                tell!("the events were not read to their end, so {} stays empty", path.display());
             }
             return Ok(());
         }

@@ -21,6 +21,8 @@ pub fn log(level: LevelFilter) {
         .with_writer(stderr)
         .with_ansi(stderr().is_terminal())
         .with_target(false)
+        // It would tell them on standard error, which may be what is closed.
+        .log_internal_errors(false)
         .init();
 }
 

@@ -4,6 +4,7 @@ use super::arguments::Topics as Asked;
 use super::engine::{self, Names};
 use super::failure::Failure;
 use super::surroundings::environment;
+use super::tell::tell;
 use crate::config::{self, settings::Settings};
 use crate::stream::topics::{self, Problem, TopicSpec};
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ use std::collections::BTreeMap;
 pub fn run(asked: &Asked) -> Result<(), Failure> {
     let loaded = config::load(asked.config.config.as_deref(), environment())?;
     for warning in &loaded.warnings {
-        eprintln!("warning: {warning}");
+        tell!("warning: {warning}");
     }
     let settings = loaded.settings;
     let connection = engine::connection(&settings);
@@ -23,8 +24,8 @@ pub fn run(asked: &Asked) -> Result<(), Failure> {
         let replication = i16::try_from(settings.topics.replication_factor).unwrap_or(1);
         let made = topics::create_missing(&connection, &specs, replication).map_err(Failure::at_work)?;
         match made.is_empty() {
-            true => eprintln!("every topic is there"),
-            false => eprintln!("made {}", made.join(", ")),
+            true => tell!("every topic is there"),
+            false => tell!("made {}", made.join(", ")),
         }
     }
     if asked.grow {
@@ -36,7 +37,7 @@ pub fn run(asked: &Asked) -> Result<(), Failure> {
         true => Ok(()),
         false => {
             for problem in &problems {
-                eprintln!("callpulse: {problem}");
+                tell!("callpulse: {problem}");
             }
             Err(Failure::AtWork(format!("{} topics are not as they have to be", problems.len())))
         }
@@ -54,9 +55,7 @@ fn as_they_may_be(settings: &Settings, mut specs: Vec<TopicSpec>) -> Result<Vec<
         topics::existence(&connection, [(partials.as_str(), Some(wanted))].into_iter()).map_err(Failure::at_work)?
     {
         if let Problem::Partitions { has, .. } = problem {
-            eprintln!(
-                "{partials} has {has} partitions, which hold for this generation; [topics] partitions says {wanted}"
-            );
+            tell!("{partials} has {has} partitions, which hold for this generation; [topics] partitions says {wanted}");
             there = Some(has);
         }
     }
@@ -80,11 +79,11 @@ fn grow(settings: &Settings, specs: &[TopicSpec]) -> Result<(), Failure> {
                     topics::grow(&connection, &topic, wanted).map_err(Failure::at_work)?;
                     println!("{topic}: {has} -> {wanted} partitions");
                 }
-                other => eprintln!("callpulse: {other}"),
+                other => tell!("callpulse: {other}"),
             }
         }
     }
-    eprintln!(
+    tell!(
         "{} have as many partitions as they should; the counts of internal topics and of the KPI topics are fixed for a \
          generation: raise [engine] generation to have others",
         may_grow.map(String::as_str).join(" and ")

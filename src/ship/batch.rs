@@ -91,12 +91,16 @@ mod tests {
     use std::path::Path;
 
     fn batch(lines: &[&str]) -> Batch {
+        batch_of(Format::Json, lines)
+    }
+
+    fn batch_of(format: Format, lines: &[&str]) -> Batch {
         let target = Target { topic: "acd.events".into(), partitions: 3, source: "queue_log".to_string() };
         let mut batch = Batch::default();
         for (at, line) in lines.iter().enumerate() {
             let number = at as u64 + 1;
             let line = Line { path: Path::new("queue_log"), line: number, number, bytes: line.as_bytes() };
-            batch.take(line, &Decoder::from(Format::Json), &target, EventTime(1_772_438_400_000));
+            batch.take(line, &Decoder::from(format), &target, EventTime(1_772_438_400_000));
         }
         batch
     }
@@ -123,6 +127,19 @@ mod tests {
             "ana",
             &format!(r#"{{"type":"agent.state","time":"{time}","source":"pbx","agent":"ana","state":"paused"}}"#),
         );
+    }
+
+    #[test]
+    fn events_of_a_pbx_may_be_lines_of_json() {
+        let ami = r#"{"Event":"QueueCallerJoin","Uniqueid":"1772438000.1","Queue":"sales","Timestamp":"1772438000.5"}"#;
+        let esl = r#"{"Event-Name":"CUSTOM","Event-Subclass":"callcenter::info","Event-Date-Timestamp":"1772438000500000",
+            "CC-Action":"member-queue-start","CC-Queue":"sales","CC-Member-Session-UUID":"1772438000.1"}"#;
+        for (format, line) in [(Format::AsteriskAmi, ami), (Format::Freeswitch, &esl.replace('\n', ""))] {
+            let batch = batch_of(format, &[line]);
+            let value = String::from_utf8(batch.records[0].value.clone().unwrap()).unwrap();
+            assert_eq!(batch.records[0].key.as_deref(), Some(b"1772438000.1".as_slice()), "{value}");
+            assert!(value.contains(r#""type":"call.queued""#) && value.contains(r#""queue":"sales""#), "{value}");
+        }
     }
 
     #[test]
