@@ -11,6 +11,8 @@ use crate::serve::board::Board;
 use crate::serve::health;
 use crate::serve::http::{self, App};
 use crate::serve::listen::Limits;
+use crate::serve::live::streams::{CLIENTS_MAX, Streams};
+use crate::serve::meta::Meta;
 use crate::serve::prometheus::Owned;
 use crate::serve::subscriber::subscribe;
 use crate::stream::follow::Source;
@@ -176,6 +178,8 @@ fn app(
     let caught_up = board.clone();
     App {
         board: board.clone(),
+        streams: Streams::new(board.clone(), CLIENTS_MAX),
+        meta: Arc::new(Meta::of(&settings.kpi, &settings.plan)),
         owned: Arc::new(move || {
             let workers = owners.workers().into_iter().filter(|((stage, _), _)| *stage == Kpis::NAME);
             let inputs = workers.flat_map(|(_, worker)| worker.inputs.into_iter().map(|input| input.input.partition));

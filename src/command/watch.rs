@@ -2,7 +2,8 @@
 
 use crate::entity::Kind;
 use crate::kpi::record::{Count, KpiRecord};
-use crate::serve::board::{Board, Filter};
+use crate::serve::board::Board;
+use crate::serve::filter::Filter;
 use crate::time::EventTime;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

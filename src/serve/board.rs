@@ -3,33 +3,77 @@
 //! Written by one subscriber, read by every request. A record is kept as the bytes that came, so that
 //! what goes out over HTTP is what stands in the topic. Its samples for Prometheus (`series`) are taken
 //! when somebody asks for them: between two scrapes a busy key is published many times.
+//!
+//! Each key stands at the offset of its latest record, and a key that ended at that of its tombstone, for a
+//! while. So "what changed since" is asked by offsets of the topic, which mean the same on every instance:
+//!
+//! ```text
+//! offset   0    1    2    3    4    5         known: up to 2
+//! record   a    b    a    b    c    b ended   since: c, and that b ended
+//! ```
 
 use crate::entity::{Encoded, Entity, Kind};
 use crate::event::Channel;
 use crate::kpi::record::{EntityPart, KpiRecord, SCHEMA, WindowPart};
+use crate::serve::filter::{Filter, Subject};
+use crate::serve::position::Offsets;
 use crate::serve::series::{Sample, Shapes};
+use axum::body::Bytes;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::ops::Bound;
 use std::str::{self, FromStr};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use tokio::sync::watch;
+
+/// How many keys that ended are remembered.
+const ENDS_MAX: usize = 50_000;
 
 /// The latest record of every key. Readers hold the writer up for as long as they copy.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Board {
     contents: RwLock<Contents>,
     caught_up: AtomicBool,
+    ends_max: usize,
+    /// How many records were taken: tells whoever waits that there is something new.
+    taken: watch::Sender<u64>,
 }
 
 /// What a reader sees of the board.
 #[derive(Debug, Default)]
 pub struct Contents {
     /// By key, so that the windows of one entity stand together.
-    pub records: BTreeMap<Box<str>, Entry>,
+    pub records: BTreeMap<Arc<str>, Entry>,
     /// How far the engine is, by partition of its input.
     pub progress: BTreeMap<i32, Progress>,
     pub shapes: Shapes,
+    seen: Seen,
+    /// Where the latest record or end of every key stands.
+    keys: BTreeMap<Place, Arc<str>>,
+    ends: BTreeMap<Arc<str>, Place>,
+    /// Ends in the order they came; some may have been taken back.
+    ended: VecDeque<Place>,
+    /// Up to where ends were forgotten.
+    forgotten: Offsets,
+    /// The name of the cluster the topic is in.
+    cluster: Arc<str>,
+}
+
+/// A record's place in the KPI topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    pub partition: i32,
+    pub offset: i64,
+}
+
+/// An instant in the life of one board: how many records it had taken, and up to which offsets.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    pub taken: u64,
+    pub offsets: Arc<Offsets>,
 }
 
 /// One key's latest record.
@@ -42,10 +86,9 @@ pub struct Entry {
     pub channel: Option<Channel>,
     pub window: Box<str>,
     pub version: u64,
-    /// The partition of the KPI topic it came from.
-    pub partition: i32,
+    pub place: Place,
     /// The record as published.
-    pub json: Box<[u8]>,
+    pub json: Bytes,
     /// None until they are asked for; empty for what Prometheus does not show: an agent within a queue,
     /// an entity of one channel.
     samples: Option<Box<[Sample]>>,
@@ -98,13 +141,31 @@ pub enum Unreadable {
     Misplaced { key: String, belongs: String },
 }
 
-/// Which records are asked for. An empty list asks for all.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
-    pub tenants: Vec<String>,
-    pub kinds: Vec<Kind>,
-    pub ids: Vec<String>,
-    pub windows: Vec<String>,
+/// What is known of one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    pub key: Arc<str>,
+    pub version: u64,
+    /// The record as published; none once the key has ended.
+    pub json: Option<Bytes>,
+}
+
+/// Several keys as of one instant.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    pub known: Vec<Known>,
+    pub progress: BTreeMap<i32, Progress>,
+    pub seen: Seen,
+    pub cluster: Arc<str>,
+}
+
+/// Why it cannot be said what changed since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unsaid {
+    /// The board has not read so far itself.
+    Beyond,
+    /// Ends since may have been forgotten.
+    Forgotten,
 }
 
 /// One entity on the board.
@@ -120,57 +181,40 @@ pub struct EntityOnBoard {
     pub windows: Vec<String>,
 }
 
+impl Default for Board {
+    fn default() -> Board {
+        Board::remembering(ENDS_MAX)
+    }
+}
+
 impl Board {
-    /// Takes one record of the KPI topic. The highest version of a key stays; a value of none ends it.
-    pub fn apply(&self, partition: i32, key: Option<&[u8]>, value: Option<&[u8]>) -> Result<Change, Unreadable> {
-        let key = key.and_then(|key| str::from_utf8(key).ok()).ok_or(Unreadable::Key)?;
-        if let Some(of) = key.strip_prefix("progress|").and_then(|of| i32::from_str(of).ok()) {
-            return self.apply_progress(of, key, value);
-        }
-        let Some(value) = value else {
-            self.write(|contents| contents.records.remove(key));
-            return Ok(Change::Removed);
-        };
-        let head: Head = read(key, value)?;
-        let (kind, channel) = check(key, &head)?;
-        Ok(self.write(|contents| {
-            if contents.records.get(key).is_some_and(|have| head.version <= have.version) {
-                return Change::NotNewer;
-            }
-            let entry = Entry {
-                tenant: head.tenant.into(),
-                kind,
-                id: head.entity.id.into(),
-                title: head.entity.title.map(Box::from),
-                channel,
-                window: head.window.name.into(),
-                version: head.version,
-                partition,
-                json: value.into(),
-                samples: None,
-            };
-            contents.records.insert(key.into(), entry);
-            Change::Stored
-        }))
+    /// An empty board that remembers so many ends.
+    pub fn remembering(ends_max: usize) -> Board {
+        let taken = watch::Sender::new(0);
+        Board { contents: RwLock::default(), caught_up: AtomicBool::new(false), ends_max, taken }
     }
 
-    fn apply_progress(&self, of: i32, key: &str, value: Option<&[u8]>) -> Result<Change, Unreadable> {
-        match value {
-            None => {
-                self.write(|contents| contents.progress.remove(&of));
-                Ok(Change::Removed)
-            }
-            Some(value) => {
-                let progress: Progress = read(key, value)?;
-                Ok(self.write(|contents| match contents.progress.get(&of) {
-                    Some(have) if progress.generation < have.generation => Change::NotNewer,
-                    _ => {
-                        contents.progress.insert(of, progress);
-                        Change::Progress
-                    }
-                }))
-            }
-        }
+    /// Takes one record of the KPI topic. The highest version of a key stays; a value of none ends it.
+    pub fn apply(&self, place: Place, key: Option<&[u8]>, value: Option<&[u8]>) -> Result<Change, Unreadable> {
+        let told = Told::read(key, value);
+        let change = self.write(|contents| {
+            contents.see(place);
+            let change = told.map(|told| contents.take(place, told));
+            contents.forget_ends(self.ends_max);
+            change
+        });
+        self.taken.send_modify(|taken| *taken += 1);
+        change
+    }
+
+    /// Where the topic is. Offsets of another cluster mean nothing here.
+    pub fn set_cluster(&self, name: &str) {
+        self.write(|contents| contents.cluster = name.into());
+    }
+
+    /// Tells how many records were taken, whenever there are more.
+    pub fn taken(&self) -> watch::Receiver<u64> {
+        self.taken.subscribe()
     }
 
     /// The highest generation of an engine that publishes here.
@@ -191,7 +235,7 @@ impl Board {
     /// Takes the samples of what came since they were asked for last, of some partitions.
     pub fn take_samples(&self, of: impl Fn(i32) -> bool) {
         self.write(|Contents { records, shapes, .. }| {
-            for entry in records.values_mut().filter(|entry| of(entry.partition) && entry.samples.is_none()) {
+            for entry in records.values_mut().filter(|entry| of(entry.place.partition) && entry.samples.is_none()) {
                 let is_shown = match entry.kind {
                     Kind::Queue | Kind::Agent | Kind::Team => entry.channel.is_none(),
                     // The label `tenant` alone tells tenants apart.
@@ -213,24 +257,60 @@ impl Board {
         self.contents.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The records asked for as a JSON array, each as published, in the order of their keys.
-    pub fn records_json(&self, filter: &Filter) -> Vec<u8> {
-        let mut out = vec![b'['];
-        for entry in self.read().records.values().filter(|entry| filter.admits(entry)) {
-            if out.len() > 1 {
-                out.push(b',');
-            }
-            out.extend_from_slice(&entry.json);
-        }
-        out.push(b']');
-        out
+    /// At most so many of the records asked for, in the order of their keys, after a key; and whether there are more.
+    pub fn page(&self, filter: &Filter, after: Option<&str>, limit: usize) -> (Vec<Known>, bool) {
+        let contents = self.read();
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let behind = contents.records.range::<str, _>((from, Bound::Unbounded));
+        let mut asked = behind.filter(|(_, entry)| filter.admits(&entry.subject()));
+        let page = asked.by_ref().take(limit).map(|(key, entry)| entry.known(key)).collect();
+        (page, asked.next().is_some())
     }
 
     /// The records asked for, in the order of their keys.
     pub fn records(&self, filter: &Filter) -> Vec<KpiRecord> {
         let contents = self.read();
-        let asked = contents.records.values().filter(|entry| filter.admits(entry));
+        let asked = contents.records.values().filter(|entry| filter.admits(&entry.subject()));
         asked.filter_map(|entry| serde_json::from_slice(&entry.json).ok()).collect()
+    }
+
+    /// All records asked for, as of one instant.
+    pub fn all(&self, filter: &Filter) -> Selection {
+        let contents = self.read();
+        let asked = contents.records.iter().filter(|(_, entry)| filter.admits(&entry.subject()));
+        contents.selection(asked.map(|(key, entry)| entry.known(key)).collect())
+    }
+
+    /// The latest of every key asked for that changed or ended since, in the order it came within each partition.
+    pub fn since(&self, offsets: &Offsets, filter: &Filter) -> Result<Selection, Unsaid> {
+        let contents = self.read();
+        let has_read = |(partition, offset): (&i32, &i64)| contents.seen.offsets.get(partition) >= Some(offset);
+        if !offsets.iter().all(has_read) {
+            return Err(Unsaid::Beyond);
+        }
+        if contents.forgotten.iter().any(|(partition, forgotten)| offsets.get(partition) < Some(forgotten)) {
+            return Err(Unsaid::Forgotten);
+        }
+        let mut known = Vec::new();
+        for &partition in contents.seen.offsets.keys() {
+            let after = Place { partition, offset: offsets.get(&partition).copied().unwrap_or(-1) };
+            let to = Place { partition, offset: i64::MAX };
+            for key in contents.keys.range((Bound::Excluded(after), Bound::Included(to))).map(|(_, key)| key) {
+                match contents.records.get(key) {
+                    Some(entry) if filter.admits(&entry.subject()) => known.push(entry.known(key)),
+                    None if Subject::of_key(key).is_some_and(|subject| filter.admits(&subject)) => {
+                        known.push(Known { key: key.clone(), version: 0, json: None });
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(contents.selection(known))
+    }
+
+    /// The instant that the board is at.
+    pub fn seen(&self) -> Seen {
+        self.read().seen.clone()
     }
 
     /// The entities asked for, sorted by tenant, kind, id and channel.
@@ -239,7 +319,7 @@ impl Board {
         let mut entities: Vec<EntityOnBoard> = Vec::new();
         let mut newest = 0;
         let mut last: Option<&Entry> = None;
-        for entry in contents.records.values().filter(|entry| filter.admits(entry)) {
+        for entry in contents.records.values().filter(|entry| filter.admits(&entry.subject())) {
             match entities.last_mut() {
                 Some(entity) if last.is_some_and(|last| last.is_of_same_entity(entry)) => {
                     entity.windows.push(entry.window.to_string());
@@ -262,7 +342,7 @@ impl Board {
             }
             last = Some(entry);
         }
-        entities.sort_by(|a, b| (&a.tenant, a.kind, &a.id, a.channel).cmp(&(&b.tenant, b.kind, &b.id, b.channel)));
+        entities.sort_by(|a, b| a.place().cmp(&b.place()));
         entities
     }
 
@@ -271,7 +351,114 @@ impl Board {
     }
 }
 
+impl Contents {
+    /// The name of the cluster the topic is in; empty while it is not known.
+    pub fn cluster(&self) -> &Arc<str> {
+        &self.cluster
+    }
+
+    /// A record was read here, whatever it holds.
+    fn see(&mut self, place: Place) {
+        self.seen.taken += 1;
+        let newest = Arc::make_mut(&mut self.seen.offsets).entry(place.partition).or_insert(place.offset);
+        *newest = place.offset.max(*newest);
+    }
+
+    fn take(&mut self, place: Place, told: Told<'_>) -> Change {
+        match told {
+            Told::Progress { of, progress: None } => {
+                self.progress.remove(&of);
+                Change::Removed
+            }
+            Told::Progress { of, progress: Some(progress) } => match self.progress.get(&of) {
+                Some(have) if progress.generation < have.generation => Change::NotNewer,
+                _ => {
+                    self.progress.insert(of, progress);
+                    Change::Progress
+                }
+            },
+            Told::End { key } => {
+                let before = self.records.remove(key).map(|entry| entry.place);
+                let key = self.stand(key, before, place);
+                self.ends.insert(key, place);
+                self.ended.push_back(place);
+                Change::Removed
+            }
+            Told::Record { key, head, kind, channel, json } => {
+                let have = self.records.get(key);
+                if have.is_some_and(|have| head.version <= have.version) {
+                    return Change::NotNewer;
+                }
+                let before = have.map(|have| have.place);
+                let key = self.stand(key, before, place);
+                let entry = Entry {
+                    tenant: head.tenant.into(),
+                    kind,
+                    id: head.entity.id.into(),
+                    title: head.entity.title.map(Box::from),
+                    channel,
+                    window: head.window.name.into(),
+                    version: head.version,
+                    place,
+                    json: Bytes::copy_from_slice(json),
+                    samples: None,
+                };
+                self.records.insert(key, entry);
+                Change::Stored
+            }
+        }
+    }
+
+    /// From now on the key's latest stands here; it stood at `before` if it has a record, else perhaps at its end.
+    fn stand(&mut self, key: &str, before: Option<Place>, place: Place) -> Arc<str> {
+        let before = before.or_else(|| self.ends.remove(key));
+        let known = before.and_then(|before| self.keys.remove(&before));
+        let key = known.unwrap_or_else(|| key.into());
+        self.keys.insert(place, key.clone());
+        key
+    }
+
+    fn forget_ends(&mut self, most: usize) {
+        while most < self.ended.len() {
+            let Some(place) = self.ended.pop_front() else { break };
+            // Unless the key has come back since.
+            let is_end = self.keys.get(&place).is_some_and(|key| self.ends.get(key) == Some(&place));
+            if is_end && let Some(key) = self.keys.remove(&place) {
+                self.ends.remove(&key);
+                let forgotten = self.forgotten.entry(place.partition).or_insert(place.offset);
+                *forgotten = place.offset.max(*forgotten);
+            }
+        }
+    }
+
+    fn selection(&self, known: Vec<Known>) -> Selection {
+        let (progress, seen, cluster) = (self.progress.clone(), self.seen.clone(), self.cluster.clone());
+        Selection { known, progress, seen, cluster }
+    }
+}
+
+impl EntityOnBoard {
+    /// Where it stands among the others.
+    pub fn place(&self) -> (&str, &str, &str, Option<&str>) {
+        (&self.tenant, self.kind, &self.id, self.channel)
+    }
+}
+
 impl Entry {
+    pub fn subject(&self) -> Subject<'_> {
+        Subject {
+            tenant: Cow::Borrowed(&self.tenant),
+            kind: self.kind,
+            id: Cow::Borrowed(&self.id),
+            channel: self.channel,
+            window: Cow::Borrowed(&self.window),
+        }
+    }
+
+    fn known(&self, key: &Arc<str>) -> Known {
+        Known { key: key.clone(), version: self.version, json: Some(self.json.clone()) }
+    }
+
     pub fn title(&self) -> &str {
         self.title.as_deref().unwrap_or(&self.id)
     }
@@ -287,15 +474,24 @@ impl Entry {
     }
 }
 
-impl Filter {
-    fn admits(&self, entry: &Entry) -> bool {
-        fn one_of(asked: &[String], have: &str) -> bool {
-            asked.is_empty() || asked.iter().any(|asked| asked == have)
+/// A record of the KPI topic, read.
+enum Told<'a> {
+    Progress { of: i32, progress: Option<Progress> },
+    Record { key: &'a str, head: Head, kind: Kind, channel: Option<Channel>, json: &'a [u8] },
+    End { key: &'a str },
+}
+
+impl<'a> Told<'a> {
+    fn read(key: Option<&'a [u8]>, value: Option<&'a [u8]>) -> Result<Told<'a>, Unreadable> {
+        let key = key.and_then(|key| str::from_utf8(key).ok()).ok_or(Unreadable::Key)?;
+        if let Some(of) = key.strip_prefix("progress|").and_then(|of| i32::from_str(of).ok()) {
+            let progress = value.map(|value| read(key, value)).transpose()?;
+            return Ok(Told::Progress { of, progress });
         }
-        one_of(&self.tenants, &entry.tenant)
-            && (self.kinds.is_empty() || self.kinds.contains(&entry.kind))
-            && one_of(&self.ids, &entry.id)
-            && one_of(&self.windows, &entry.window)
+        let Some(json) = value else { return Ok(Told::End { key }) };
+        let head: Head = read(key, json)?;
+        let (kind, channel) = check(key, &head)?;
+        Ok(Told::Record { key, head, kind, channel, json })
     }
 }
 

@@ -1,33 +1,30 @@
-//! The HTTP server: metrics, health and the board, read only.
+//! The HTTP server: metrics, health and the board, read only. `pages` lists what there is.
 //!
-//! ```text
-//! /                 what there is, as text
-//! /metrics          for Prometheus: the KPIs of the entities owned here, and the program's own health
-//! /livez            200 while the process lives
-//! /readyz           200, or 503 with the reasons
-//! /api/v1/kpis      KPI records as published    ?kind= &id= &window= &tenant=   each may be repeated
-//! /api/v1/entities  whose records there are     ?kind= &tenant=                 each may be repeated
-//! ```
-//!
-//! What goes wrong is told as `application/problem+json`. With a token set, everything but `/livez` and
-//! `/readyz` asks for it.
+//! What goes wrong is told as `application/problem+json`. With a token set, every page asks for it but those
+//! that `pages` calls open.
 
-use crate::entity::Kind;
-use crate::serve::board::{Board, Filter};
-use crate::serve::listen::{Limits, listen};
+use crate::serve::board::Board;
+use crate::serve::kpis::{self, Wanted};
+use crate::serve::listen::{ConnectionPlace, Limits, listen};
+use crate::serve::live::feed::Query as Streamed;
+use crate::serve::live::streams::Streams;
+use crate::serve::meta::{self, Meta};
+use crate::serve::pages::{self, PAGES, Page};
+use crate::serve::parameters::Asked;
+use crate::serve::problem::{bad_request, later, problem};
 use crate::serve::prometheus::{self, Help, Owned};
 use crate::time::EventTime;
-use axum::Router;
 use axum::body::{Body, HttpBody as _};
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, Request, State};
+use axum::extract::{FromRequestParts, Query, Request, State};
 use axum::http::header::{
     ALLOW, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use metrics::gauge;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::json;
@@ -43,6 +40,8 @@ use tokio::time::{interval, timeout};
 #[derive(Clone)]
 pub struct App {
     pub board: Arc<Board>,
+    pub streams: Arc<Streams>,
+    pub meta: Arc<Meta>,
     /// The partitions of the KPI topic whose entities `/metrics` shows, asked at every scrape.
     pub owned: Arc<dyn Fn() -> Owned + Send + Sync>,
     /// Why the program is not ready, each reason a sentence; none means ready.
@@ -62,19 +61,14 @@ const ANSWERS_MAX: usize = 4;
 /// How often the recorder of our own metrics tidies up.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-const INDEX: &str = "\
-Callpulse
-
-/metrics          for Prometheus
-/livez            200 while the process lives
-/readyz           200, or 503 with the reasons
-/api/v1/kpis      KPI records as published; kind=, id=, window=, tenant= narrow it and may be repeated
-/api/v1/entities  whose records there are; kind=, tenant= narrow it and may be repeated
-";
-
 /// Serves until `shutdown` is done, then finishes the answers under way.
 pub async fn serve(listener: TcpListener, app: App, shutdown: impl Future<Output = ()>) {
-    let (health, limits) = (app.health.clone(), app.limits);
+    let (health, limits, streams) = (app.health.clone(), app.limits, app.streams.clone());
+    // An answer that goes on would never be finished.
+    let shutdown = async move {
+        shutdown.await;
+        streams.end();
+    };
     let serving = listen(listener, router(app), limits, shutdown);
     let upkeep = async move {
         let mut turns = interval(UPKEEP);
@@ -93,13 +87,16 @@ pub async fn serve(listener: TcpListener, app: App, shutdown: impl Future<Output
 
 /// The routes alone, for whoever has a server already.
 pub fn router(app: App) -> Router {
+    let index = pages::index();
     Router::new()
-        .route("/", get(async || ([(CONTENT_TYPE, "text/plain; charset=utf-8")], INDEX)))
-        .route("/metrics", get(metrics))
-        .route("/livez", get(async || ([(CONTENT_TYPE, "text/plain; charset=utf-8")], "ok\n")))
-        .route("/readyz", get(readyz))
-        .route("/api/v1/kpis", get(kpis))
-        .route("/api/v1/entities", get(entities))
+        .route(pages::INDEX.path, get(async || ([(CONTENT_TYPE, "text/plain; charset=utf-8")], index)))
+        .route(pages::METRICS.path, get(metrics))
+        .route(pages::LIVEZ.path, get(async || ([(CONTENT_TYPE, "text/plain; charset=utf-8")], "ok\n")))
+        .route(pages::READYZ.path, get(readyz))
+        .route(pages::KPIS.path, get(kpis))
+        .route(pages::ENTITIES.path, get(entities))
+        .route(pages::META.path, get(meta))
+        .route(pages::STREAM.path, get(stream))
         .fallback(async || problem(StatusCode::NOT_FOUND, "there is no such page; / lists what there is"))
         .method_not_allowed_fallback(async || {
             let refusal = problem(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered");
@@ -139,55 +136,72 @@ async fn readyz(State(app): State<App>) -> Response {
     (status, [(CONTENT_TYPE, "application/json")], format!("{body}\n")).into_response()
 }
 
-async fn kpis(State(app): State<App>, query: Result<Query<Parameters>, QueryRejection>) -> Response {
-    let filter = match filter(query, &["kind", "id", "window", "tenant"]) {
-        Ok(filter) => filter,
-        Err(fault) => return problem(StatusCode::BAD_REQUEST, &fault),
-    };
-    json_answer(move || {
-        let mut body = b"{\"kpis\":".to_vec();
-        body.extend(app.board.records_json(&filter));
-        body.extend(b"}\n");
-        body
-    })
-    .await
+async fn kpis(State(app): State<App>, request: Parts) -> Response {
+    answer(&pages::KPIS, request, move |asked, wanted| kpis::kpis(&app.board, &app.meta, asked, wanted)).await
 }
 
-async fn entities(State(app): State<App>, query: Result<Query<Parameters>, QueryRejection>) -> Response {
-    let filter = match filter(query, &["kind", "tenant"]) {
-        Ok(filter) => filter,
-        Err(fault) => return problem(StatusCode::BAD_REQUEST, &fault),
-    };
-    json_answer(move || format!("{}\n", json!({ "entities": app.board.entities(&filter) })).into_bytes()).await
+async fn entities(State(app): State<App>, request: Parts) -> Response {
+    answer(&pages::ENTITIES, request, move |asked, wanted| kpis::entities(&app.board, asked, wanted)).await
 }
 
-/// The query's names and values, in their order.
-type Parameters = Vec<(String, String)>;
+async fn meta(State(app): State<App>, request: Parts) -> Response {
+    let answering = move |_: &Asked, _: &Wanted| {
+        let body = json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "ready": (app.not_ready)().is_empty(),
+            "windows": app.meta.windows,
+            "kpis": app.meta.kpis,
+            "counts": meta::counts(),
+            "groups": app.meta.groups(&app.board),
+        });
+        ([(CONTENT_TYPE, "application/json")], format!("{body}\n")).into_response()
+    };
+    answer(&pages::META, request, answering).await
+}
 
-fn filter(query: Result<Query<Parameters>, QueryRejection>, known: &[&str]) -> Result<Filter, String> {
-    let Query(parameters) = query.map_err(|rejection| rejection.body_text())?;
-    let mut filter = Filter::default();
-    for (name, value) in parameters {
-        if !known.contains(&name.as_str()) {
-            return Err(format!("unknown parameter {name}; known are {}", known.join(", ")));
-        }
-        match name.as_str() {
-            "kind" => {
-                filter.kinds.push(Kind::from_word(&value).ok_or_else(|| {
-                    format!("unknown kind {value}; known are {}", Kind::ALL.map(Kind::word).join(", "))
-                })?)
-            }
-            "id" => filter.ids.push(value),
-            "window" => filter.windows.push(value),
-            _ => filter.tenants.push(value),
-        }
+async fn stream(State(app): State<App>, place: Option<Extension<ConnectionPlace>>, request: Parts) -> Response {
+    let (asked, wanted) = match read(&pages::STREAM, request).await {
+        Ok(read) => read,
+        Err(fault) => return bad_request(&fault),
+    };
+    let told = wanted.headers.get(HeaderName::from_static("last-event-id")).and_then(|id| id.to_str().ok());
+    // One that is not ours says nothing: everything is sent.
+    let position = told.or(asked.last_event_id.as_deref()).and_then(|id| id.parse().ok());
+    let query = Streamed { filter: asked.filter.in_order(), parts: asked.parts };
+    let Some(stream) = app.streams.open(query, position) else {
+        return later(10, "as many streams are open as may be; come back later, or ask another instance");
+    };
+    // The stream has a place of its own, and so its connection serves nothing after it.
+    if let Some(Extension(place)) = place {
+        place.give_up();
     }
-    Ok(filter)
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
+        (CONNECTION, HeaderValue::from_static("close")),
+        // A proxy that gathers would hold events back.
+        (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+    ];
+    (headers, Body::new(stream)).into_response()
 }
 
-async fn json_answer(body: impl FnOnce() -> Vec<u8> + Send + 'static) -> Response {
-    let body = in_background(body).await;
-    body.map_or_else(|failed| failed, |body| ([(CONTENT_TYPE, "application/json")], body).into_response())
+/// Answers what a page was asked, off the threads that serve the others.
+async fn answer(
+    page: &Page,
+    request: Parts,
+    answering: impl FnOnce(&Asked, &Wanted) -> Response + Send + 'static,
+) -> Response {
+    match read(page, request).await {
+        Ok((asked, wanted)) => in_background(move || answering(&asked, &wanted)).await.unwrap_or_else(|failed| failed),
+        Err(fault) => bad_request(&fault),
+    }
+}
+
+/// What is asked; errs with a sentence.
+async fn read(page: &Page, mut request: Parts) -> Result<(Asked, Wanted), String> {
+    let query = Query::from_request_parts(&mut request, &()).await;
+    let Query(given) = query.map_err(|rejection| rejection.body_text())?;
+    let asked = Asked::read(given, page.parameters)?;
+    Ok((asked, Wanted { uri: request.uri, headers: request.headers }))
 }
 
 /// Work of milliseconds, off the threads that serve the others.
@@ -201,7 +215,8 @@ async fn in_background<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'sta
 
 /// What holds for every request: the token, the time it may take, and headers for browsers.
 async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
-    let is_open = matches!(request.uri().path(), "/livez" | "/readyz");
+    let path = request.uri().path();
+    let is_open = path == pages::INDEX.path || PAGES.iter().any(|page| page.is_open && page.path == path);
     let mut response = if !request.body().is_end_stream() {
         // Not read, so the connection cannot go on.
         let refusal = problem(StatusCode::PAYLOAD_TOO_LARGE, "send no body; nothing here takes one");
@@ -215,7 +230,7 @@ async fn guard(State(app): State<App>, request: Request, next: Next) -> Response
         ([(WWW_AUTHENTICATE, "Bearer")], refusal).into_response()
     };
     let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
@@ -237,11 +252,4 @@ fn may_enter(app: &App, request: &Request) -> bool {
 fn is_same_secret(given: &[u8], expected: &[u8]) -> bool {
     let difference = given.iter().zip(expected).fold(0, |seen, (a, b)| black_box(seen | (a ^ b)));
     given.len() == expected.len() && difference == 0
-}
-
-fn problem(status: StatusCode, detail: &str) -> Response {
-    let title = status.canonical_reason().unwrap_or_default();
-    let body = json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail });
-    let body = Body::from(format!("{body}\n"));
-    (status, [(CONTENT_TYPE, "application/problem+json")], body).into_response()
 }

@@ -4,19 +4,22 @@
 //! next ones wait in the system's queue.
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tracing::debug;
 
@@ -69,24 +72,46 @@ pub async fn listen(listener: TcpListener, router: Router, limits: Limits, shutd
                 continue;
             }
         };
+        // Events are small and shall not wait for one another. Where it cannot be had, they do.
+        let _ = stream.set_nodelay(true);
+        let place = ConnectionPlace(Arc::new(Mutex::new(Some(place))));
+        let service = TowerToHyperService::new(router.clone());
+        let held = place.clone();
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(held.clone());
+            service.call(request)
+        });
         let io = TokioIo::new(Impatient { stream, standstill: limits.standstill, deadline: None });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(limits.head)
             .max_headers(HEADERS_MAX)
             .max_buf_size(HEAD_BYTES_MAX)
-            .serve_connection(io, TowerToHyperService::new(router.clone()));
+            .serve_connection(io, service);
         let connection = under_way.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 debug!(%error, "connection ended early");
             }
-            drop(place);
+            place.give_up();
         });
     }
     drop(listener);
     // Whoever takes longer is cut off.
     let _ = timeout(DRAIN, under_way.shutdown()).await;
+}
+
+/// The place of a request's connection among those that may be open at once.
+#[derive(Clone)]
+pub struct ConnectionPlace(Arc<Mutex<Option<OwnedSemaphorePermit>>>);
+
+impl ConnectionPlace {
+    /// Leaves it to another connection, before this one ends.
+    pub fn give_up(&self) {
+        if let Ok(mut place) = self.0.lock() {
+            place.take();
+        }
+    }
 }
 
 /// A connection that fails when its client does not read what is written to it.

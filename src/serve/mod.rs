@@ -2,6 +2,10 @@
 
 pub mod series;
 
+pub mod filter;
+
+pub mod position;
+
 pub mod board;
 
 pub mod prometheus;
@@ -9,6 +13,22 @@ pub mod prometheus;
 pub mod health;
 
 pub mod subscriber;
+
+pub mod parts;
+
+pub mod live;
+
+pub mod meta;
+
+pub mod csv;
+
+pub mod parameters;
+
+pub mod pages;
+
+pub mod problem;
+
+pub mod kpis;
 
 pub mod listen;
 

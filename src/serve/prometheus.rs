@@ -32,7 +32,9 @@ pub fn render(board: &Board, owned: &Owned, help: &Help) -> String {
     let mut pages = Pages::new(shapes);
     let mut of_entity: Option<Labels<'_>> = None;
     let mut with_window = String::new();
-    for entry in contents.records.values().filter(|entry| owned.holds(entry.partition) && !entry.samples().is_empty()) {
+    for entry in
+        contents.records.values().filter(|entry| owned.holds(entry.place.partition) && !entry.samples().is_empty())
+    {
         let labels = match of_entity.take() {
             Some(mut labels) if labels.newest.is_of_same_entity(entry) => {
                 if labels.newest.version < entry.version {

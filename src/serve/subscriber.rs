@@ -1,6 +1,6 @@
 //! The subscriber: what the KPI topic holds and goes on to hold, onto the board.
 
-use crate::serve::board::{Board, Change};
+use crate::serve::board::{Board, Change, Place};
 use crate::stream::follow::{Followed, Source, follow};
 use crate::stream::refusal::Refusal;
 use crate::stream::stop::Stop;
@@ -32,24 +32,27 @@ pub fn subscribe(
 
 fn feed(board: &Board, followed: Followed<'_>) {
     match followed {
+        Followed::Begun(begun) => board.set_cluster(begun.cluster.as_deref().unwrap_or_default()),
         Followed::CaughtUp => board.set_caught_up(),
-        Followed::Record { partition, offset, key, value } => match board.apply(partition, key, value) {
-            Ok(Change::Stored | Change::Removed) => {
-                gauge!("callpulse_board_records").set(board.read().records.len() as f64);
+        Followed::Record { partition, offset, key, value } => {
+            match board.apply(Place { partition, offset }, key, value) {
+                Ok(Change::Stored | Change::Removed) => {
+                    gauge!("callpulse_board_records").set(board.read().records.len() as f64);
+                }
+                Ok(Change::NotNewer | Change::Progress) => {}
+                Err(reason) => {
+                    counter!("callpulse_board_unreadable_total").increment(1);
+                    warn!(partition, offset, %reason, "KPI record left out of the board");
+                }
             }
-            Ok(Change::NotNewer | Change::Progress) => {}
-            Err(reason) => {
-                counter!("callpulse_board_unreadable_total").increment(1);
-                warn!(partition, offset, %reason, "KPI record left out of the board");
-            }
-        },
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::serve::board::Filter;
+    use crate::serve::filter::Filter;
 
     #[test]
     fn feeds_the_board_past_what_it_cannot_read() {

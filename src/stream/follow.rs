@@ -29,10 +29,21 @@ pub struct Source {
 /// What following brings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Followed<'a> {
+    /// A client begins to read. Comes before anything else, and again with each new client.
+    Begun(&'a Begun),
     /// A record. Those of one partition come in the order of offsets.
     Record { partition: i32, offset: i64, key: Option<&'a [u8]>, value: Option<&'a [u8]> },
     /// Every partition was read to its end once. Comes once.
     CaughtUp,
+}
+
+/// What is followed, as it is when a client begins.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Begun {
+    /// The cluster's own name, if it told one.
+    pub cluster: Option<String>,
+    /// The first offset of each partition and the one behind its last; of those that told.
+    pub spans: BTreeMap<i32, (i64, i64)>,
 }
 
 /// The longest wait before `stop` is looked at.
@@ -87,6 +98,12 @@ fn follow_with_one_client(
     let Some(mut count) = wait_for_topic(&consumer, source, stop) else {
         return Ok(());
     };
+    let spans = (0..count).filter_map(|partition| {
+        let span = consumer.fetch_watermarks(&source.topic, partition, QUESTION);
+        span.ok().map(|span| (partition, span))
+    });
+    let begun = Begun { spans: spans.collect(), cluster: consumer.client().fetch_cluster_id(QUESTION) };
+    on(Followed::Begun(&begun));
     let mut asked = Instant::now();
     assign(&consumer, source, place, 0..count)?;
     while !stop.load(Ordering::Relaxed) {
@@ -235,13 +252,15 @@ mod tests {
             let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or(b"none")).into_owned();
             let thread = thread::spawn(move || {
                 follow(&source, &stop, |followed| {
-                    // A test that has ended listens no more.
-                    let _ = tell.send(match followed {
+                    let words = match followed {
+                        Followed::Begun(_) => return,
                         Followed::CaughtUp => "caught up".to_owned(),
                         Followed::Record { partition, offset, key, value } => {
                             format!("{partition}@{offset} {}={}", text(key), text(value))
                         }
-                    });
+                    };
+                    // A test that has ended listens no more.
+                    let _ = tell.send(words);
                 })
                 .expect("nobody is refused here");
             });

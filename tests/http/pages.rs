@@ -5,6 +5,7 @@ use crate::records::{five_minutes, json, put, queue, record};
 use crate::server::Server;
 use callpulse::entity::Kind;
 use callpulse::serve::health::install_recorder;
+use callpulse::serve::pages::PAGES;
 use callpulse::serve::prometheus::Owned;
 use serde_json::{Value, json};
 use std::net::TcpStream;
@@ -105,9 +106,9 @@ async fn metrics_hold_the_kpis_owned_and_our_own_health() {
 }
 
 #[tokio::test]
-async fn with_a_token_only_health_is_open_to_all() {
+async fn with_a_token_only_what_holds_no_numbers_is_open_to_all() {
     let server = Server::start(|app| app.token = Some("secret".into())).await;
-    for path in ["/", "/metrics", "/api/v1/kpis", "/api/v1/entities", "/nowhere"] {
+    for path in ["/metrics", "/api/v1/kpis", "/api/v1/entities", "/api/v1/meta", "/api/v1/stream", "/nowhere"] {
         let refused = server.get(path).await;
         refused.problem(401);
         assert!(refused.headers.contains("www-authenticate: bearer"), "{}", refused.headers);
@@ -118,8 +119,9 @@ async fn with_a_token_only_health_is_open_to_all() {
     for right in ["Bearer secret", "bearer secret"] {
         assert_eq!(server.ask("GET", "/metrics", &format!("authorization: {right}\r\n")).await.status, 200);
     }
-    assert_eq!(server.get("/livez").await.status, 200);
-    assert_eq!(server.get("/readyz").await.status, 200);
+    for open in ["/", "/livez", "/readyz"] {
+        assert_eq!(server.get(open).await.status, 200, "{open}");
+    }
 }
 
 #[tokio::test]
@@ -127,9 +129,10 @@ async fn the_index_lists_every_page_there_is() {
     let server = Server::start(|_| {}).await;
     let index = server.get("/").await.body;
     let pages: Vec<&str> = index.split_whitespace().filter(|word| word.starts_with('/')).collect();
-    assert_eq!(pages, ["/metrics", "/livez", "/readyz", "/api/v1/kpis", "/api/v1/entities"]);
+    assert_eq!(pages, PAGES.iter().map(|page| page.path).collect::<Vec<_>>());
     for page in pages {
-        assert_eq!(server.get(page).await.status, 200, "{page}");
+        // One that does not exist is a 404, whatever the method.
+        assert_eq!(server.ask("DELETE", page, "").await.status, 405, "{page}");
     }
 }
 

@@ -3,7 +3,7 @@
 use callpulse::entity::{Encoded, Entity, Kind};
 use callpulse::event::Channel;
 use callpulse::kpi::record::{Count, Counters, EntityPart, Fields, Kpi, KpiRecord, Now, SCHEMA, Target, WindowPart};
-use callpulse::serve::board::{Board, Change};
+use callpulse::serve::board::{Board, Change, Place};
 
 /// An empty record of a queue of the default tenant.
 pub fn queue(id: &str, window: &str) -> KpiRecord {
@@ -113,12 +113,19 @@ pub fn json(record: &KpiRecord) -> String {
     serde_json::to_string(record).expect("a record is JSON")
 }
 
+/// Where the next record of a partition stands.
+pub fn next(board: &Board, partition: i32) -> Place {
+    let newest = board.seen().offsets.get(&partition).copied();
+    Place { partition, offset: newest.map_or(0, |newest| newest + 1) }
+}
+
 /// Puts the record on the board as if read from this partition.
 #[track_caller]
 pub fn put(board: &Board, partition: i32, record: &KpiRecord) -> Change {
-    board.apply(partition, Some(key(record).as_bytes()), Some(json(record).as_bytes())).expect("a readable record")
+    let (key, json) = (key(record), json(record));
+    board.apply(next(board, partition), Some(key.as_bytes()), Some(json.as_bytes())).expect("a readable record")
 }
 
 pub fn end(board: &Board, record: &KpiRecord) -> Change {
-    board.apply(0, Some(key(record).as_bytes()), None).expect("a readable key")
+    board.apply(next(board, 0), Some(key(record).as_bytes()), None).expect("a readable key")
 }

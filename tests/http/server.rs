@@ -4,6 +4,7 @@ use crate::records::{five_minutes, put, queue};
 use callpulse::serve::board::Board;
 use callpulse::serve::http::{App, serve};
 use callpulse::serve::listen::Limits;
+use callpulse::serve::live::streams::{CLIENTS_MAX, Streams};
 use callpulse::serve::prometheus::Owned;
 use serde_json::Value;
 use std::io::{Read, Write};
@@ -38,8 +39,11 @@ impl Server {
         put(&board, 1, &queue("sales", "per_15m"));
         let reasons = Arc::new(Mutex::new(Vec::new()));
         let told = reasons.clone();
+        board.set_caught_up();
         let mut app = App {
             board: board.clone(),
+            streams: Streams::new(board.clone(), CLIENTS_MAX),
+            meta: Arc::default(),
             owned: Arc::new(|| Owned::All),
             not_ready: Arc::new(move || told.lock().unwrap().clone()),
             help: Arc::new(|_: &str| None),

@@ -1,8 +1,9 @@
 //! Which record of a key the board keeps.
 
-use crate::records::{end, five_minutes, json, key, put, queue};
+use crate::records::{end, five_minutes, json, key, next, put, queue};
 use callpulse::entity::Kind;
-use callpulse::serve::board::{Board, Change, Filter, Progress, Unreadable};
+use callpulse::serve::board::{Board, Change, Progress, Unreadable};
+use callpulse::serve::filter::Filter;
 use proptest::prelude::*;
 
 /// What is told of one key: a version, or its end.
@@ -42,7 +43,7 @@ fn an_equal_version_changes_nothing() {
     let record = five_minutes("sales");
     put(&board, 3, &record);
     assert_eq!(put(&board, 4, &record), Change::NotNewer);
-    assert_eq!(board.read().records[key(&record).as_str()].partition, 3);
+    assert_eq!(board.read().records[key(&record).as_str()].place.partition, 3);
 }
 
 #[test]
@@ -50,21 +51,22 @@ fn a_record_is_given_back_byte_for_byte() {
     let board = Board::default();
     let record = five_minutes("sales");
     let published = json(&record).replacen('{', "{ \"from_a_newer_version\": [1, 2],", 1);
-    board.apply(0, Some(key(&record).as_bytes()), Some(published.as_bytes())).unwrap();
-    assert_eq!(String::from_utf8(board.records_json(&Filter::default())).unwrap(), format!("[{published}]"));
+    board.apply(next(&board, 0), Some(key(&record).as_bytes()), Some(published.as_bytes())).unwrap();
+    let all = board.all(&Filter::default()).known;
+    assert_eq!(all.iter().map(|known| known.json.as_deref()).collect::<Vec<_>>(), [Some(published.as_bytes())]);
     assert_eq!(board.records(&Filter { kinds: vec![Kind::Queue], ..Filter::default() }), [record]);
-    assert_eq!(board.records_json(&Filter { kinds: vec![Kind::Agent], ..Filter::default() }), b"[]");
+    assert_eq!(board.all(&Filter { kinds: vec![Kind::Agent], ..Filter::default() }).known, []);
 }
 
 #[test]
 fn progress_stands_apart_from_the_records() {
     let board = Board::default();
     let told = r#"{"as_of":"2026-03-02T08:15:30.412Z","behind_ms":120,"silent":[]}"#;
-    assert_eq!(board.apply(0, Some(b"progress|7"), Some(told.as_bytes())).unwrap(), Change::Progress);
+    assert_eq!(board.apply(next(&board, 0), Some(b"progress|7"), Some(told.as_bytes())).unwrap(), Change::Progress);
     let as_of = Some("2026-03-02T08:15:30.412Z".into());
     let expected = Progress { as_of, behind_ms: 120, generation: 0, silent: Vec::new() };
     assert_eq!(board.read().progress[&7], expected);
-    assert_eq!(board.apply(0, Some(b"progress|7"), None).unwrap(), Change::Removed);
+    assert_eq!(board.apply(next(&board, 0), Some(b"progress|7"), None).unwrap(), Change::Removed);
     assert!(board.read().progress.is_empty() && board.read().records.is_empty());
 }
 
@@ -73,7 +75,8 @@ fn what_is_no_record_is_refused_and_leaves_the_board_as_it_was() {
     let board = Board::default();
     let record = five_minutes("sales");
     put(&board, 0, &record);
-    let apply = |key: Option<&[u8]>, value: &str| board.apply(0, key, Some(value.as_bytes())).unwrap_err();
+    let apply =
+        |key: Option<&[u8]>, value: &str| board.apply(next(&board, 0), key, Some(value.as_bytes())).unwrap_err();
     let key = key(&record);
     assert!(matches!(apply(None, "{}"), Unreadable::Key));
     assert!(matches!(apply(Some(b"\xff"), "{}"), Unreadable::Key));

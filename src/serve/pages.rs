@@ -1,0 +1,109 @@
+//! Pages: everything the server has, told once for the index, for reading parameters and for `/openapi.json`.
+
+use crate::serve::csv;
+use crate::serve::parameters::{OF_ENTITIES, OF_KPIS, OF_STREAM, Parameter};
+use crate::serve::prometheus;
+use std::fmt::Write as _;
+
+/// One page.
+pub struct Page {
+    pub path: &'static str,
+    pub about: &'static str,
+    pub parameters: &'static [Parameter],
+    /// What it answers when all is well, by content type.
+    pub bodies: &'static [Body],
+    /// Whether it answers 304 to an `If-None-Match`.
+    pub has_etag: bool,
+    /// Whether a page of it may have a next one, told in the header `Link` too.
+    pub has_next: bool,
+    /// Whether it may answer 503, and why.
+    pub unready: Option<&'static str>,
+    /// Whether it asks for no token.
+    pub is_open: bool,
+}
+
+/// What an answer holds.
+pub struct Body {
+    pub content_type: &'static str,
+    /// Of JSON its schema's name in `/openapi.json`.
+    pub schema: Option<&'static str>,
+}
+
+const fn json(schema: &'static str) -> Body {
+    Body { content_type: "application/json", schema: Some(schema) }
+}
+
+const fn other(content_type: &'static str) -> Body {
+    Body { content_type, schema: None }
+}
+
+const TEXT: &[Body] = &[other("text/plain; charset=utf-8")];
+
+const PLAIN: Page = Page {
+    path: "",
+    about: "",
+    parameters: &[],
+    bodies: TEXT,
+    has_etag: false,
+    has_next: false,
+    unready: None,
+    is_open: false,
+};
+
+pub const INDEX: Page = Page { path: "/", about: "What there is.", is_open: true, ..PLAIN };
+pub const METRICS: Page =
+    Page { path: "/metrics", about: "For Prometheus.", bodies: &[other(prometheus::CONTENT_TYPE)], ..PLAIN };
+pub const LIVEZ: Page = Page { path: "/livez", about: "200 while the process lives.", is_open: true, ..PLAIN };
+pub const READYZ: Page =
+    Page { path: "/readyz", about: "200, or 503 with the reasons.", bodies: &[json("Ready")], is_open: true, ..PLAIN };
+pub const KPIS: Page = Page {
+    path: "/api/v1/kpis",
+    about: "KPI records as published, in the order of their keys.",
+    parameters: OF_KPIS,
+    bodies: &[json("Kpis"), other(csv::CONTENT_TYPE)],
+    has_etag: true,
+    has_next: true,
+    ..PLAIN
+};
+pub const ENTITIES: Page = Page {
+    path: "/api/v1/entities",
+    about: "Whose records there are.",
+    parameters: OF_ENTITIES,
+    bodies: &[json("Entities")],
+    has_etag: true,
+    has_next: true,
+    ..PLAIN
+};
+pub const META: Page = Page {
+    path: "/api/v1/meta",
+    about: "Windows, KPIs, counts and groups of queues, with titles and units.",
+    bodies: &[json("Meta")],
+    ..PLAIN
+};
+pub const STREAM: Page = Page {
+    path: "/api/v1/stream",
+    about: "What changes, as server-sent events.",
+    parameters: OF_STREAM,
+    bodies: &[other("text/event-stream")],
+    unready: Some("As many streams are open as may be."),
+    ..PLAIN
+};
+
+/// Every page, in the order of the index.
+pub const PAGES: &[Page] = &[METRICS, LIVEZ, READYZ, KPIS, ENTITIES, META, STREAM];
+
+/// The index, as text.
+pub fn index() -> String {
+    let mut text = String::from("Callpulse\n\n");
+    let width = PAGES.iter().map(|page| page.path.len()).max().unwrap_or(0);
+    for page in PAGES {
+        // Writing to a String does not fail.
+        let _ = write!(text, "{:<width$}  {}", page.path, page.about);
+        let names: Vec<String> = page.parameters.iter().map(|parameter| format!("{}=", parameter.name)).collect();
+        if !names.is_empty() {
+            let _ = write!(text, " {}", names.join(" "));
+        }
+        text.push('\n');
+    }
+    text
+}

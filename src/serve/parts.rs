@@ -1,0 +1,216 @@
+//! Parts: which fields of a KPI record are asked for, and a record narrowed to them.
+//!
+//! The head of a record always stays. What is kept is copied as it was published.
+
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// What every record keeps.
+pub const HEAD: [&str; 11] = [
+    "schema",
+    "tenant",
+    "entity",
+    "window",
+    "as_of",
+    "version",
+    "final",
+    "corrected",
+    "provisional",
+    "covered_from",
+    "gap",
+];
+
+/// What can be asked for by name, as `counts` or as `counts.offered`.
+pub const OF_NAMES: [&str; 3] = ["counts", "sums_ms", "kpis"];
+
+/// What can be asked for whole.
+pub const WHOLE: [&str; 7] = ["now", "by_entry", "counters", "targets", "waiting", "profile", "paused_by_reason_ms"];
+
+/// The fields asked for beside the head, at least one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Parts {
+    /// Parts asked for whole have no names.
+    asked: BTreeMap<&'static str, BTreeSet<String>>,
+}
+
+impl Parts {
+    /// Reads `counts.offered,kpis,now`; errs with a sentence.
+    pub fn parse(text: &str) -> Result<Parts, String> {
+        let mut asked: BTreeMap<&'static str, BTreeSet<String>> = BTreeMap::new();
+        let mut whole = BTreeSet::new();
+        for field in text.split(',').map(str::trim) {
+            let (part, name) = field.split_once('.').map_or((field, None), |(part, name)| (part, Some(name)));
+            let known = |list: &[&'static str]| list.iter().find(|known| **known == part).copied();
+            match (known(&OF_NAMES), known(&WHOLE), name) {
+                (Some(part), _, Some(name)) if !name.is_empty() => {
+                    asked.entry(part).or_default().insert(name.to_owned());
+                }
+                (Some(part), _, None) | (_, Some(part), None) => {
+                    asked.entry(part).or_default();
+                    whole.insert(part);
+                }
+                _ => {
+                    let names = OF_NAMES.map(|part| format!("{part}, {part}.NAME")).join(", ");
+                    return Err(format!("unknown field {field}; known are {names}, {}", WHOLE.join(", ")));
+                }
+            }
+        }
+        for part in whole {
+            asked.insert(part, BTreeSet::new());
+        }
+        Ok(Parts { asked })
+    }
+
+    /// Whether this of `counts`, `sums_ms` or `kpis` is asked for.
+    pub fn has(&self, part: &str, name: &str) -> bool {
+        self.asked.get(part).is_some_and(|names| names.is_empty() || names.contains(name))
+    }
+
+    /// The record with its head and what was asked for; as it is if it cannot be read.
+    pub fn narrow<'a>(&self, json: &'a [u8]) -> Cow<'a, [u8]> {
+        match serde_json::from_slice::<Object<'_>>(json) {
+            Ok(record) => Cow::Owned(self.narrowed(&record, json.len())),
+            Err(_) => Cow::Borrowed(json),
+        }
+    }
+
+    fn narrowed(&self, record: &Object<'_>, length: usize) -> Vec<u8> {
+        let mut out = Vec::with_capacity(length);
+        let mut writing = Writing::begin(&mut out);
+        for (name, value) in &record.0 {
+            match self.asked.get(name.0.as_ref()) {
+                _ if HEAD.contains(&name.0.as_ref()) => writing.field(name, value),
+                Some(names) if names.is_empty() => writing.field(name, value),
+                Some(names) => match serde_json::from_str::<Object<'_>>(value.get()) {
+                    Ok(object) => {
+                        let inner = writing.name(name);
+                        let mut within = Writing::begin(inner);
+                        for (name, value) in object.0.iter().filter(|(name, _)| names.contains(name.0.as_ref())) {
+                            within.field(name, value);
+                        }
+                        within.end();
+                    }
+                    Err(_) => writing.field(name, value),
+                },
+                None => {}
+            }
+        }
+        writing.end();
+        out
+    }
+}
+
+/// An object's fields in their order, each value as its text.
+struct Object<'a>(Vec<(Name<'a>, &'a RawValue)>);
+
+/// A field's name, without a copy where it stands without escapes.
+struct Name<'a>(Cow<'a, str>);
+
+/// An object while it is written.
+struct Writing<'o> {
+    out: &'o mut Vec<u8>,
+    is_first: bool,
+}
+
+impl<'o> Writing<'o> {
+    fn begin(out: &'o mut Vec<u8>) -> Writing<'o> {
+        out.push(b'{');
+        Writing { out, is_first: true }
+    }
+
+    fn name(&mut self, name: &Name<'_>) -> &mut Vec<u8> {
+        if !std::mem::take(&mut self.is_first) {
+            self.out.push(b',');
+        }
+        // Writing to a Vec does not fail.
+        let _ = serde_json::to_writer(&mut *self.out, &name.0);
+        self.out.push(b':');
+        self.out
+    }
+
+    fn field(&mut self, name: &Name<'_>, value: &RawValue) {
+        self.name(name).extend_from_slice(value.get().as_bytes());
+    }
+
+    fn end(self) {
+        self.out.push(b'}');
+    }
+}
+
+impl<'de> Deserialize<'de> for Object<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Object<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut fields = Vec::with_capacity(64);
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(Object(fields))
+            }
+        }
+        deserializer.deserialize_map(Fields)
+    }
+}
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl<'de> Visitor<'de> for Text {
+            type Value = Name<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RECORD: &str = r#"{"schema":"s","tenant":"t","entity":{"kind":"queue"},"as_of":"x","counts":{"offered":3, "by":{"a":1}},"kpis":{"service_level":{"value":0.5},"service_level.offered@30s":{"value":null}},"now":{"waiting":1},"later":[1,2]}"#;
+
+    #[track_caller]
+    fn check(fields: &str, expected: &str) {
+        let parts = Parts::parse(fields).expect("fields");
+        let narrowed = parts.narrow(RECORD.as_bytes()).into_owned();
+        let head = r#"{"schema":"s","tenant":"t","entity":{"kind":"queue"},"as_of":"x""#;
+        assert_eq!(String::from_utf8(narrowed).unwrap(), format!("{head}{expected}}}"), "{fields}");
+    }
+
+    #[test]
+    fn keeps_the_head_and_what_is_asked_for() {
+        check("counts", r#","counts":{"offered":3, "by":{"a":1}}"#);
+        check("counts.by,now", r#","counts":{"by":{"a":1}},"now":{"waiting":1}"#);
+        check("kpis.service_level.offered@30s", r#","kpis":{"service_level.offered@30s":{"value":null}}"#);
+        check("counts.offered,counts", r#","counts":{"offered":3, "by":{"a":1}}"#);
+        check("counts.nothing,sums_ms", r#","counts":{}"#);
+    }
+
+    #[test]
+    fn refuses_what_it_does_not_know() {
+        for fields in ["", "count", "counts.", "now.waiting", "counts,,kpis", "schema"] {
+            assert!(Parts::parse(fields).unwrap_err().contains("counts.NAME"), "{fields}");
+        }
+    }
+}
