@@ -7,6 +7,7 @@
 //! cargo bench -- backlog               CALLS=150000, about a million events
 //! cargo bench -- latency               RATE=1000 events/s for SECONDS=60, twice
 //! cargo bench -- moves                 RATE=1000 events/s while instances come and go: eight minutes
+//! cargo bench -- streams               RATE=1000 changed queues a second to CLIENTS=200 for SECONDS=20 each
 //! cargo bench -- endurance             RATE=10000 events/s for MINUTES=30
 //! ```
 
@@ -21,6 +22,7 @@ mod formats;
 mod latency;
 mod live;
 mod moves;
+mod streams;
 
 #[path = "../tests/support/kafka.rs"]
 #[expect(dead_code, reason = "tests also break the broker")]
@@ -49,6 +51,9 @@ fn main() {
     }
     if asked.iter().any(|word| word == "moves") {
         moves::measure();
+    }
+    if asked.iter().any(|word| word == "streams") {
+        streams::measure();
     }
     if asked.iter().any(|word| word == "endurance") {
         endurance::measure();

@@ -7,6 +7,8 @@
 #[path = "kafka/deployment.rs"]
 #[expect(dead_code, reason = "instances find the broker directly here")]
 mod deployment;
+#[path = "http/events.rs"]
+mod events;
 #[path = "kafka/exactly_once.rs"]
 mod exactly_once;
 #[path = "kafka/gap.rs"]
@@ -17,6 +19,8 @@ mod guarded;
 mod oracle;
 #[path = "kafka/secure.rs"]
 mod secure;
+#[path = "kafka/served.rs"]
+mod served;
 #[path = "kafka/ship.rs"]
 mod ship;
 mod support;

@@ -84,6 +84,7 @@ fn introduction(address: &str, speed: u64) -> String {
   metrics for Prometheus   http://{address}/metrics
   KPI records              http://{address}/api/v1/kpis?kind=queue&window=5m
   entities                 http://{address}/api/v1/entities
+  what changes             http://{address}/api/v1/stream?kind=queue&window=now
   health                   http://{address}/readyz
 
 The embedded broker keeps everything in memory and cannot do real transactions: exactly-once needs a

@@ -7,6 +7,7 @@ use super::surroundings::{environment, leave_on_signal, log};
 use super::tell::tell;
 use crate::config::{self, settings::Settings};
 use crate::kpi::catalogue;
+use crate::serve::archive::{Archive, Pick};
 use crate::serve::board::Board;
 use crate::serve::health;
 use crate::serve::http::{self, App};
@@ -14,9 +15,10 @@ use crate::serve::listen::Limits;
 use crate::serve::live::streams::{CLIENTS_MAX, Streams};
 use crate::serve::meta::Meta;
 use crate::serve::prometheus::Owned;
-use crate::serve::subscriber::subscribe;
+use crate::serve::subscriber::{feed, subscribe};
 use crate::stream::follow::Source;
 use crate::stream::kpis::Kpis;
+use crate::stream::pick::Picker;
 use crate::stream::refusal::Refusal;
 use crate::stream::stage::Stage;
 use crate::stream::status::{Phase, Status, WorkerStatus};
@@ -94,7 +96,7 @@ pub struct Running {
     engine: engine::Engine,
     runtime: tokio::runtime::Runtime,
     following: Arc<AtomicBool>,
-    subscriber: std::thread::JoinHandle<Result<(), Refusal>>,
+    subscribers: [std::thread::JoinHandle<Result<(), Refusal>>; 2],
     serving: tokio::task::JoinHandle<()>,
 }
 
@@ -105,20 +107,30 @@ impl Running {
         let engine = engine::start(settings, accept_gap, &status, &stop)?;
         let board = Arc::new(Board::default());
         let following = Arc::new(AtomicBool::new(false));
-        let source = Source {
+        let source = |purpose: &str, topic: &str| Source {
             connection: engine::connection(settings),
-            group: format!("{}-board", engine::group_prefix(settings)),
-            topic: settings.topics.kpis.clone(),
+            group: format!("{}-{purpose}", engine::group_prefix(settings)),
+            topic: topic.to_owned(),
         };
-        let subscriber = subscribe(source, board.clone(), following.clone(), stop.clone())
-            .map_err(|cause| Failure::AtWork(format!("cannot start a thread: {cause}")))?;
+        let archived = source("archive", &settings.topics.intervals);
+        let archive = Arc::new(Archive::new(picking(archived.clone())));
+        let started = |cause| Failure::AtWork(format!("cannot start a thread: {cause}"));
+        let (on_board, indexed) = (board.clone(), archive.clone());
+        let subscribers = [
+            subscribe(source("board", &settings.topics.kpis), following.clone(), stop.clone(), move |followed| {
+                feed(&on_board, followed);
+            })
+            .map_err(started)?,
+            subscribe(archived, following.clone(), stop.clone(), move |followed| indexed.feed(followed))
+                .map_err(started)?,
+        ];
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
             .map_err(|cause| Failure::AtWork(format!("cannot start a thread: {cause}")))?;
         let address = listener.local_addr().map_err(Failure::at_work)?;
-        let app = app(settings, &board, &status, recorder);
+        let app = app(settings, &board, archive, &status, recorder);
         let leave = stop.clone();
         let serving = runtime.block_on(async {
             let listener = tokio::net::TcpListener::from_std(listener).map_err(Failure::at_work)?;
@@ -130,7 +142,7 @@ impl Running {
         let signals = stop.clone();
         runtime.spawn(leave_on_signal(signals));
         let generation = settings.engine.generation;
-        Ok(Running { board, address, stop, generation, engine, runtime, following, subscriber, serving })
+        Ok(Running { board, address, stop, generation, engine, runtime, following, subscribers, serving })
     }
 
     /// Waits until somebody asks to leave or a worker cannot go on, and leaves.
@@ -156,8 +168,10 @@ impl Running {
             }
         }
         self.following.store(true, Ordering::Relaxed);
-        if let Ok(Err(refusal)) = self.subscriber.join() {
-            ended = ended.and(Err(Failure::at_work(refusal)));
+        for subscriber in self.subscribers {
+            if let Ok(Err(refusal)) = subscriber.join() {
+                ended = ended.and(Err(Failure::at_work(refusal)));
+            }
         }
         let served = self.runtime.block_on(self.serving);
         self.runtime.shutdown_timeout(Duration::from_secs(1));
@@ -168,9 +182,16 @@ impl Running {
     }
 }
 
+/// Reads single records of a topic.
+fn picking(source: Source) -> Pick {
+    let mut picker = Picker::new(source);
+    Box::new(move |places, until, on| picker.pick(places, until, on).map_err(|error| error.to_string()))
+}
+
 fn app(
     settings: &Settings,
     board: &Arc<Board>,
+    archive: Arc<Archive>,
     status: &Arc<Status>,
     recorder: metrics_exporter_prometheus::PrometheusHandle,
 ) -> App {
@@ -179,6 +200,7 @@ fn app(
     App {
         board: board.clone(),
         streams: Streams::new(board.clone(), CLIENTS_MAX),
+        archive,
         meta: Arc::new(Meta::of(&settings.kpi, &settings.plan)),
         owned: Arc::new(move || {
             let workers = owners.workers().into_iter().filter(|((stage, _), _)| *stage == Kpis::NAME);

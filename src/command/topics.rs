@@ -111,10 +111,11 @@ fn print(settings: &Settings, specs: &[TopicSpec]) {
         operations.insert(&source.topic, "--operation Read");
     }
     let states = [&names.calls_state, &names.subjects_state, &names.kpis_state];
-    for both in [&names.partials, &names.subjects, &settings.topics.kpis].into_iter().chain(states) {
+    let shown = [&settings.topics.kpis, &settings.topics.intervals];
+    for both in [&names.partials, &names.subjects].into_iter().chain(shown).chain(states) {
         operations.insert(both, "--operation Read --operation Write --operation DescribeConfigs");
     }
-    for written in [&settings.topics.intervals, &settings.topics.rejects, &settings.topics.calls] {
+    for written in [&settings.topics.rejects, &settings.topics.calls] {
         operations.insert(written, "--operation Write --operation DescribeConfigs");
     }
     // Another deployment's prefix may begin with ours.

@@ -62,8 +62,8 @@ pub struct Contents {
     cluster: Arc<str>,
 }
 
-/// A record's place in the KPI topic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A record's place in its topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     pub partition: i32,
     pub offset: i64,

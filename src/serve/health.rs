@@ -10,7 +10,9 @@ const BUCKETS_SECONDS: [f64; 16] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
 
 /// What each metric tells.
-const HELP: [(&str, &str); 20] = [
+const HELP: [(&str, &str); 22] = [
+    ("callpulse_archive_intervals", "Intervals of the archive whose places are known."),
+    ("callpulse_archive_unreadable_total", "Records of the archive that could not be read."),
     ("callpulse_behind_records", "Records between what a worker read and the end of its inputs."),
     ("callpulse_behind_seconds", "How far event time is behind the clock, by partition; every instance shows all."),
     ("callpulse_board_records", "Records on the board that the endpoints show."),

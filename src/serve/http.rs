@@ -3,12 +3,15 @@
 //! What goes wrong is told as `application/problem+json`. With a token set, every page asks for it but those
 //! that `pages` calls open.
 
+use crate::serve::archive::Archive;
 use crate::serve::board::Board;
+use crate::serve::history::{self, Sources};
 use crate::serve::kpis::{self, Wanted};
 use crate::serve::listen::{ConnectionPlace, Limits, listen};
 use crate::serve::live::feed::Query as Streamed;
 use crate::serve::live::streams::Streams;
 use crate::serve::meta::{self, Meta};
+use crate::serve::openapi;
 use crate::serve::pages::{self, PAGES, Page};
 use crate::serve::parameters::Asked;
 use crate::serve::problem::{bad_request, later, problem};
@@ -41,6 +44,7 @@ use tokio::time::{interval, timeout};
 pub struct App {
     pub board: Arc<Board>,
     pub streams: Arc<Streams>,
+    pub archive: Arc<Archive>,
     pub meta: Arc<Meta>,
     /// The partitions of the KPI topic whose entities `/metrics` shows, asked at every scrape.
     pub owned: Arc<dyn Fn() -> Owned + Send + Sync>,
@@ -58,6 +62,8 @@ pub struct App {
 const REQUEST: Duration = Duration::from_secs(10);
 /// How many answers are made at once: each may hold the whole board.
 const ANSWERS_MAX: usize = 4;
+/// How long a request for history waits until those before it have read.
+const WAIT_FOR_ARCHIVE: Duration = Duration::from_secs(3);
 /// How often the recorder of our own metrics tidies up.
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -87,7 +93,7 @@ pub async fn serve(listener: TcpListener, app: App, shutdown: impl Future<Output
 
 /// The routes alone, for whoever has a server already.
 pub fn router(app: App) -> Router {
-    let index = pages::index();
+    let (index, document) = (pages::index(), openapi::document().to_string());
     Router::new()
         .route(pages::INDEX.path, get(async || ([(CONTENT_TYPE, "text/plain; charset=utf-8")], index)))
         .route(pages::METRICS.path, get(metrics))
@@ -95,8 +101,10 @@ pub fn router(app: App) -> Router {
         .route(pages::READYZ.path, get(readyz))
         .route(pages::KPIS.path, get(kpis))
         .route(pages::ENTITIES.path, get(entities))
+        .route(pages::INTERVALS.path, get(intervals))
         .route(pages::META.path, get(meta))
         .route(pages::STREAM.path, get(stream))
+        .route(pages::OPENAPI.path, get(async || ([(CONTENT_TYPE, "application/json")], document)))
         .fallback(async || problem(StatusCode::NOT_FOUND, "there is no such page; / lists what there is"))
         .method_not_allowed_fallback(async || {
             let refusal = problem(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered");
@@ -142,6 +150,22 @@ async fn kpis(State(app): State<App>, request: Parts) -> Response {
 
 async fn entities(State(app): State<App>, request: Parts) -> Response {
     answer(&pages::ENTITIES, request, move |asked, wanted| kpis::entities(&app.board, asked, wanted)).await
+}
+
+async fn intervals(State(app): State<App>, request: Parts) -> Response {
+    let (asked, wanted) = match read(&pages::INTERVALS, request).await {
+        Ok(read) => read,
+        Err(fault) => return bad_request(&fault),
+    };
+    // Whoever waits for Kafka takes nothing from those who do not.
+    let Ok(mut reading) = timeout(WAIT_FOR_ARCHIVE, app.archive.reading.clone().lock_owned()).await else {
+        return later(5, "the archive is being read for others; come back later");
+    };
+    let answering = tokio::task::spawn_blocking(move || {
+        let sources = Sources { board: &app.board, archive: &app.archive, meta: &app.meta };
+        history::intervals(sources, &mut reading, &asked, &wanted)
+    });
+    answering.await.unwrap_or_else(|_| failed())
 }
 
 async fn meta(State(app): State<App>, request: Parts) -> Response {
@@ -210,7 +234,11 @@ async fn in_background<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'sta
     // Never closed.
     let _place = ROOM.acquire().await;
     let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|_| problem(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be made; the log says why"))
+    done.map_err(|_| failed())
+}
+
+fn failed() -> Response {
+    problem(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be made; the log says why")
 }
 
 /// What holds for every request: the token, the time it may take, and headers for browsers.

@@ -12,6 +12,8 @@ pub mod prometheus;
 
 pub mod health;
 
+pub mod archive;
+
 pub mod subscriber;
 
 pub mod parts;
@@ -24,11 +26,15 @@ pub mod csv;
 
 pub mod parameters;
 
-pub mod pages;
-
 pub mod problem;
 
+pub mod pages;
+
+pub mod openapi;
+
 pub mod kpis;
+
+pub mod history;
 
 pub mod listen;
 

@@ -1,8 +1,8 @@
 //! Pages: everything the server has, told once for the index, for reading parameters and for `/openapi.json`.
 
 use crate::serve::csv;
-use crate::serve::parameters::{OF_ENTITIES, OF_KPIS, OF_STREAM, Parameter};
-use crate::serve::prometheus;
+use crate::serve::parameters::{OF_ENTITIES, OF_INTERVALS, OF_KPIS, OF_STREAM, Parameter};
+use crate::serve::{problem, prometheus};
 use std::fmt::Write as _;
 
 /// One page.
@@ -12,12 +12,12 @@ pub struct Page {
     pub parameters: &'static [Parameter],
     /// What it answers when all is well, by content type.
     pub bodies: &'static [Body],
-    /// Whether it answers 304 to an `If-None-Match`.
+    /// Whether it is a list by pages, with an `ETag` and the way to the next page.
     pub has_etag: bool,
-    /// Whether a page of it may have a next one, told in the header `Link` too.
-    pub has_next: bool,
-    /// Whether it may answer 503, and why.
-    pub unready: Option<&'static str>,
+    /// Whether the answer goes on, and can be resumed.
+    pub is_stream: bool,
+    /// When it answers 503, and with what.
+    pub unready: Option<(&'static str, &'static [Body])>,
     /// Whether it asks for no token.
     pub is_open: bool,
 }
@@ -37,6 +37,9 @@ const fn other(content_type: &'static str) -> Body {
     Body { content_type, schema: None }
 }
 
+/// What goes wrong.
+pub const PROBLEM: &[Body] = &[Body { content_type: problem::CONTENT, schema: Some("Problem") }];
+const READY: &[Body] = &[json("Ready")];
 const TEXT: &[Body] = &[other("text/plain; charset=utf-8")];
 
 const PLAIN: Page = Page {
@@ -45,7 +48,7 @@ const PLAIN: Page = Page {
     parameters: &[],
     bodies: TEXT,
     has_etag: false,
-    has_next: false,
+    is_stream: false,
     unready: None,
     is_open: false,
 };
@@ -54,15 +57,20 @@ pub const INDEX: Page = Page { path: "/", about: "What there is.", is_open: true
 pub const METRICS: Page =
     Page { path: "/metrics", about: "For Prometheus.", bodies: &[other(prometheus::CONTENT_TYPE)], ..PLAIN };
 pub const LIVEZ: Page = Page { path: "/livez", about: "200 while the process lives.", is_open: true, ..PLAIN };
-pub const READYZ: Page =
-    Page { path: "/readyz", about: "200, or 503 with the reasons.", bodies: &[json("Ready")], is_open: true, ..PLAIN };
+pub const READYZ: Page = Page {
+    path: "/readyz",
+    about: "200, or 503 with the reasons.",
+    bodies: READY,
+    unready: Some(("Not ready, with the reasons.", READY)),
+    is_open: true,
+    ..PLAIN
+};
 pub const KPIS: Page = Page {
     path: "/api/v1/kpis",
     about: "KPI records as published, in the order of their keys.",
     parameters: OF_KPIS,
     bodies: &[json("Kpis"), other(csv::CONTENT_TYPE)],
     has_etag: true,
-    has_next: true,
     ..PLAIN
 };
 pub const ENTITIES: Page = Page {
@@ -71,7 +79,15 @@ pub const ENTITIES: Page = Page {
     parameters: OF_ENTITIES,
     bodies: &[json("Entities")],
     has_etag: true,
-    has_next: true,
+    ..PLAIN
+};
+pub const INTERVALS: Page = Page {
+    path: "/api/v1/intervals",
+    about: "Intervals of one entity that have ended, and the open one, ascending by their start.",
+    parameters: OF_INTERVALS,
+    bodies: &[json("Intervals"), other(csv::CONTENT_TYPE)],
+    has_etag: true,
+    unready: Some(("The archive is still being read, or is being read for others.", PROBLEM)),
     ..PLAIN
 };
 pub const META: Page = Page {
@@ -85,12 +101,28 @@ pub const STREAM: Page = Page {
     about: "What changes, as server-sent events.",
     parameters: OF_STREAM,
     bodies: &[other("text/event-stream")],
-    unready: Some("As many streams are open as may be."),
+    is_stream: true,
+    unready: Some(("As many streams are open as may be.", PROBLEM)),
+    ..PLAIN
+};
+
+pub const OPENAPI: Page = Page {
+    path: "/openapi.json",
+    about: "This list for programs, as OpenAPI 3.1.",
+    bodies: &[json("OpenApi")],
+    is_open: true,
     ..PLAIN
 };
 
 /// Every page, in the order of the index.
-pub const PAGES: &[Page] = &[METRICS, LIVEZ, READYZ, KPIS, ENTITIES, META, STREAM];
+pub const PAGES: &[Page] = &[METRICS, LIVEZ, READYZ, KPIS, ENTITIES, INTERVALS, META, STREAM, OPENAPI];
+
+impl Page {
+    /// Whether it refuses parameters that it does not know.
+    pub fn reads_parameters(&self) -> bool {
+        self.path.starts_with("/api/")
+    }
+}
 
 /// The index, as text.
 pub fn index() -> String {

@@ -1,28 +1,26 @@
-//! The subscriber: what the KPI topic holds and goes on to hold, onto the board.
+//! The subscriber: what a topic holds and goes on to hold, into memory.
 
 use crate::serve::board::{Board, Change, Place};
 use crate::stream::follow::{Followed, Source, follow};
 use crate::stream::refusal::Refusal;
 use crate::stream::stop::Stop;
-use metrics::{counter, describe_counter, describe_gauge, gauge};
+use metrics::{counter, gauge};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::{self, JoinHandle};
 use tracing::warn;
 
-/// Feeds the board from the topic, in a thread of its own, until `stop` is set. If the cluster does not allow
-/// it, everybody is asked to leave, and the thread ends with the reason.
+/// Follows a topic in a thread of its own until `stop` is set. If the cluster does not allow it, everybody is asked to
+/// leave, and the thread ends with the reason.
 pub fn subscribe(
     source: Source,
-    board: Arc<Board>,
     stop: Arc<AtomicBool>,
     leave: Stop,
+    mut on: impl FnMut(Followed<'_>) + Send + 'static,
 ) -> io::Result<JoinHandle<Result<(), Refusal>>> {
-    describe_gauge!("callpulse_board_records", "KPI records on the board");
-    describe_counter!("callpulse_board_unreadable_total", "records of the KPI topic that the board could not read");
-    thread::Builder::new().name("board".into()).spawn(move || {
-        let ended = follow(&source, &stop, |followed| feed(&board, followed));
+    thread::Builder::new().name(source.group.clone()).spawn(move || {
+        let ended = follow(&source, &stop, &mut on);
         if ended.is_err() {
             leave.request();
         }
@@ -30,7 +28,8 @@ pub fn subscribe(
     })
 }
 
-fn feed(board: &Board, followed: Followed<'_>) {
+/// Takes what following the KPI topic brings onto the board.
+pub fn feed(board: &Board, followed: Followed<'_>) {
     match followed {
         Followed::Begun(begun) => board.set_cluster(begun.cluster.as_deref().unwrap_or_default()),
         Followed::CaughtUp => board.set_caught_up(),

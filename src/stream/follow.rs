@@ -152,7 +152,7 @@ fn client(source: &Source) -> KafkaResult<BaseConsumer<Context>> {
         .set("allow.auto.create.topics", "false")
         .set("fetch.queue.backoff.ms", "10")
         .set("queued.max.messages.kbytes", "16384")
-        .create_with_context(Context::new("board"))
+        .create_with_context(Context::new(&source.topic))
 }
 
 /// How many partitions the topic has, once it has any; none if `stop` was set before.

@@ -1,6 +1,9 @@
 //! The Kafka runtime: worker, transaction, state, marks; and the stages on top of it.
 
 pub mod follow;
+
+pub mod pick;
+
 pub mod stage;
 
 pub mod client;

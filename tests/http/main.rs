@@ -2,12 +2,15 @@
 
 mod events;
 mod exposition;
+mod history;
 mod limits;
 mod live;
 mod metrics;
+mod openapi;
 mod pages;
 mod paging;
 mod records;
+mod schema;
 mod server;
 mod streams;
 mod versions;

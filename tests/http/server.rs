@@ -1,6 +1,7 @@
 //! A server for tests, on a port of its own, and what it answers.
 
 use crate::records::{five_minutes, put, queue};
+use callpulse::serve::archive::Archive;
 use callpulse::serve::board::Board;
 use callpulse::serve::http::{App, serve};
 use callpulse::serve::listen::Limits;
@@ -43,6 +44,7 @@ impl Server {
         let mut app = App {
             board: board.clone(),
             streams: Streams::new(board.clone(), CLIENTS_MAX),
+            archive: Arc::new(Archive::new(Box::new(|_, _, _| Err("there is none".to_owned())))),
             meta: Arc::default(),
             owned: Arc::new(|| Owned::All),
             not_ready: Arc::new(move || told.lock().unwrap().clone()),

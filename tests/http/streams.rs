@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const SOON: Duration = Duration::from_millis(300);
 
 /// A client of a stream.
-struct Listener {
+pub struct Listener {
     stream: TcpStream,
     /// What came and is not read yet, chunks still around it.
     raw: Vec<u8>,
@@ -27,7 +27,7 @@ struct Listener {
 }
 
 impl Listener {
-    async fn open(server: &Server, query: &str, header: &str) -> Listener {
+    pub async fn open(server: &Server, query: &str, header: &str) -> Listener {
         let stream = TcpStream::connect(server.address).await.unwrap();
         let request = format!("GET /api/v1/stream{query} HTTP/1.1\r\nhost: test\r\n{header}\r\n");
         stream.writable().await.unwrap();
@@ -63,7 +63,7 @@ impl Listener {
     }
 
     /// The next events; none at the end of the stream.
-    async fn events(&mut self) -> Option<Vec<Event>> {
+    pub async fn events(&mut self) -> Option<Vec<Event>> {
         loop {
             let line = self.raw.windows(2).position(|two| two == b"\r\n");
             if let Some(line) = line {
