@@ -326,4 +326,31 @@ mod tests {
         stop.store(true, Ordering::Relaxed);
         thread.join().expect("an end");
     }
+
+    #[test]
+    fn tells_first_where_the_topic_is_and_what_it_holds() {
+        let topic = Topic::new();
+        topic.create(2);
+        topic.send(0, "a", Some("1"));
+        topic.send(0, "a", Some("2"));
+        let connection = Connection { brokers: topic.cluster.bootstrap_servers(), ..Connection::default() };
+        let source = Source { connection, group: "follow".into(), topic: "kpis".into() };
+        let stop = AtomicBool::new(false);
+        let mut told = Vec::new();
+        follow(&source, &stop, |followed| {
+            told.push(match followed {
+                Followed::Begun(begun) => {
+                    assert!(begun.cluster.as_ref().is_some_and(|name| !name.is_empty()));
+                    format!("begun {:?}", begun.spans)
+                }
+                Followed::Record { offset, .. } => format!("record {offset}"),
+                Followed::CaughtUp => {
+                    stop.store(true, Ordering::Relaxed);
+                    "caught up".to_owned()
+                }
+            });
+        })
+        .expect("nobody is refused here");
+        assert_eq!(told, ["begun {0: (0, 2), 1: (0, 0)}", "record 0", "record 1", "caught up"]);
+    }
 }

@@ -158,3 +158,56 @@ fn client(source: &Source) -> KafkaResult<BaseConsumer<Context>> {
         .set("fetch.queue.backoff.ms", "5")
         .create_with_context(Context::new(&source.topic))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::client::Connection;
+    use rdkafka::config::ClientConfig;
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn reads_what_is_asked_for_near_and_far_and_says_what_is_gone() {
+        let cluster = MockCluster::new(1).expect("a cluster");
+        cluster.create_topic("archive", 2, 1).expect("a topic");
+        let mut config = ClientConfig::new();
+        let producer: BaseProducer =
+            config.set("bootstrap.servers", cluster.bootstrap_servers()).create().expect("a producer");
+        for number in 0..1_000 {
+            for partition in 0..2 {
+                let value = format!("{partition}-{number}");
+                let record = BaseRecord::to("archive").partition(partition).key("key").payload(&value);
+                producer.send(record).expect("room in the queue");
+            }
+            producer.poll(Duration::ZERO);
+        }
+        producer.flush(PATIENCE).expect("written");
+        let connection = Connection { brokers: cluster.bootstrap_servers(), ..Connection::default() };
+        let mut picker = Picker::new(Source { connection, group: "pick".into(), topic: "archive".into() });
+        let places = [(0, 3), (0, 4), (0, 50), (0, 999), (0, 1_000), (1, 0), (1, 700), (1, 90_000)];
+        // A second time, with the client that is there.
+        for _ in 0..2 {
+            let mut found = Vec::new();
+            let until = Instant::now() + PATIENCE;
+            picker
+                .pick(&places, until, |number, picked| {
+                    assert_eq!(number, found.len());
+                    found.push(match picked {
+                        Picked::Record { key: Some(b"key"), value: Some(value) } => {
+                            String::from_utf8_lossy(value).into_owned()
+                        }
+                        Picked::Record { .. } => "another".into(),
+                        Picked::Gone => "gone".into(),
+                    });
+                })
+                .expect("a broker that answers");
+            assert_eq!(found, ["0-3", "0-4", "0-50", "0-999", "gone", "1-0", "1-700", "gone"]);
+        }
+        let mut told = 0;
+        picker.pick(&places, Instant::now(), |_, _| told += 1).expect("a broker that answers");
+        assert_eq!(told, 0, "the time is over");
+    }
+}
