@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 /// How long reading may take; shorter than a request may.
-const READ: Duration = Duration::from_secs(6);
+const READ: Duration = Duration::from_secs(5);
 /// What is given unless said otherwise.
 const DAY: Span = Span::from_hours(24);
 

@@ -31,7 +31,7 @@ pub fn subscribe(
 /// Takes what following the KPI topic brings onto the board.
 pub fn feed(board: &Board, followed: Followed<'_>) {
     match followed {
-        Followed::Begun(begun) => board.set_cluster(begun.cluster.as_deref().unwrap_or_default()),
+        Followed::Begun(begun) => begun.cluster.iter().for_each(|name| board.set_cluster(name)),
         Followed::CaughtUp => board.set_caught_up(),
         Followed::Record { partition, offset, key, value } => {
             match board.apply(Place { partition, offset }, key, value) {
