@@ -81,6 +81,7 @@ fn introduction(address: &str, speed: u64) -> String {
     format!(
         "Callpulse demo: a simulated call centre ({calls} calls an hour), a broker and the engine in this one process.
 
+  wallboard                http://{address}/
   metrics for Prometheus   http://{address}/metrics
   KPI records              http://{address}/api/v1/kpis?kind=queue&window=5m
   entities                 http://{address}/api/v1/entities

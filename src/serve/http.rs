@@ -16,6 +16,7 @@ use crate::serve::pages::{self, PAGES, Page};
 use crate::serve::parameters::Asked;
 use crate::serve::problem::{bad_request, later, problem};
 use crate::serve::prometheus::{self, Help, Owned};
+use crate::serve::wallboard;
 use crate::time::EventTime;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{FromRequestParts, Query, Request, State};
@@ -93,9 +94,9 @@ pub async fn serve(listener: TcpListener, app: App, shutdown: impl Future<Output
 
 /// The routes alone, for whoever has a server already.
 pub fn router(app: App) -> Router {
-    let (index, document) = (pages::index(), openapi::document().to_string());
+    let document = openapi::document().to_string();
     Router::new()
-        .route(pages::INDEX.path, get(async || ([(CONTENT_TYPE, "text/plain; charset=utf-8")], index)))
+        .route(pages::WALLBOARD.path, get(wallboard::page))
         .route(pages::METRICS.path, get(metrics))
         .route(pages::LIVEZ.path, get(async || ([(CONTENT_TYPE, "text/plain; charset=utf-8")], "ok\n")))
         .route(pages::READYZ.path, get(readyz))
@@ -105,7 +106,7 @@ pub fn router(app: App) -> Router {
         .route(pages::META.path, get(meta))
         .route(pages::STREAM.path, get(stream))
         .route(pages::OPENAPI.path, get(async || ([(CONTENT_TYPE, "application/json")], document)))
-        .fallback(async || problem(StatusCode::NOT_FOUND, "there is no such page; / lists what there is"))
+        .fallback(async || problem(StatusCode::NOT_FOUND, "there is no such page; /openapi.json lists what there is"))
         .method_not_allowed_fallback(async || {
             let refusal = problem(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered");
             ([(ALLOW, "GET, HEAD")], refusal)
@@ -244,7 +245,7 @@ fn failed() -> Response {
 /// What holds for every request: the token, the time it may take, and headers for browsers.
 async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    let is_open = path == pages::INDEX.path || PAGES.iter().any(|page| page.is_open && page.path == path);
+    let is_open = PAGES.iter().any(|page| page.is_open && page.path == path);
     let mut response = if !request.body().is_end_stream() {
         // Not read, so the connection cannot go on.
         let refusal = problem(StatusCode::PAYLOAD_TOO_LARGE, "send no body; nothing here takes one");

@@ -36,6 +36,8 @@ pub mod kpis;
 
 pub mod history;
 
+pub mod wallboard;
+
 pub mod listen;
 
 pub mod http;

@@ -1,9 +1,8 @@
-//! Pages: everything the server has, told once for the index, for reading parameters and for `/openapi.json`.
+//! Pages: everything the server has, told once for reading parameters and for `/openapi.json`.
 
 use crate::serve::csv;
 use crate::serve::parameters::{OF_ENTITIES, OF_INTERVALS, OF_KPIS, OF_STREAM, Parameter};
 use crate::serve::{problem, prometheus};
-use std::fmt::Write as _;
 
 /// One page.
 pub struct Page {
@@ -53,7 +52,13 @@ const PLAIN: Page = Page {
     is_open: false,
 };
 
-pub const INDEX: Page = Page { path: "/", about: "What there is.", is_open: true, ..PLAIN };
+pub const WALLBOARD: Page = Page {
+    path: "/",
+    about: "The wallboard, for people. It asks for the token itself.",
+    bodies: &[other("text/html; charset=utf-8")],
+    is_open: true,
+    ..PLAIN
+};
 pub const METRICS: Page =
     Page { path: "/metrics", about: "For Prometheus.", bodies: &[other(prometheus::CONTENT_TYPE)], ..PLAIN };
 pub const LIVEZ: Page = Page { path: "/livez", about: "200 while the process lives.", is_open: true, ..PLAIN };
@@ -114,28 +119,12 @@ pub const OPENAPI: Page = Page {
     ..PLAIN
 };
 
-/// Every page, in the order of the index.
-pub const PAGES: &[Page] = &[METRICS, LIVEZ, READYZ, KPIS, ENTITIES, INTERVALS, META, STREAM, OPENAPI];
+/// Every page.
+pub const PAGES: &[Page] = &[WALLBOARD, METRICS, LIVEZ, READYZ, KPIS, ENTITIES, INTERVALS, META, STREAM, OPENAPI];
 
 impl Page {
     /// Whether it refuses parameters that it does not know.
     pub fn reads_parameters(&self) -> bool {
         self.path.starts_with("/api/")
     }
-}
-
-/// The index, as text.
-pub fn index() -> String {
-    let mut text = String::from("Callpulse\n\n");
-    let width = PAGES.iter().map(|page| page.path.len()).max().unwrap_or(0);
-    for page in PAGES {
-        // Writing to a String does not fail.
-        let _ = write!(text, "{:<width$}  {}", page.path, page.about);
-        let names: Vec<String> = page.parameters.iter().map(|parameter| format!("{}=", parameter.name)).collect();
-        if !names.is_empty() {
-            let _ = write!(text, " {}", names.join(" "));
-        }
-        text.push('\n');
-    }
-    text
 }

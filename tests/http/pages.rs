@@ -125,15 +125,29 @@ async fn with_a_token_only_what_holds_no_numbers_is_open_to_all() {
 }
 
 #[tokio::test]
-async fn the_index_lists_every_page_there_is() {
+async fn every_page_of_the_list_is_there() {
     let server = Server::start(|_| {}).await;
-    let index = server.get("/").await.body;
-    let pages: Vec<&str> = index.split_whitespace().filter(|word| word.starts_with('/')).collect();
-    assert_eq!(pages, PAGES.iter().map(|page| page.path).collect::<Vec<_>>());
-    for page in pages {
+    for page in PAGES {
         // One that does not exist is a 404, whatever the method.
-        assert_eq!(server.ask("DELETE", page, "").await.status, 405, "{page}");
+        assert_eq!(server.ask("DELETE", page.path, "").await.status, 405, "{}", page.path);
     }
+}
+
+#[tokio::test]
+async fn the_wallboard_may_run_its_own_script_and_nothing_else() {
+    let page = Server::start(|_| {}).await.get("/").await;
+    assert_eq!(page.status, 200);
+    assert!(page.body.starts_with("<!doctype html>") && page.body.ends_with("</html>\n"));
+    let policy = page.headers.lines().find_map(|line| line.strip_prefix("content-security-policy: "));
+    let policy: Vec<&str> = policy.expect("a policy").split("; ").collect();
+    for rule in ["default-src 'none'", "connect-src 'self'", "base-uri 'none'", "frame-ancestors 'none'"] {
+        assert!(policy.contains(&rule), "{policy:?}");
+    }
+    for kind in ["script-src", "style-src"] {
+        let allowed: Vec<&str> = policy.iter().filter(|rule| rule.starts_with(kind)).copied().collect();
+        assert!(matches!(allowed[..], [one] if one.split(' ').skip(1).all(|word| word.starts_with("'sha256-"))), "{policy:?}");
+    }
+    assert!(page.headers.contains("content-type: text/html; charset=utf-8"), "{}", page.headers);
 }
 
 #[tokio::test]

@@ -1,0 +1,162 @@
+// The viewer's language: texts, direction and digits. One JSON file for each language in `lang/`.
+import en from "./lang/en.json";
+import fa from "./lang/fa.json";
+import hu from "./lang/hu.json";
+import zh from "./lang/zh-CN.json";
+
+export type Texts = Record<keyof typeof en, string>;
+export type TextId = keyof typeof en;
+
+/** By tag, each named in its own language. */
+export const LANGUAGES: Record<string, { name: string; dir: "ltr" | "rtl"; texts: Texts }> = {
+  en: { name: "English", dir: "ltr", texts: en },
+  fa: { name: "فارسی", dir: "rtl", texts: fa },
+  hu: { name: "Magyar", dir: "ltr", texts: hu },
+  "zh-CN": { name: "简体中文", dir: "ltr", texts: zh },
+};
+
+/** The language asked for, else the first of the browser's that there is, else English. */
+export function pickLanguage(asked: string, wanted: readonly string[] = navigator.languages): string {
+  for (const tag of [asked, ...wanted]) {
+    if (tag in LANGUAGES) return tag;
+    const base = tag.split("-")[0]!.toLowerCase();
+    const found = Object.keys(LANGUAGES).find((have) => have.split("-")[0] === base);
+    if (base && found) return found;
+  }
+  return "en";
+}
+
+/** What is not known or has no value. */
+export const NONE = "–";
+
+/** Texts and numbers in one language. */
+export class Language {
+  readonly dir: "ltr" | "rtl";
+  readonly collator: Intl.Collator;
+  private readonly texts: Texts;
+  private readonly integer: Intl.NumberFormat;
+  private readonly two: Intl.NumberFormat;
+  private readonly decimal: Intl.NumberFormat;
+  private readonly share: Intl.NumberFormat;
+  private readonly clock: Intl.DateTimeFormat;
+  private readonly hours: Intl.DateTimeFormat;
+  private readonly plural: Intl.PluralRules;
+  private readonly units = new Map<string, Intl.NumberFormat>();
+
+  constructor(readonly tag: string) {
+    const { dir, texts } = LANGUAGES[tag]!;
+    this.dir = dir;
+    this.texts = texts;
+    this.collator = new Intl.Collator(tag, { numeric: true, sensitivity: "base" });
+    this.integer = new Intl.NumberFormat(tag, { maximumFractionDigits: 0 });
+    this.two = new Intl.NumberFormat(tag, { minimumIntegerDigits: 2, useGrouping: false });
+    this.decimal = new Intl.NumberFormat(tag, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+    this.share = new Intl.NumberFormat(tag, {
+      style: "percent",
+      minimumFractionDigits: 1,
+      maximumFractionDigits: 1,
+    });
+    this.clock = new Intl.DateTimeFormat(tag, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+    this.hours = new Intl.DateTimeFormat(tag, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+    this.plural = new Intl.PluralRules(tag);
+  }
+
+  /** A text with its `{places}` filled. */
+  t(id: TextId, values: Record<string, string> = {}): string {
+    return this.texts[id].replace(/\{(\w+)\}/g, (whole, name: string) => values[name] ?? whole);
+  }
+
+  /** The text for a number of things: `id.one` or `id.other`. */
+  many(id: string, n: number, values: Record<string, string> = {}): string {
+    const form = this.plural.select(n) === "one" ? "one" : "other";
+    return this.t(`${id}.${form}` as TextId, { n: this.number(n), ...values });
+  }
+
+  /** A text that may be missing. */
+  maybe(id: string): string | undefined {
+    return (this.texts as Record<string, string>)[id];
+  }
+
+  number(n: number): string {
+    return this.integer.format(n);
+  }
+
+  rate(n: number): string {
+    return this.decimal.format(n);
+  }
+
+  percent(share: number): string {
+    return this.share.format(share);
+  }
+
+  /** Seconds as m:ss, from an hour on as h:mm:ss. */
+  duration(seconds: number): string {
+    const whole = Math.max(0, Math.round(seconds));
+    const s = this.two.format(whole % 60);
+    const minutes = Math.floor(whole / 60);
+    if (minutes < 60) return `${this.number(minutes)}:${s}`;
+    return `${this.number(Math.floor(minutes / 60))}:${this.two.format(minutes % 60)}:${s}`;
+  }
+
+  /** A length in words, such as "3 minutes", in its largest unit. */
+  length(seconds: number): string {
+    const [unit, size] =
+      seconds < 120 ? ["second", 1] : seconds < 7200 ? ["minute", 60] : seconds < 172_800 ? ["hour", 3600] : ["day", 86_400];
+    let format = this.units.get(unit as string);
+    if (!format) {
+      format = new Intl.NumberFormat(this.tag, {
+        style: "unit",
+        unit: unit as string,
+        unitDisplay: "long",
+        maximumFractionDigits: 0,
+      });
+      this.units.set(unit as string, format);
+    }
+    return format.format(Math.floor(seconds / (size as number)));
+  }
+
+  time(at: number): string {
+    return this.clock.format(at);
+  }
+
+  hour(at: number): string {
+    return this.hours.format(at);
+  }
+
+  /** A KPI's value by its unit. */
+  value(value: number | null | undefined, unit: string | undefined): string {
+    if (value === null || value === undefined) return NONE;
+    switch (unit) {
+      case undefined:
+      case "ratio":
+        return this.percent(value);
+      case "s":
+        return this.duration(value);
+      case "calls":
+        return this.number(value);
+      default:
+        return this.rate(value);
+    }
+  }
+
+  /** What a window's name says, such as "last 30 minutes". */
+  window(name: string): string {
+    const whole: Record<string, TextId> = {
+      total: "window.total",
+      per_1d: "window.day",
+      per_1w: "window.week",
+      per_1mo: "window.month",
+    };
+    const id = whole[name];
+    if (id) return this.t(id);
+    const parts = /^(per_)?(\d+)(s|m|h|d)$/.exec(name);
+    if (!parts) return name;
+    const seconds = Number(parts[2]) * { s: 1, m: 60, h: 3600, d: 86_400 }[parts[3] as "s" | "m" | "h" | "d"];
+    const length = seconds % 60 === 0 && seconds < 120 ? this.length60(seconds / 60) : this.length(seconds);
+    return this.t(parts[1] ? "window.interval" : "window.last", { length });
+  }
+
+  private length60(minutes: number): string {
+    return new Intl.NumberFormat(this.tag, { style: "unit", unit: "minute", unitDisplay: "long" }).format(minutes);
+  }
+}

@@ -1,0 +1,68 @@
+// The wallboard of a large centre: stays smooth, and tells an engine that stands still from one that is behind.
+//
+//   node large.mjs URL     `? busy` on standard output asks for a thousand changed entities a second, `? calm` for an
+//                          end of that, `? still`, `? behind` and `? silent` for such progress
+import { ask, check, open, story, until } from "./page.mjs";
+
+const [base] = process.argv.slice(2);
+const trouble = (page) => page.locator("main[data-trouble]").getAttribute("data-trouble");
+
+/** Frame times over some seconds of scrolling up and down, in ms. */
+function frames(page, seconds) {
+  return page.evaluate(async (seconds) => {
+    const box = document.querySelector(".grid") ?? document.querySelector("main");
+    const times = [];
+    let last = performance.now();
+    const end = last + seconds * 1000;
+    for (let turn = 0; last < end; turn += 1) {
+      const now = await new Promise(requestAnimationFrame);
+      times.push(now - last);
+      last = now;
+      box.scrollTop = (box.scrollHeight - box.clientHeight) * (0.5 - 0.5 * Math.cos(turn / 40));
+    }
+    return times.slice(1).sort((a, b) => a - b);
+  }, seconds);
+}
+
+let page;
+await story([
+  ["500 queues and 5,000 agents load", async (browser) => {
+    page = await open(browser, `${base}/?view=agents`);
+    await page.waitForSelector("tbody tr[data-row]", { timeout: 20_000 });
+    await until("all agents", 20, async () => (await page.locator(".shown").innerText()).includes("of 5,000"));
+  }],
+  ["smooth while a thousand entities a second change", async () => {
+    await ask("busy");
+    for (const view of ["agents", "queues", "board", "attention"]) {
+      await page.keyboard.press({ board: "1", queues: "2", agents: "3", attention: "4" }[view]);
+      await page.waitForSelector({ board: ".board", attention: ".attention" }[view] ?? "tbody tr[data-row]");
+      const times = await frames(page, 3);
+      const at = (share) => times[Math.floor(times.length * share)].toFixed(0);
+      const rows = await page.locator("tr[data-row]").count();
+      console.log(`  ${view}: frames of ${at(0.5)} ms (median), ${at(0.95)} ms (95 %), ${times.at(-1).toFixed(0)} ms (longest); ${rows} rows in the page`);
+      check(times[Math.floor(times.length * 0.95)] < 100, `${view} does not move smoothly`);
+      check(rows < 120, `${view} holds ${rows} rows`);
+    }
+    check((await trouble(page)) === "none", "the numbers are of now");
+    await ask("calm");
+  }],
+  ["the end of a list is reached by key", async () => {
+    await page.keyboard.press("3");
+    await page.locator(".grid").focus();
+    await page.keyboard.press("End");
+    await until("the last row", 5, () => page.evaluate(() => {
+      const row = document.activeElement.closest("tr[data-row]");
+      return row !== null && Number(row.ariaRowIndex) === Number(row.closest("table").getAttribute("aria-rowcount"));
+    }));
+  }],
+  ["a silent source, an engine behind, an engine that stands still", async () => {
+    await ask("silent");
+    await until("silent", 5, async () => (await page.locator(".banner.silent").innerText()).includes("acd.events"));
+    await ask("behind");
+    await until("behind", 10, async () => (await trouble(page)) === "behind");
+    await ask("still");
+    await until("stopped", 15, async () => (await trouble(page)) === "stopped");
+    check((await page.locator(".banner.stopped").innerText()).includes("old"), "the banner says how old");
+    check(page.faults.length === 0, page.faults.join("\n"));
+  }],
+]);

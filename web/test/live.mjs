@@ -1,0 +1,185 @@
+// The wallboard over a running engine: loads, shows the API's numbers, follows events, says when it is cut off.
+//
+//   node live.mjs URL TOKEN     `? call`, `? stop` and `? go` on standard output ask for events, and for the
+//                               engine's process to stand still and to go on
+import { ask, check, grave, open, story, until } from "./page.mjs";
+
+const [base, token] = process.argv.slice(2);
+const api = async (path) => {
+  const answer = await fetch(`${base}${path}`, { headers: { authorization: `Bearer ${token}` } });
+  check(answer.ok, `${path}: ${answer.status}`);
+  return answer.json();
+};
+const record = async (kind, id, window) => (await api(`/api/v1/kpis?kind=${kind}&id=${id}&window=${window}&channel=all`)).kpis[0];
+
+/** A number as the page has to show it, written anew here. */
+function shown(tag, kpi) {
+  if (kpi.value === null) return "–";
+  const whole = (n, digits = 1) => new Intl.NumberFormat(tag, { minimumIntegerDigits: digits, useGrouping: false }).format(n);
+  if (kpi.unit === "s") {
+    const s = Math.round(kpi.value);
+    return `${whole(Math.floor(s / 60))}:${whole(s % 60, 2)}`;
+  }
+  const digits = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
+  return new Intl.NumberFormat(tag, { style: "percent", ...digits }).format(kpi.value);
+}
+
+const tile = (page, id) => page.locator(`.tile[data-kpi="${id}"] .value`);
+const trouble = (page) => page.locator("main[data-trouble]").getAttribute("data-trouble");
+
+/** The numbers of a page are those of the API, to the last digit, and written as the language has it. */
+async function isTheApis(page, tag) {
+  const [recent, now] = await Promise.all([record("queue", "sales", "30m"), record("queue", "sales", "now")]);
+  for (const id of ["service_level", "abandonment_rate", "average_speed_of_answer"]) {
+    const kpi = recent.kpis[id];
+    const text = await tile(page, id).innerText();
+    if (text !== shown(tag, kpi)) return `${id} is ${text}, and ${shown(tag, kpi)} in the API`;
+    const exact = kpi.value === null ? null : await tile(page, id).locator("data").getAttribute("value");
+    if (exact !== null && Number(exact) !== kpi.value) return `${id} is exactly ${exact}, and ${kpi.value} in the API`;
+  }
+  const waiting = await tile(page, "waiting").innerText();
+  const wanted = new Intl.NumberFormat(tag).format(now.now.waiting);
+  return waiting === wanted ? true : `${waiting} wait, and ${wanted} in the API`;
+}
+
+let page;
+const SALES = "view=entity&kind=queue&id=sales&window=30m";
+
+await story([
+  ["a token is asked for, a wrong one refused", async (browser) => {
+    page = await open(browser, `${base}/`);
+    await page.fill("input[name=token]", "wrong");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(".token .status.s2");
+    check((await grave(page)).length === 0, (await grave(page)).join("\n"));
+    await page.fill("input[name=token]", token);
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(".tile[data-kpi=service_level] data");
+    await until("live", 20, async () => (await trouble(page)) === "none");
+    check((await page.locator(".age").innerText()).includes("As of"), "the age of the numbers is in sight");
+  }],
+  ["the numbers are the API's, in four languages", async (browser) => {
+    for (const [tag, dir] of [["en", "ltr"], ["fa", "rtl"], ["hu", "ltr"], ["zh-CN", "ltr"]]) {
+      const one = await open(browser, `${base}/?${SALES}&lang=${tag}`, { token });
+      await one.waitForSelector(".tile[data-kpi=service_level] data");
+      await until(tag, 10, () => isTheApis(one, tag));
+      check((await one.locator("html").getAttribute("dir")) === dir, `${tag} runs ${dir}`);
+      check((await one.locator("html").getAttribute("lang")) === tag, `the page says that it is ${tag}`);
+      const age = await one.locator(".age .at").innerText();
+      check(/[۰-۹]/.test(age) === (tag === "fa"), `digits of ${tag}: ${age}`);
+      const box = async (id) => (await one.locator(`.tile[data-kpi="${id}"]`).boundingBox()).x;
+      check((await box("service_level")) < (await box("waiting")) === (dir === "ltr"), `${tag} begins at its own side`);
+      check(one.faults.length === 0, one.faults.join("\n"));
+      await one.context().close();
+    }
+  }],
+  ["the page follows events", async (browser) => {
+    const one = await open(browser, `${base}/?${SALES}`, { token });
+    await one.waitForSelector(".tile[data-kpi=waiting] data");
+    const before = Number(await tile(one, "waiting").innerText());
+    await ask("call");
+    await until("one more waits", 10, async () => Number(await tile(one, "waiting").innerText()) === before + 1);
+    await until("the wait counts on", 10, async () => /0:0[2-9]/.test(await tile(one, "longest_wait").innerText()));
+    await until("the API says the same", 10, () => isTheApis(one, "en"));
+    await one.waitForSelector("[data-curve=service_level], [data-history]:not([data-history=loading])");
+    const day = await one.locator(".day").innerText();
+    console.log(`  the day shows: ${day.split("\n").slice(0, 3).join(" / ")}`);
+    await one.context().close();
+  }],
+  ["nothing grave in any view, dark and light", async (browser) => {
+    for (const colours of ["dark", "light"]) {
+      const one = await open(browser, `${base}/?theme=${colours}`, { token, colours });
+      for (const query of ["", "view=queues", "view=agents", "view=attention", SALES, "view=agents&lang=fa", "kiosk=1"]) {
+        await one.goto(`${base}/?${query}&theme=${colours}`);
+        await one.waitForSelector(".tile, tbody tr[data-row], .attention h1");
+        await until("live", 10, async () => (await trouble(one)) === "none");
+        const found = await grave(one);
+        check(found.length === 0, `${query} ${colours}:\n${found.join("\n")}`);
+      }
+      check(one.faults.length === 0, one.faults.join("\n"));
+      await one.context().close();
+    }
+  }],
+  ["everything is reached by keys", async (browser) => {
+    const one = await open(browser, `${base}/`, { token });
+    await one.waitForSelector(".tile");
+    const at = (name) => new URL(one.url()).searchParams.get(name);
+    const press = (key) => one.keyboard.press(key);
+    await press("2");
+    await one.waitForSelector("tbody tr[data-row]");
+    check(at("view") === "queues", "2 leads to the queues");
+    await press("/");
+    await one.keyboard.type("sal");
+    await until("filtered", 5, async () => (await one.locator("tbody tr[data-row]").count()) === 1);
+    check(at("filter") === "sal", "the filter stands in the address");
+    await press("Escape");
+    await one.locator("th[data-column=waiting] button").focus();
+    await press("Enter");
+    check(at("sort") === "-waiting", "a column sorts by key");
+    check((await one.locator("th[data-column=waiting]").getAttribute("aria-sort")) === "descending", "the order is told");
+    await press("ArrowDown");
+    await one.locator(".grid").focus();
+    await press("ArrowDown");
+    await until("a row has the focus", 5, () => one.evaluate(() => document.activeElement.closest("tr[data-row]") !== null));
+    const outline = await one.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
+    check(outline !== "none", "the focus is seen");
+    await press("Enter");
+    await one.waitForSelector(".entity h1");
+    check(at("view") === "entity" && at("id") === "sales", `Enter opens the row: ${one.url()}`);
+    await press("?");
+    await one.waitForSelector("dialog[open]");
+    check((await grave(one)).length === 0, (await grave(one)).join("\n"));
+    await press("Escape");
+    await one.waitForSelector("dialog", { state: "detached" });
+    await press("Escape");
+    await one.waitForSelector(".board");
+    await press("l");
+    await until("Persian", 5, async () => (await one.locator("html").getAttribute("dir")) === "rtl");
+    await press("t");
+    await until("light", 5, async () => (await one.locator("html").getAttribute("data-theme")) === "light");
+    await press("g");
+    check(at("group") === "front", "g leads to the next group");
+    await press("w");
+    check(at("window") !== null, "w leads to the next window");
+    await press("k");
+    await one.waitForSelector(".top.kiosk");
+    check((await one.locator("select").count()) === 0, "a kiosk has no controls");
+    await press("Escape");
+    await one.waitForSelector(".top nav");
+    await one.goBack();
+    await one.waitForSelector(".top.kiosk");
+    await one.goto(`${base}/?keys=0`);
+    await one.waitForSelector(".tile");
+    await press("2");
+    check(at("view") === null, "keys can be turned off");
+    await one.context().close();
+  }],
+  ["a phone has no sideways scrolling", async (browser) => {
+    const one = await open(browser, `${base}/`, { token, width: 390, height: 844 });
+    for (const query of ["", "view=queues", "view=agents", "view=attention", SALES]) {
+      await one.goto(`${base}/?${query}`);
+      await one.waitForSelector(".tile, tbody tr[data-row], .attention h1");
+      const beyond = await one.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      check(beyond <= 0, `${query} is ${beyond} px too wide`);
+    }
+    await one.context().close();
+  }],
+  ["stale while the engine stands still, and well again after", async () => {
+    await ask("stop");
+    await until("the page says that it is cut off", 20, async () => (await trouble(page)) === "lost");
+    const banner = await page.locator(".banner.lost").innerText();
+    check(/Connection lost/.test(banner) && /old/.test(banner), banner);
+    check((await page.title()).startsWith("⚠"), "the title warns, too");
+    const grey = await page.locator("main").evaluate((main) => getComputedStyle(main).filter);
+    check(grey.includes("grayscale"), "the numbers have lost their colours");
+    check((await grave(page)).length === 0, (await grave(page)).join("\n"));
+    await ask("go");
+    await until("well again", 30, async () => (await trouble(page)) === "none");
+    await page.goto(`${base}/?${SALES}`);
+    await page.waitForSelector(".tile[data-kpi=waiting] data");
+    const before = Number(await tile(page, "waiting").innerText());
+    await ask("call");
+    await until("it follows again", 20, async () => Number(await tile(page, "waiting").innerText()) === before + 1);
+    check(page.faults.length === 0, page.faults.join("\n"));
+  }],
+]);
