@@ -145,7 +145,10 @@ async fn the_wallboard_may_run_its_own_script_and_nothing_else() {
     }
     for kind in ["script-src", "style-src"] {
         let allowed: Vec<&str> = policy.iter().filter(|rule| rule.starts_with(kind)).copied().collect();
-        assert!(matches!(allowed[..], [one] if one.split(' ').skip(1).all(|word| word.starts_with("'sha256-"))), "{policy:?}");
+        assert!(
+            matches!(allowed[..], [one] if one.split(' ').skip(1).all(|word| word.starts_with("'sha256-"))),
+            "{policy:?}"
+        );
     }
     assert!(page.headers.contains("content-type: text/html; charset=utf-8"), "{}", page.headers);
 }

@@ -7,18 +7,35 @@ import { ask, check, open, story, until } from "./page.mjs";
 const [base] = process.argv.slice(2);
 const trouble = (page) => page.locator("main[data-trouble]").getAttribute("data-trouble");
 
-/** Frame times over some seconds of scrolling up and down, in ms. */
+/** Scrolls up and down for some seconds: frame times in ms, and the share of the time in which the page computed. */
+async function scroll(page, seconds) {
+  const client = await page.context().newCDPSession(page);
+  await client.send("Performance.enable", { timeDomain: "threadTicks" });
+  const busy = async () => {
+    const { metrics } = await client.send("Performance.getMetrics");
+    return metrics.find(({ name }) => name === "TaskDuration").value;
+  };
+  const [begin, before] = [performance.now(), await busy()];
+  const times = await frames(page, seconds);
+  const computed = (await busy() - before) * 1000;
+  const share = computed / (performance.now() - begin);
+  await client.detach();
+  return { times, share, each: computed / times.length };
+}
+
 function frames(page, seconds) {
   return page.evaluate(async (seconds) => {
     const box = document.querySelector(".grid") ?? document.querySelector("main");
     const times = [];
     let last = performance.now();
     const end = last + seconds * 1000;
-    for (let turn = 0; last < end; turn += 1) {
+    for (let step = 40; last < end; ) {
       const now = await new Promise(requestAnimationFrame);
       times.push(now - last);
       last = now;
-      box.scrollTop = (box.scrollHeight - box.clientHeight) * (0.5 - 0.5 * Math.cos(turn / 40));
+      // As fast as a wheel turns, a row each frame.
+      box.scrollTop += step;
+      if (box.scrollTop === 0 || box.scrollHeight - box.clientHeight <= box.scrollTop + 1) step = -step;
     }
     return times.slice(1).sort((a, b) => a - b);
   }, seconds);
@@ -36,11 +53,16 @@ await story([
     for (const view of ["agents", "queues", "board", "attention"]) {
       await page.keyboard.press({ board: "1", queues: "2", agents: "3", attention: "4" }[view]);
       await page.waitForSelector({ board: ".board", attention: ".attention" }[view] ?? "tbody tr[data-row]");
-      const times = await frames(page, 3);
+      const { times, share, each } = await scroll(page, 2);
       const at = (share) => times[Math.floor(times.length * share)].toFixed(0);
       const rows = await page.locator("tr[data-row]").count();
-      console.log(`  ${view}: frames of ${at(0.5)} ms (median), ${at(0.95)} ms (95 %), ${times.at(-1).toFixed(0)} ms (longest); ${rows} rows in the page`);
-      check(times[Math.floor(times.length * 0.95)] < 100, `${view} does not move smoothly`);
+      console.log(
+        `  ${view}: frames of ${at(0.5)} ms (median), ${at(0.95)} ms (95 %), ${times.at(-1).toFixed(0)} ms (longest); ` +
+          `computes ${(share * 100).toFixed(0)} % of the time, ${each.toFixed(0)} ms a frame; ${rows} rows in the page`,
+      );
+      // Frames are late on a busy machine, too. The page is held to what it needs itself: little of the time, or for
+      // each frame so little that thirty a second fit.
+      check(share < 0.5 || each < 33, `${view} has no time left to move`);
       check(rows < 120, `${view} holds ${rows} rows`);
     }
     check((await trouble(page)) === "none", "the numbers are of now");
@@ -54,6 +76,15 @@ await story([
       const row = document.activeElement.closest("tr[data-row]");
       return row !== null && Number(row.ariaRowIndex) === Number(row.closest("table").getAttribute("aria-rowcount"));
     }));
+  }],
+  ["a day that cannot be had is told in words", async () => {
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(".entity h1");
+    await until("words", 10, async () => {
+      const history = page.locator("[data-history]");
+      return (await history.getAttribute("data-history")) !== "loading" && 10 < (await history.innerText()).length;
+    });
+    await page.keyboard.press("Escape");
   }],
   ["a silent source, an engine behind, an engine that stands still", async () => {
     await ask("silent");

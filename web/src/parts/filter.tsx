@@ -13,6 +13,7 @@ interface Props {
 
 export function Filter({ shown, all, children }: Props) {
   const { lang, route } = useWall();
+  if (route.kiosk) return null;
   return (
     <div class="filter">
       <label class="controls">

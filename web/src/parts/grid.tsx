@@ -2,8 +2,8 @@
 //
 // It is a real table with real links and sorting buttons. While the keyboard is in its rows their order
 // stands still, so that a row does not leave from under the focus; the numbers go on.
-import type { ComponentChildren } from "preact";
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { Component, type ComponentChildren } from "preact";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { go, type Route } from "../route.ts";
 import { useWall } from "../wall.ts";
 import { Icon } from "./icons.tsx";
@@ -58,7 +58,11 @@ export function Grid<Row extends { key: string }>({ label, rows, columns, lead, 
     };
   }, []);
 
-  const sorted = sort(rows, columns, route.sort, order, held.current);
+  // Scrolling alone sorts nothing.
+  const sorted = useMemo(
+    () => sort(rows, columns, route.sort, order, held.current),
+    [rows, columns, route.sort, order, held.current],
+  );
   const height = ROW_REM * seen.rem;
   const first = Math.max(0, Math.floor(seen.top / height) - SPARE);
   const last = Math.min(sorted.length, Math.ceil((seen.top + seen.height) / height) + SPARE);
@@ -111,19 +115,7 @@ export function Grid<Row extends { key: string }>({ label, rows, columns, lead, 
         <tbody onFocusIn={hold} onFocusOut={release}>
           {0 < first && <Space height={first * height} columns={columns.length} />}
           {sorted.slice(first, last).map((row, place) => (
-            <tr key={row.key} data-row={first + place} data-key={row.key} aria-rowindex={first + place + 2}>
-              {columns.map((column, at) =>
-                at === 0 ? (
-                  <th scope="row" key={column.id} class={column.className?.(row)}>
-                    <Link to={lead(row)}>{column.cell(row)}</Link>
-                  </th>
-                ) : (
-                  <td key={column.id} data-column={column.id} class={column.className?.(row)}>
-                    {column.cell(row)}
-                  </td>
-                ),
-              )}
-            </tr>
+            <Line key={row.key} row={row} place={first + place} columns={columns} lead={lead} />
           ))}
           {last < sorted.length && <Space height={(sorted.length - last) * height} columns={columns.length} />}
         </tbody>
@@ -131,6 +123,38 @@ export function Grid<Row extends { key: string }>({ label, rows, columns, lead, 
       {sorted.length === 0 && <p class="empty">{empty}</p>}
     </div>
   );
+}
+
+interface LineProps<Row> {
+  row: Row;
+  place: number;
+  columns: Column<Row>[];
+  lead: (row: Row) => Partial<Route>;
+}
+
+/** One row. Columns are made anew with every drawing of the page, so that while they are the same, only scrolling goes on. */
+class Line<Row extends { key: string }> extends Component<LineProps<Row>> {
+  override shouldComponentUpdate({ row, place, columns }: LineProps<Row>): boolean {
+    return row !== this.props.row || place !== this.props.place || columns !== this.props.columns;
+  }
+
+  override render({ row, place, columns, lead }: LineProps<Row>) {
+    return (
+      <tr data-row={place} data-key={row.key} aria-rowindex={place + 2}>
+        {columns.map((column, at) =>
+          at === 0 ? (
+            <th scope="row" key={column.id} class={column.className?.(row)}>
+              <Link to={lead(row)}>{column.cell(row)}</Link>
+            </th>
+          ) : (
+            <td key={column.id} data-column={column.id} class={column.className?.(row)}>
+              {column.cell(row)}
+            </td>
+          ),
+        )}
+      </tr>
+    );
+  }
 }
 
 /** Stands for rows out of view. */

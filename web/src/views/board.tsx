@@ -72,12 +72,12 @@ function Card({ of, isGroup = false }: { of: Entity; isGroup?: boolean }) {
           </data>
           <span class="small">{level?.target !== undefined && lang.t("target", { value: lang.value(level.target, level.unit) })}</span>
         </span>
-        <span class={`figure s${waitSeverity === 2 ? 1 : waitSeverity}`}>
+        <span class={`figure s${waitSeverity}`}>
           <span class="label">{lang.t("count.waiting")}</span>
           <data value={String(waiting)} data-kpi="waiting">
             {now ? lang.number(waiting) : NONE}
           </data>
-          <span class="small">{0 < waiting ? lang.duration(Math.floor(longestWait(of, wall.now))) : ""}</span>
+          <span class="small wait">{0 < waiting ? lang.duration(Math.floor(longestWait(of, wall.now))) : ""}</span>
         </span>
         <span class={`reason s${other?.severity ?? 0}`}>
           {other?.kpi && (

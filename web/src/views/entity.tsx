@@ -13,9 +13,12 @@ import { KpiTile, Status, Tile } from "../parts/tile.tsx";
 import { Since } from "./agents.tsx";
 import { Heroes } from "./hero.tsx";
 
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 const WHOLE_EVERY_MS = 5_000;
 const DAY_EVERY_MS = 30_000;
+/** As the server asks of those who come while it still reads the archive. */
+const INDEXING_MS = 5_000;
 
 export function EntityView() {
   const wall = useWall();
@@ -193,9 +196,10 @@ function useWhole(wall: Wall): KpiRecord | null {
   const [record, setRecord] = useState<KpiRecord | null>(null);
   useEffect(() => {
     setRecord(null);
-    return repeated(WHOLE_EVERY_MS, async (isOver) => {
+    return repeated(async (isOver) => {
       const { kpis } = await session.get<{ kpis: KpiRecord[] }>(`/api/v1/kpis?${query(wall, { window })}`);
       if (!isOver()) setRecord(kpis[0] ?? null);
+      return WHOLE_EVERY_MS;
     });
   }, [session, route.kind, route.id, tenant, window]);
   return record;
@@ -208,19 +212,31 @@ function useDay(wall: Wall, of: Entity): History {
   const window = finest(session.meta?.windows ?? []);
   useEffect(() => {
     setDay("loading");
-    return repeated(DAY_EVERY_MS, async (isOver) => {
+    return repeated(async (isOver) => {
       try {
         const now = session.now();
         const from = (await dayStart(wall)) ?? now - DAY_MS;
         const asked = query(wall, { window, from: new Date(from).toISOString(), fields: CURVES });
         const { intervals } = await session.get<{ intervals: KpiRecord[] }>(`/api/v1/intervals?${asked}`);
-        if (!isOver()) setDay(0 < intervals.length ? { intervals, from, to: Math.max(now, from + DAY_MS / 24) } : "none");
+        if (!isOver()) setDay(sinceTheFirstCall(intervals, now));
       } catch (error) {
-        if (!isOver()) setDay(error instanceof Refused && error.status === 503 ? "indexing" : "none");
+        const isIndexing = error instanceof Refused && error.status === 503;
+        if (!isOver()) setDay(isIndexing ? "indexing" : "none");
+        if (isIndexing) return INDEXING_MS;
       }
+      return DAY_EVERY_MS;
     });
   }, [session, of.key, route.kind, route.id, tenant, window]);
   return window ? day : "none";
+}
+
+/** A day begins to be worth drawing with its first call. */
+function sinceTheFirstCall(intervals: KpiRecord[], now: number): History {
+  const begun = intervals.findIndex((record) => 0 < (count(record, "offered") ?? 0) + (count(record, "handled") ?? 0));
+  const first = intervals[begun]?.window.start;
+  if (!first) return "none";
+  const from = Date.parse(first);
+  return { intervals: intervals.slice(begun), from, to: Math.max(now, from + HOUR_MS) };
 }
 
 /** When the day began where the centre is: the start of its open day. */
@@ -242,14 +258,17 @@ function finest(windows: string[]): string {
   return fit.sort((a, b) => seconds(a) - seconds(b))[0] ?? "";
 }
 
-/** Does it now and again until it is over. What fails is tried again with the next turn. */
-function repeated(everyMs: number, work: (isOver: () => boolean) => Promise<void>): () => void {
+/** Does it again and again until it is over, each time after as many ms as it says. What fails is tried again soon. */
+function repeated(work: (isOver: () => boolean) => Promise<number>): () => void {
   let over = false;
-  const turn = () => void work(() => over).catch(() => undefined);
-  turn();
-  const timer = setInterval(turn, everyMs);
+  let timer = 0;
+  const turn = async () => {
+    const wait = await work(() => over).catch(() => WHOLE_EVERY_MS);
+    if (!over) timer = window.setTimeout(() => void turn(), wait);
+  };
+  void turn();
   return () => {
     over = true;
-    clearInterval(timer);
+    clearTimeout(timer);
   };
 }
