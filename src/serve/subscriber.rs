@@ -2,6 +2,7 @@
 
 use crate::serve::board::{Board, Change};
 use crate::stream::follow::{Followed, Source, follow};
+use crate::stream::outlet::to_json;
 use crate::stream::refusal::Refusal;
 use crate::stream::stop::Stop;
 use metrics::{counter, describe_counter, describe_gauge, gauge};
@@ -33,16 +34,18 @@ pub fn subscribe(
 fn feed(board: &Board, followed: Followed<'_>) {
     match followed {
         Followed::CaughtUp => board.set_caught_up(),
-        Followed::Record { partition, offset, key, value } => match board.apply(partition, key, value) {
-            Ok(Change::Stored | Change::Removed) => {
-                gauge!("callpulse_board_records").set(board.read().records.len() as f64);
+        Followed::Record { partition, offset, key, value } => {
+            match board.apply(partition, key, value.map(to_json).as_deref()) {
+                Ok(Change::Stored | Change::Removed) => {
+                    gauge!("callpulse_board_records").set(board.read().records.len() as f64);
+                }
+                Ok(Change::NotNewer | Change::Progress) => {}
+                Err(reason) => {
+                    counter!("callpulse_board_unreadable_total").increment(1);
+                    warn!(partition, offset, %reason, "KPI record left out of the board");
+                }
             }
-            Ok(Change::NotNewer | Change::Progress) => {}
-            Err(reason) => {
-                counter!("callpulse_board_unreadable_total").increment(1);
-                warn!(partition, offset, %reason, "KPI record left out of the board");
-            }
-        },
+        }
     }
 }
 

@@ -39,6 +39,10 @@ pub mod marks;
 
 mod coverage;
 
+mod kpi_message;
+
+pub mod outlet;
+
 pub mod call_record;
 
 mod lateness;
@@ -59,7 +63,7 @@ mod snapshot;
 
 mod publish;
 
-mod progress;
+pub mod progress;
 
 mod shown;
 
