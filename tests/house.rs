@@ -87,6 +87,28 @@ fn the_manual_of_the_kpis_is_what_the_catalogue_writes() {
     assert!(text == written, "docs/kpis.md is not what the catalogue says; run UPDATE=1 cargo test --test house");
 }
 
+#[test]
+fn the_schemas_are_what_the_code_says() {
+    use callpulse::{decode, kpi, stream::schema};
+    let schemas = [
+        ("event", decode::schema::event()),
+        ("kpi", kpi::schema::record()),
+        ("call", schema::call()),
+        ("progress", schema::progress()),
+        ("headers", schema::headers()),
+        ("reject", schema::reject()),
+    ];
+    for (name, schema) in schemas {
+        let path = root().join(format!("docs/schemas/{name}.json"));
+        let written = format!("{}\n", serde_json::to_string_pretty(&schema).expect("JSON"));
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&path, &written).expect("the schema can be written");
+        }
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(text == written, "{} is not what the code says; run UPDATE=1 cargo test --test house", path.display());
+    }
+}
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }

@@ -65,6 +65,8 @@ mod publish;
 
 pub mod progress;
 
+pub mod schema;
+
 mod shown;
 
 pub mod kpis;
