@@ -15,6 +15,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     files.sort();
-    prost_build::Config::new().compile_fds(protox::compile(files, [root])?)?;
+    let mut described = protox::compile(files, [root])?;
+    // Maps of records become lists of the entries that they are on the wire: those keep their order, and equal
+    // records are equal bytes.
+    for file in described.file.iter_mut().filter(|file| file.name().ends_with("/kpi.proto")) {
+        // Comments are told by place, and entries have none.
+        file.source_code_info = None;
+        for part in file.message_type.iter_mut().flat_map(|message| &mut message.nested_type) {
+            part.options = None;
+            part.nested_type.iter_mut().for_each(|entry| entry.options = None);
+        }
+    }
+    prost_build::Config::new().compile_fds(described)?;
     Ok(())
 }

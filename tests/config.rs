@@ -7,6 +7,7 @@ use callpulse::config::{self, ConfigError, DEMO, Loaded, MANUAL};
 use callpulse::decode::format::Format;
 use callpulse::entity::Kind;
 use callpulse::kpi::settings::Formula;
+use callpulse::stream::outlet::{Form, RecordFormat, SchemaIds};
 use callpulse::time::{EventTime, Span};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -666,6 +667,20 @@ fn topics_are_names_that_kafka_takes_and_each_has_one_use() {
     );
     check("sources = []", "sources: is empty; name a topic to read events from: [{ topic = \"acd.events\" }]");
     check("sources = [{ format = 'json' }]", "sources[0].topic: is missing; write a name in quotes");
+}
+
+#[test]
+fn records_are_json_without_a_frame_unless_asked_for() {
+    assert_eq!(settings("").output, Form { format: RecordFormat::Json, schema_ids: None });
+    let ids = SchemaIds { kpi: 1, progress: 2, call: 3 };
+    let asked = settings("[output]\nformat = 'protobuf'\nschema_ids = { kpi = 1, progress = 2, call = 3 }");
+    assert_eq!(asked.output, Form { format: RecordFormat::Protobuf, schema_ids: Some(ids) });
+    check("output.format = 'avro'", "output.format: unknown `avro`; known are `json` and `protobuf`");
+    check("output.schema_ids = { kpi = 1, progress = 1 }", "output.schema_ids.call: is missing; write a whole number");
+    check(
+        "output.schema_ids = { kpi = 0, progress = 1, call = 1 }",
+        "output.schema_ids.kpi: 0 lies outside 1 to 2147483647",
+    );
 }
 
 #[test]

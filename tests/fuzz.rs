@@ -28,6 +28,7 @@ use callpulse::life::log::{self, CallLog};
 use callpulse::stream::batch::{Batch, row, wire};
 use callpulse::stream::calls::{Calls, CallsSettings};
 use callpulse::stream::kpis::{Kpis, KpisSettings};
+use callpulse::stream::outlet::to_json;
 use callpulse::stream::stage::{Clock, Input, OutRecord, Output, Record, Stage};
 use callpulse::stream::subjects::{Subjects, SubjectsSettings};
 use callpulse::time::Span;
@@ -36,6 +37,7 @@ use hostile::{Chance, Counting, damage, json_garbage, peak_of, protobuf_garbage,
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
 use prost::Message as _;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
@@ -114,6 +116,43 @@ fn protobuf_events() {
         _ => damage(&corpus, chance),
     };
     fuzz("protobuf", 1, make, |input| check_decoded(Format::Protobuf, input));
+}
+
+/// What the program's own board reads, which anybody may have written who has the right.
+#[test]
+fn records_of_subscribers() {
+    use wire::kpi_record::{Counters, CountsEntry, Entity, Kpi, KpisEntry, Profile, Window, profile::OfferedEntry};
+    let at = 1_772_440_000_000;
+    let kpi = wire::KpiRecord {
+        schema: "callpulse.kpi.v1".into(),
+        entity: Some(Entity { kind: "queue".into(), id: "sales".into(), ..Entity::default() }),
+        window: Some(Window { name: "5m".into(), kind: "sliding".into(), start_ms: Some(at), end_ms: at }),
+        as_of_ms: at,
+        counts: vec![CountsEntry { key: "offered".into(), value: 3 }],
+        kpis: vec![KpisEntry { key: "answer_rate".into(), value: Some(Kpi::default()) }],
+        profile: Some(Profile { offered: vec![OfferedEntry::default()], ..Profile::default() }),
+        counters: Some(Counters::default()),
+        ..wire::KpiRecord::default()
+    };
+    let progress = wire::ProgressRecord { schema: "callpulse.progress.v1".into(), ..wire::ProgressRecord::default() };
+    let visits = vec![wire::call_record::Visit::default()];
+    let call = wire::CallRecord { schema: "callpulse.call.v1".into(), visits, ..wire::CallRecord::default() };
+    let bare = [kpi.encode_to_vec(), progress.encode_to_vec(), call.encode_to_vec()];
+    let framed = bare.iter().map(|message| [&[0, 0, 0, 0, 7, 2, 0], message.as_slice()].concat());
+    let corpus: Vec<Vec<u8>> = bare.iter().cloned().chain(framed).collect();
+    let make = |chance: &mut Chance| match chance.below(4) {
+        0 => protobuf_garbage(chance),
+        _ => damage(&corpus, chance),
+    };
+    let mut read = 0;
+    fuzz("records", 1, make, |input| {
+        // What is JSON already is not read here.
+        if let Cow::Owned(json) = within(input, 400, || to_json(input)) {
+            serde_json::from_slice::<serde_json::Value>(&json).expect("what was read is JSON");
+            read += 1;
+        }
+    });
+    assert!(number("FUZZ_INPUTS", INPUTS) / 10 < read, "only {read} were read");
 }
 
 /// Batches as the stage calls writes them.

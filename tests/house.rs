@@ -87,6 +87,74 @@ fn the_manual_of_the_kpis_is_what_the_catalogue_writes() {
     assert!(text == written, "docs/kpis.md is not what the catalogue says; run UPDATE=1 cargo test --test house");
 }
 
+#[test]
+fn the_schemas_are_what_the_code_says() {
+    use callpulse::{decode, kpi, stream::schema};
+    let schemas = [
+        ("event", decode::schema::event()),
+        ("kpi", kpi::schema::record()),
+        ("call", schema::call()),
+        ("progress", schema::progress()),
+        ("headers", schema::headers()),
+        ("reject", schema::reject()),
+    ];
+    for (name, schema) in schemas {
+        let path = root().join(format!("docs/schemas/{name}.json"));
+        let written = format!("{}\n", serde_json::to_string_pretty(&schema).expect("JSON"));
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&path, &written).expect("the schema can be written");
+        }
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(text == written, "{} is not what the code says; run UPDATE=1 cargo test --test house", path.display());
+    }
+}
+
+/// What `docs/asyncapi.yaml` says of each topic is how the program would make it, and every schema it names is there.
+#[test]
+fn the_asyncapi_document_tells_of_the_topics_as_they_are() {
+    let text = std::fs::read_to_string(root().join("docs/asyncapi.yaml")).expect("docs/asyncapi.yaml");
+    let settings = callpulse::config::read("", &std::collections::BTreeMap::new()).expect("the defaults").settings;
+    let (own, others): (Vec<_>, Vec<_>) = callpulse::command::engine::topics(&settings)
+        .into_iter()
+        .partition(|topic| !topic.name.starts_with("callpulse."));
+    assert_eq!((own.len(), others.len()), (5, 5));
+    for topic in own {
+        let policies = topic.config.get("cleanup.policy").map(|policies| policies.replace(',', ", "));
+        let retention = topic.config.get("retention.ms").map(|ms| format!("          retention.ms: {ms}\n"));
+        let configuration = policies.map_or(String::new(), |policies| {
+            let retention = retention.unwrap_or_default();
+            format!("        topicConfiguration:\n          cleanup.policy: [{policies}]\n{retention}")
+        });
+        let binding = format!(
+            "        topic: {}\n        partitions: {}\n        replicas: {}\n{configuration}        bindingVersion",
+            topic.name,
+            topic.partitions.expect("a number"),
+            settings.topics.replication_factor
+        );
+        assert!(text.contains(&format!("    address: {}\n", topic.name)) && text.contains(&binding), "no {binding}");
+    }
+    let names = text.split("'./schemas/").skip(1).map(|rest| rest.split('\'').next().unwrap_or_default());
+    let names: std::collections::BTreeSet<&str> = names.collect();
+    let there = std::fs::read_dir(root().join("docs/schemas")).expect("the schemas").flatten();
+    let there: std::collections::BTreeSet<String> =
+        there.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    assert_eq!(names, there.iter().map(String::as_str).collect());
+    for schema in
+        [callpulse::kpi::record::SCHEMA, callpulse::stream::call_record::SCHEMA, callpulse::stream::progress::SCHEMA]
+    {
+        assert!(text.contains(&format!("      name: {schema}\n")), "no message {schema}");
+    }
+}
+
+#[test]
+fn the_statement_of_the_manual_for_subscribers_is_that_of_the_example() {
+    let read = |path: &str| std::fs::read_to_string(root().join(path)).expect("a file");
+    let example = read("docs/examples/archive.py");
+    let (_, statement) = example.split_once("UPSERT = \"\"\"\n").expect("a statement");
+    let statement = statement.split("\"\"\"").next().expect("its end");
+    assert!(read("docs/subscribing.md").contains(&format!("```sql\n{statement}\n```\n")), "{statement}");
+}
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }

@@ -17,12 +17,17 @@ mod gap;
 mod guarded;
 #[path = "kafka/oracle.rs"]
 mod oracle;
+#[path = "support/schema.rs"]
+#[expect(dead_code, reason = "what is published here has no field that this version does not name")]
+mod schemas;
 #[path = "kafka/secure.rs"]
 mod secure;
 #[path = "kafka/served.rs"]
 mod served;
 #[path = "kafka/ship.rs"]
 mod ship;
+#[path = "kafka/subscribers.rs"]
+mod subscribers;
 mod support;
 
 use std::collections::BTreeMap;

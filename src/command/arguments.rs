@@ -175,8 +175,19 @@ pub enum OutputForm {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum SchemaOf {
+    /// What comes in
     Event,
+    /// KPI records
     Kpi,
+    /// Call records
+    Call,
+    /// The records `progress|N` of the board
+    Progress,
+    /// Headers of these three, as an object of texts
+    Headers,
+    /// Headers of a reject, as an object of texts
+    Reject,
+    /// Settings
     Config,
 }
 

@@ -5,7 +5,7 @@ use super::engine;
 use super::failure::Failure;
 use super::surroundings::environment;
 use super::tell::tell;
-use crate::{config, decode, kpi};
+use crate::{config, decode, kpi, stream};
 
 pub fn check_config(asked: &Config) -> Result<(), Failure> {
     let loaded = config::load(asked.config.as_deref(), environment())?;
@@ -25,6 +25,10 @@ pub fn schema(of: SchemaOf) -> Result<(), Failure> {
     let schema = match of {
         SchemaOf::Event => decode::schema::event(),
         SchemaOf::Kpi => kpi::schema::record(),
+        SchemaOf::Call => stream::schema::call(),
+        SchemaOf::Progress => stream::schema::progress(),
+        SchemaOf::Headers => stream::schema::headers(),
+        SchemaOf::Reject => stream::schema::reject(),
         SchemaOf::Config => config::schema(),
     };
     println!("{}", serde_json::to_string_pretty(&schema).expect("a schema is JSON"));

@@ -8,6 +8,7 @@ use crate::stream::batch::partition_of;
 use crate::stream::calls::{Calls, CallsSettings};
 use crate::stream::client::{Connection, Fetch};
 use crate::stream::kpis::{Kpis, KpisSettings};
+use crate::stream::outlet::Outlet;
 use crate::stream::status::Status;
 use crate::stream::stop::Stop;
 use crate::stream::subjects::{Subjects, SubjectsSettings};
@@ -120,6 +121,8 @@ pub fn start(settings: &Settings, accept_gap: bool, status: &Arc<Status>, stop: 
     let kpis_topic: Arc<str> = settings.topics.kpis.as_str().into();
     let intervals: Arc<str> = settings.topics.intervals.as_str().into();
 
+    let outlet = |topic: &str| Outlet::new(topic, settings.output);
+
     let worker = |worker: usize, inputs: Vec<Arc<str>>, state: &str, fetch: Fetch| WorkerSettings {
         connection: connection.clone(),
         group_prefix: group_prefix(settings).to_string(),
@@ -157,7 +160,7 @@ pub fn start(settings: &Settings, accept_gap: bool, status: &Arc<Status>, stop: 
         subjects: names.subjects.as_str().into(),
         subjects_partitions,
         rejects: settings.topics.rejects.as_str().into(),
-        calls: settings.topics.calls.as_str().into(),
+        calls: outlet(&settings.topics.calls),
     };
     let subjects = SubjectsSettings {
         plan: Arc::new(settings.plan.clone()),
@@ -178,8 +181,8 @@ pub fn start(settings: &Settings, accept_gap: bool, status: &Arc<Status>, stop: 
             .iter()
             .filter_map(|source| Some((source.topic.clone(), source.silent_after?)))
             .collect(),
-        kpis: kpis_topic.clone(),
-        intervals: intervals.clone(),
+        kpis: outlet(&settings.topics.kpis),
+        intervals: outlet(&settings.topics.intervals),
         partials_partitions: partitions,
         max_entities: Arc::new(move |tenant: &str| max_entities.of(tenant)),
     };

@@ -8,6 +8,7 @@ use crate::decode::mapping::Outcome;
 use crate::entity::Kind;
 use crate::event::{Channel, Direction};
 use crate::kpi::settings::Formula;
+use crate::stream::outlet::RecordFormat;
 use crate::time::Span;
 
 const fn key(name: &'static str, shape: Shape, about: &'static str) -> Key {
@@ -62,6 +63,16 @@ const FORMULAS: [&str; Formula::ALL.len()] = {
     words
 };
 
+const FORMATS: [&str; RecordFormat::ALL.len()] = {
+    let mut words = [""; RecordFormat::ALL.len()];
+    let mut at = 0;
+    while at < words.len() {
+        words[at] = RecordFormat::ALL[at].word();
+        at += 1;
+    }
+    words
+};
+
 const KINDS: [&str; Kind::ALL.len()] = {
     let mut words = [""; Kind::ALL.len()];
     let mut at = 0;
@@ -79,6 +90,7 @@ pub const SECTIONS: &[Key] = &[
     key("kafka", Shape::Table(KAFKA), "How to reach Kafka."),
     key("sources", Shape::List { of: &Shape::Table(SOURCE), distinct: false }, "The topics that events are read from."),
     key("topics", Shape::Table(TOPICS), "The topics that the program writes."),
+    key("output", Shape::Table(OUTPUT), "How records for subscribers are written."),
     key("engine", Shape::Table(ENGINE), "How the stages work."),
     key("windows", Shape::Table(WINDOWS), "Over what time KPIs are taken, and for whom."),
     key(
@@ -162,6 +174,19 @@ const TOPICS: &[Key] = &[
     key("partitions", Shape::Integer { min: 1, max: 10_000 }, "Partitions of a topic that the program creates."),
     key("replication_factor", Shape::Integer { min: 1, max: 100 }, "Copies of a topic that the program creates."),
     promised("alerts", Shape::Name),
+];
+
+const OUTPUT: &[Key] = &[
+    key("format", Shape::Word(&FORMATS), "JSON, or the protobuf messages of the same fields."),
+    key("schema_ids", Shape::Table(SCHEMA_IDS), "Frames values as Confluent's serializers do, with these ids."),
+];
+
+const SCHEMA_ID: Shape = Shape::Integer { min: 1, max: i32::MAX as i64 };
+
+const SCHEMA_IDS: &[Key] = &[
+    required("kpi", SCHEMA_ID, "The schema of KPI records."),
+    required("progress", SCHEMA_ID, "The schema of progress records."),
+    required("call", SCHEMA_ID, "The schema of call records."),
 ];
 
 const ENGINE: &[Key] = &[

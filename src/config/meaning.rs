@@ -14,6 +14,7 @@ use crate::entity::Kind;
 use crate::kpi::catalogue::{COUNTS, KPIS, definition};
 use crate::kpi::settings::{Also, Formula, KpiSettings, QueueSettings, ServiceLevelSettings};
 use crate::life::plan::{Member, Plan, Team};
+use crate::stream::outlet::{Form, RecordFormat, SchemaIds};
 use crate::time::Span;
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
@@ -42,6 +43,7 @@ pub fn settings(document: &Table, faults: &mut Faults, warnings: &mut Vec<String
         sources,
         csv: Arc::new(csv),
         topics,
+        output: output(root.get("output")),
         engine: engine(root.get("engine")),
         plan,
         kpi,
@@ -121,6 +123,16 @@ fn topics(table: View, sources: &[Source], faults: &mut Faults) -> Topics {
         }
     }
     topics
+}
+
+fn output(table: View) -> Form {
+    let ids = table.get("schema_ids");
+    let id = |of| ids.get(of).integer() as u32;
+    let schema_ids = SchemaIds { kpi: id("kpi"), progress: id("progress"), call: id("call") };
+    Form {
+        format: RecordFormat::from_word(&table.get("format").text()).unwrap_or_default(),
+        schema_ids: (!ids.is_absent()).then_some(schema_ids),
+    }
 }
 
 fn engine(table: View) -> Engine {

@@ -5,6 +5,7 @@ use crate::decode::mapping::Mapping;
 use crate::kpi::settings::KpiSettings;
 use crate::life::plan::Plan;
 use crate::stream::client::{HIDDEN, shown};
+use crate::stream::outlet::Form;
 use crate::time::Span;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,6 +21,8 @@ pub struct Settings {
     /// What the columns of CSV mean; without columns if nobody said.
     pub csv: Arc<Mapping>,
     pub topics: Topics,
+    /// How records for subscribers are written.
+    pub output: Form,
     pub engine: Engine,
     /// What the fold reads.
     pub plan: Plan,

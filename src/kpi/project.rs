@@ -62,7 +62,7 @@ pub const WAIT_BUCKETS_S: [i64; 13] = [5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 
 const REASONS_MAX: usize = 50;
 const OTHER_REASONS: &str = "other";
 
-const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+pub const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
 /// The values of counters: those of calls, then of the wait buckets with their count and sum.
 pub type CounterValues = [i64; COUNTERS];

@@ -12,6 +12,7 @@
 use crate::entity::decode;
 use crate::serve::board::Place;
 use crate::stream::follow::{Begun, Followed};
+use crate::stream::outlet::to_json;
 use crate::stream::pick::Picked;
 use crate::time::EventTime;
 use axum::body::Bytes;
@@ -148,7 +149,7 @@ impl Index {
             }
             return Some(());
         };
-        let Head { version } = serde_json::from_slice(value).ok()?;
+        let Head { version } = serde_json::from_slice(&to_json(value)).ok()?;
         let spot = Spot { start, version, place };
         if !self.series.contains_key(series) {
             self.tenants.insert(decode(series.split('|').next()?).into());
@@ -191,8 +192,8 @@ impl Reading {
             (self.pick)(&places, until, &mut |number, picked| {
                 let (place, wanted) = missing[number];
                 let json = match picked {
-                    Picked::Record { key, value: Some(json) } if key == Some(wanted.as_bytes()) => {
-                        Some(Bytes::copy_from_slice(json))
+                    Picked::Record { key, value: Some(value) } if key == Some(wanted.as_bytes()) => {
+                        Some(Bytes::copy_from_slice(&to_json(value)))
                     }
                     Picked::Record { .. } | Picked::Gone => None,
                 };

@@ -2,6 +2,7 @@
 
 use crate::serve::board::{Board, Change, Place};
 use crate::stream::follow::{Followed, Source, follow};
+use crate::stream::outlet::to_json;
 use crate::stream::refusal::Refusal;
 use crate::stream::stop::Stop;
 use metrics::{counter, gauge};
@@ -34,7 +35,7 @@ pub fn feed(board: &Board, followed: Followed<'_>) {
         Followed::Begun(begun) => begun.cluster.iter().for_each(|name| board.set_cluster(name)),
         Followed::CaughtUp => board.set_caught_up(),
         Followed::Record { partition, offset, key, value } => {
-            match board.apply(Place { partition, offset }, key, value) {
+            match board.apply(Place { partition, offset }, key, value.map(to_json).as_deref()) {
                 Ok(Change::Stored | Change::Removed) => {
                     gauge!("callpulse_board_records").set(board.read().records.len() as f64);
                 }

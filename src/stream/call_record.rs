@@ -1,33 +1,35 @@
 //! The call record: an assembled call, published once it is over and again when a late event changes it.
 
-use super::stage::{OutRecord, Output};
+use super::batch::wire::{CallRecord as Message, call_record as part};
+use super::kpi_message::{millis, time};
+use super::outlet::{Outlet, Told};
+use super::stage::OutRecord;
 use crate::entity::Encoded;
 use crate::event::LeaveReason;
 use crate::life::fold::{Connection, Exit, Life, Visit};
 use crate::life::log::CallLog;
 use crate::life::settle::{Terms, lives};
 use serde::Serialize;
-use std::sync::Arc;
 
 /// The value of `schema` in every call record.
 pub const SCHEMA: &str = "callpulse.call.v1";
 
 /// A call as its events tell it. Times are RFC 3339 UTC; lengths are milliseconds.
 #[derive(Serialize)]
-struct CallRecord<'a> {
-    schema: &'static str,
+pub struct CallRecord<'a> {
+    schema: &'a str,
     tenant: &'a str,
     call_id: &'a str,
     root_id: Option<&'a str>,
-    version: u64,
-    channel: &'static str,
+    pub(super) version: u64,
+    channel: &'a str,
     inbound: bool,
     began: String,
     arrived: Option<String>,
     /// None where the source gives no end.
-    ended: Option<String>,
+    pub(super) ended: Option<String>,
     /// `answered`, `abandoned`, `flowed_out`, `handled` (without a queue), `blocked` or `left_in_ivr`.
-    outcome: &'static str,
+    outcome: &'a str,
     visits: Vec<VisitPart<'a>>,
     connections: Vec<ConnectionPart<'a>>,
 }
@@ -38,7 +40,7 @@ struct VisitPart<'a> {
     entered: String,
     left: Option<String>,
     /// `answered`, `lost`, or the reason for leaving.
-    outcome: Option<&'static str>,
+    outcome: Option<&'a str>,
     waited_ms: Option<i64>,
     /// False for callbacks and for outbound and internal calls.
     offered: bool,
@@ -56,7 +58,7 @@ struct ConnectionPart<'a> {
 }
 
 /// The record of a call id's latest life; none while it goes on.
-pub fn record(terms: Terms<'_>, tenant: &str, log: &CallLog, version: u64, topic: &Arc<str>) -> Option<OutRecord> {
+pub fn record(terms: Terms<'_>, tenant: &str, log: &CallLog, version: u64, outlet: &Outlet) -> Option<OutRecord> {
     let lives = lives(terms, log);
     let life = lives.last()?;
     let outcome = outcome(life).filter(|_| life.nothing_is_open())?;
@@ -75,13 +77,83 @@ pub fn record(terms: Terms<'_>, tenant: &str, log: &CallLog, version: u64, topic
         visits: life.visits.iter().map(visit).collect(),
         connections: life.connections.iter().map(connection).collect(),
     };
-    Some(OutRecord {
-        to: Output::Topic { topic: topic.clone(), partition: None },
-        key: Some(format!("{}|{}", Encoded(tenant), Encoded(terms.call_id)).into_bytes()),
-        value: Some(serde_json::to_vec(&record).expect("a record of texts and numbers is JSON")),
-        headers: vec![("content-type", b"application/json".to_vec())],
-        timestamp: None,
-    })
+    let key = format!("{}|{}", Encoded(tenant), Encoded(terms.call_id));
+    Some(outlet.record(None, key, Told::Call(&record)))
+}
+
+impl CallRecord<'_> {
+    pub(super) fn message(&self) -> Message {
+        let at = |time: &Option<String>| time.as_deref().map(millis);
+        let visits = self.visits.iter().map(|visit| part::Visit {
+            queue: visit.queue.to_owned(),
+            entered_ms: millis(&visit.entered),
+            left_ms: at(&visit.left),
+            outcome: visit.outcome.map(str::to_owned),
+            waited_ms: visit.waited_ms,
+            offered: visit.offered,
+        });
+        let connections = self.connections.iter().map(|connection| part::Connection {
+            agent: connection.agent.to_owned(),
+            queue: connection.queue.map(str::to_owned),
+            began_ms: millis(&connection.began),
+            ended_ms: at(&connection.ended),
+            talk_ms: connection.talk_ms,
+            hold_ms: connection.hold_ms,
+            wrapup_ms: connection.wrapup_ms,
+        });
+        Message {
+            schema: self.schema.to_owned(),
+            tenant: self.tenant.to_owned(),
+            call_id: self.call_id.to_owned(),
+            root_id: self.root_id.map(str::to_owned),
+            version: self.version,
+            channel: self.channel.to_owned(),
+            inbound: self.inbound,
+            began_ms: millis(&self.began),
+            arrived_ms: at(&self.arrived),
+            ended_ms: at(&self.ended),
+            outcome: self.outcome.to_owned(),
+            visits: visits.collect(),
+            connections: connections.collect(),
+        }
+    }
+}
+
+impl<'a> From<&'a Message> for CallRecord<'a> {
+    fn from(message: &'a Message) -> Self {
+        let visits = message.visits.iter().map(|visit| VisitPart {
+            queue: &visit.queue,
+            entered: time(visit.entered_ms),
+            left: visit.left_ms.map(time),
+            outcome: visit.outcome.as_deref(),
+            waited_ms: visit.waited_ms,
+            offered: visit.offered,
+        });
+        let connections = message.connections.iter().map(|connection| ConnectionPart {
+            agent: &connection.agent,
+            queue: connection.queue.as_deref(),
+            began: time(connection.began_ms),
+            ended: connection.ended_ms.map(time),
+            talk_ms: connection.talk_ms,
+            hold_ms: connection.hold_ms,
+            wrapup_ms: connection.wrapup_ms,
+        });
+        CallRecord {
+            schema: &message.schema,
+            tenant: &message.tenant,
+            call_id: &message.call_id,
+            root_id: message.root_id.as_deref(),
+            version: message.version,
+            channel: &message.channel,
+            inbound: message.inbound,
+            began: time(message.began_ms),
+            arrived: message.arrived_ms.map(time),
+            ended: message.ended_ms.map(time),
+            outcome: &message.outcome,
+            visits: visits.collect(),
+            connections: connections.collect(),
+        }
+    }
 }
 
 /// How the call ended as a whole; none if it is not over.

@@ -63,7 +63,7 @@ pub struct CallsSettings {
     pub subjects: Arc<str>,
     pub subjects_partitions: i32,
     pub rejects: Arc<str>,
-    pub calls: Arc<str>,
+    pub calls: super::outlet::Outlet,
 }
 
 /// The longest log of a call, in bytes: what the call amounts to lies beside it in one record of the state, which

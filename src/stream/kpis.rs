@@ -7,6 +7,7 @@ use super::account::{Accounts, Seat};
 use super::batch::{Batch, Damaged, entity as entity_of, partition_of, wire};
 use super::coverage::{self, Coverage};
 use super::marks::Marks;
+use super::outlet::Outlet;
 use super::progress;
 use super::publish::{Duty, LASTS_MAX, PANES, Publisher, Turn, board_windows, end_idle_agents, tombstone};
 use super::shown::Shown;
@@ -51,8 +52,8 @@ pub struct KpisSettings {
     pub allowed_skew: Span,
     /// Topics of events, and without a record for how long each is silent.
     pub silent_after: Arc<[(String, Span)]>,
-    pub kpis: Arc<str>,
-    pub intervals: Arc<str>,
+    pub kpis: Outlet,
+    pub intervals: Outlet,
     pub partials_partitions: i32,
     /// Entities of one tenant, in one partition.
     pub max_entities: Arc<dyn Fn(&str) -> usize + Send + Sync>,

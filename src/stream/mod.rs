@@ -42,6 +42,10 @@ pub mod marks;
 
 mod coverage;
 
+mod kpi_message;
+
+pub mod outlet;
+
 pub mod call_record;
 
 mod lateness;
@@ -62,7 +66,9 @@ mod snapshot;
 
 mod publish;
 
-mod progress;
+pub mod progress;
+
+pub mod schema;
 
 mod shown;
 

@@ -1,10 +1,29 @@
 //! The progress record: how far a partition is, and which sources are silent.
 
+use super::batch::wire;
+use super::kpi_message::{millis, time};
 use super::kpis::KpisSettings;
 use super::marks::Marks;
-use super::stage::{Clock, OutRecord, Output};
+use super::outlet::Told;
+use super::stage::{Clock, OutRecord};
 use crate::time::{EventTime, Span};
 use metrics::gauge;
+use serde::Serialize;
+
+/// The value of `schema` in every progress record.
+pub const SCHEMA: &str = "callpulse.progress.v1";
+
+/// What is told once a second.
+#[derive(Serialize)]
+pub struct ProgressRecord<'a> {
+    pub schema: &'a str,
+    pub generation: u64,
+    /// RFC 3339 UTC.
+    pub as_of: String,
+    pub behind_ms: i64,
+    /// Topics of events.
+    pub silent: Vec<&'a str>,
+}
 
 /// Key `progress|<partition>`. None before every source has a mark: then nothing is known, and nothing is
 /// published.
@@ -19,18 +38,36 @@ pub fn record(partition: i32, marks: &Marks, settings: &KpisSettings, clock: Clo
         let is_silent = silent.contains(&topic.as_str());
         gauge!("callpulse_source_silent", "topic" => topic.clone()).set(f64::from(u8::from(is_silent)));
     }
-    let value = serde_json::json!({
-        "schema": "callpulse.progress.v1",
-        "generation": settings.generation,
-        "as_of": as_of.to_string(),
-        "behind_ms": (clock.wall_ms - as_of.0).max(0),
-        "silent": silent,
-    });
-    Some(OutRecord {
-        to: Output::Topic { topic: settings.kpis.clone(), partition: Some(partition) },
-        key: Some(format!("progress|{partition}").into_bytes()),
-        value: Some(value.to_string().into_bytes()),
-        headers: vec![("content-type", b"application/json".to_vec())],
-        timestamp: None,
-    })
+    let record = ProgressRecord {
+        schema: SCHEMA,
+        generation: settings.generation,
+        as_of: as_of.to_string(),
+        behind_ms: (clock.wall_ms - as_of.0).max(0),
+        silent,
+    };
+    Some(settings.kpis.record(Some(partition), format!("progress|{partition}"), Told::Progress(&record)))
+}
+
+impl ProgressRecord<'_> {
+    pub(super) fn message(&self) -> wire::ProgressRecord {
+        wire::ProgressRecord {
+            schema: self.schema.to_string(),
+            generation: self.generation,
+            as_of_ms: millis(&self.as_of),
+            behind_ms: self.behind_ms,
+            silent: self.silent.iter().map(|topic| topic.to_string()).collect(),
+        }
+    }
+}
+
+impl<'a> From<&'a wire::ProgressRecord> for ProgressRecord<'a> {
+    fn from(message: &'a wire::ProgressRecord) -> Self {
+        ProgressRecord {
+            schema: &message.schema,
+            generation: message.generation,
+            as_of: time(message.as_of_ms),
+            behind_ms: message.behind_ms,
+            silent: message.silent.iter().map(String::as_str).collect(),
+        }
+    }
 }

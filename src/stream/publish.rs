@@ -6,6 +6,7 @@
 use super::account::{Account, Accounts, Seat};
 use super::coverage::{Asked, Coverage, Covered};
 use super::kpis::KpisSettings;
+use super::outlet::Told;
 use super::snapshot::kept_by;
 use super::stage::{Clock, OutRecord, Output};
 use crate::calendar::{Interval, Length};
@@ -19,7 +20,6 @@ use crate::tally::tally::Shape;
 use crate::time::{EventTime, Span};
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// `total` and open intervals are published no more often.
@@ -402,7 +402,7 @@ impl Publisher {
                 let last = interval.end.plus(settings.kpi.interval_grace);
                 self.duties.insert((last, Duty::Finalise, seat, place, interval));
             }
-            out.push(out_record(&settings.intervals, turn.partition, key, &record));
+            out.push(settings.intervals.record(Some(turn.partition), key, Told::Kpi(&record)));
         }
     }
 }
@@ -421,25 +421,7 @@ fn record(account: &Account, turn: Turn<'_>, window: Window) -> Option<KpiRecord
 fn board_record(account: &Account, turn: Turn<'_>, window: Window) -> Option<OutRecord> {
     let record = record(account, turn, window)?;
     let key = board_key(&account.entity, &record.window.name);
-    Some(out_record(&turn.settings.kpis, turn.partition, key, &record))
-}
-
-fn out_record(topic: &Arc<str>, partition: i32, key: String, record: &KpiRecord) -> OutRecord {
-    let headers = vec![
-        ("content-type", b"application/json".to_vec()),
-        ("ce_specversion", b"1.0".to_vec()),
-        ("ce_type", record.schema.as_bytes().to_vec()),
-        ("ce_source", b"callpulse".to_vec()),
-        ("ce_id", format!("{key}@{}", record.version).into_bytes()),
-        ("ce_time", record.as_of.as_bytes().to_vec()),
-    ];
-    OutRecord {
-        to: Output::Topic { topic: topic.clone(), partition: Some(partition) },
-        key: Some(key.into_bytes()),
-        value: Some(record.to_json()),
-        headers,
-        timestamp: None,
-    }
+    Some(turn.settings.kpis.record(Some(turn.partition), key, Told::Kpi(&record)))
 }
 
 /// Ends the keys of agents without facts for a week. Their tallies stay, so that `total` is since the
@@ -467,7 +449,7 @@ pub fn board_windows(settings: &KpiSettings) -> impl Iterator<Item = &str> {
 /// Ends a key of the board.
 pub fn tombstone(entity: &Entity, window: &str, turn: Turn<'_>) -> OutRecord {
     OutRecord {
-        to: Output::Topic { topic: turn.settings.kpis.clone(), partition: Some(turn.partition) },
+        to: Output::Topic { topic: turn.settings.kpis.topic.clone(), partition: Some(turn.partition) },
         key: Some(board_key(entity, window).into_bytes()),
         value: None,
         headers: Vec::new(),

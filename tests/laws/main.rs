@@ -6,11 +6,14 @@ mod centre;
 mod drive;
 #[path = "../support/histories.rs"]
 mod histories;
+#[path = "../support/schema.rs"]
+mod schema;
 
 mod agents;
 mod cuts;
 mod order;
 mod published;
+mod records;
 mod shares;
 mod stages;
 mod windows;

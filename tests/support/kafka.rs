@@ -34,6 +34,34 @@ pub fn shared() -> Connection {
     Connection { brokers: brokers.clone(), ..Connection::default() }
 }
 
+/// What is fetched once, and stays.
+pub fn cache() -> PathBuf {
+    let set = |name| std::env::var_os(name).map(PathBuf::from);
+    set("CALLPULSE_TEST_CACHE").unwrap_or_else(|| {
+        let caches = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
+        caches.expect("HOME is set").join("callpulse")
+    })
+}
+
+/// The jars in it, as the script names their directory.
+const JARS: &str = "kafka-4.1.0";
+
+/// Whether Kafka's jars were fetched before.
+pub fn has_jars() -> bool {
+    cache().join(JARS).is_dir()
+}
+
+/// The directory of Kafka's jars.
+pub fn jars() -> PathBuf {
+    let fetched = Command::new(script()).arg("fetch").status().expect("bash runs the script");
+    assert!(fetched.success(), "no Kafka for the tests; the reason stands above");
+    cache().join(JARS)
+}
+
+fn script() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/broker.sh")
+}
+
 /// A name no other test uses, on a broker that may be shared with other programs.
 pub fn unique(name: &str) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -118,7 +146,7 @@ impl Broker {
     }
 
     fn run(&mut self) {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/broker.sh");
+        let script = script();
         let mut runner = Command::new(&script)
             .arg("run")
             .args([self.port.to_string(), self.dir.display().to_string(), self.controller.to_string()])
