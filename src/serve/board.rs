@@ -188,10 +188,10 @@ impl Board {
         self.caught_up.load(Ordering::Acquire)
     }
 
-    /// Takes the samples of what came since they were asked for last, of some partitions.
-    pub fn take_samples(&self, of: impl Fn(i32) -> bool) {
+    /// Takes the samples of what came since they were asked for last, of the entries wanted.
+    pub fn take_samples(&self, wants: impl Fn(&Entry) -> bool) {
         self.write(|Contents { records, shapes, .. }| {
-            for entry in records.values_mut().filter(|entry| of(entry.partition) && entry.samples.is_none()) {
+            for entry in records.values_mut().filter(|entry| entry.samples.is_none() && wants(entry)) {
                 let is_shown = match entry.kind {
                     Kind::Queue | Kind::Agent | Kind::Team => entry.channel.is_none(),
                     // The label `tenant` alone tells tenants apart.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! /                 what there is, as text
-//! /metrics          for Prometheus: the KPIs of the entities owned here, and the program's own health
+//! /metrics          for Prometheus, or as OpenMetrics: the KPIs of the entities owned here, and the program's own health
 //! /livez            200 while the process lives
 //! /readyz           200, or 503 with the reasons
 //! /api/v1/kpis      KPI records as published    ?kind= &id= &window= &tenant=   each may be repeated
@@ -14,17 +14,19 @@
 
 use crate::entity::Kind;
 use crate::serve::board::{Board, Filter};
+use crate::serve::health;
 use crate::serve::listen::{Limits, listen};
-use crate::serve::prometheus::{self, Help, Owned};
+use crate::serve::prometheus::{self, Exported, Format, Help, Owned, Scrape};
 use crate::time::EventTime;
 use axum::Router;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
 use axum::http::header::{
-    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, VARY, WWW_AUTHENTICATE,
+    X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -45,6 +47,8 @@ pub struct App {
     pub board: Arc<Board>,
     /// The partitions of the KPI topic whose entities `/metrics` shows, asked at every scrape.
     pub owned: Arc<dyn Fn() -> Owned + Send + Sync>,
+    /// What of them `/metrics` shows.
+    pub exported: Arc<Exported>,
     /// Why the program is not ready, each reason a sentence; none means ready.
     pub not_ready: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
     pub help: Arc<Help>,
@@ -109,16 +113,22 @@ pub fn router(app: App) -> Router {
         .with_state(app)
 }
 
-async fn metrics(State(app): State<App>) -> Response {
+async fn metrics(State(app): State<App>, headers: HeaderMap) -> Response {
+    let accept: Vec<&str> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+    let format = Format::asked(&accept.join(","));
     let text = in_background(move || {
-        let mut text = prometheus::render(&app.board, &(app.owned)(), &*app.help);
+        let owned = (app.owned)();
+        let scrape = Scrape { owned: &owned, exported: &app.exported, help: &*app.help, format };
+        let mut text = prometheus::render(&app.board, scrape);
         if let Some(health) = &app.health {
             tell_behind(&app.board);
-            text.push_str(&health.render());
+            text.push_str(&health::render(health, format));
         }
+        text.push_str(format.end());
         text
     });
-    text.await.map_or_else(|failed| failed, |text| ([(CONTENT_TYPE, prometheus::CONTENT_TYPE)], text).into_response())
+    let headers = [(CONTENT_TYPE, format.content_type()), (VARY, "Accept")];
+    text.await.map_or_else(|failed| failed, |text| (headers, text).into_response())
 }
 
 /// How far event time is behind the clock now, so that it grows while nothing comes from Kafka.
@@ -128,6 +138,8 @@ fn tell_behind(board: &Board) {
         if let Some(as_of) = progress.as_of.as_deref().and_then(EventTime::parse) {
             let behind = (now - as_of.0).max(0) as f64 / 1000.0;
             gauge!("callpulse_behind_seconds", "partition" => partition.to_string()).set(behind);
+            let as_of = as_of.0 as f64 / 1000.0;
+            gauge!("callpulse_as_of_timestamp_seconds", "partition" => partition.to_string()).set(as_of);
         }
     }
 }

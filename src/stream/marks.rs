@@ -51,6 +51,16 @@ impl Marks {
         self.as_of
     }
 
+    /// Up to when each partition of a source is complete, by every way its mark came; those without a mark left out.
+    pub fn by_source(&self) -> BTreeMap<(&str, i32), EventTime> {
+        let mut complete = BTreeMap::new();
+        for ((topic, partition, _), mark) in &self.marks {
+            let known = complete.entry((topic.as_str(), *partition)).or_insert(EventTime(mark.complete));
+            *known = EventTime(known.0.min(mark.complete));
+        }
+        complete
+    }
+
     /// The smallest log time over all source partitions; none until a record was read from each.
     pub fn log_time(&self) -> Option<EventTime> {
         self.smallest(|mark| mark.log_time).map(EventTime)

@@ -4,7 +4,7 @@ use crate::records::{five_minutes, put, queue};
 use callpulse::serve::board::Board;
 use callpulse::serve::http::{App, serve};
 use callpulse::serve::listen::Limits;
-use callpulse::serve::prometheus::Owned;
+use callpulse::serve::prometheus::{Exported, Owned};
 use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -41,6 +41,7 @@ impl Server {
         let mut app = App {
             board: board.clone(),
             owned: Arc::new(|| Owned::All),
+            exported: Arc::new(Exported::all()),
             not_ready: Arc::new(move || told.lock().unwrap().clone()),
             help: Arc::new(|_: &str| None),
             health: None,
