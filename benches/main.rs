@@ -4,6 +4,7 @@
 //! cargo bench                          engine, backlog and latency: some minutes on two cores
 //! cargo bench -- engine                without Kafka: CALLS=100000
 //! cargo bench -- formats               decoders of what other systems write: a minute
+//! cargo bench -- scrape                /metrics of SERIES=100000: a minute
 //! cargo bench -- backlog               CALLS=150000, about a million events
 //! cargo bench -- latency               RATE=1000 events/s for SECONDS=60, twice
 //! cargo bench -- moves                 RATE=1000 events/s while instances come and go: eight minutes
@@ -21,6 +22,7 @@ mod formats;
 mod latency;
 mod live;
 mod moves;
+mod scrape;
 
 #[path = "../tests/support/kafka.rs"]
 #[expect(dead_code, reason = "tests also break the broker")]
@@ -40,6 +42,9 @@ fn main() {
     }
     if asked.iter().any(|word| word == "formats") {
         formats::measure();
+    }
+    if asked.iter().any(|word| word == "scrape") {
+        scrape::measure();
     }
     if wants("backlog") {
         backlog::measure();

@@ -46,9 +46,10 @@ pub struct Entry {
     pub partition: i32,
     /// The record as published.
     pub json: Box<[u8]>,
-    /// None until they are asked for; empty for what Prometheus does not show: an agent within a queue,
-    /// an entity of one channel.
-    samples: Option<Box<[Sample]>>,
+    /// Those of the record before until they are asked for; empty for what Prometheus does not show: an agent within a
+    /// queue, an entity of one channel.
+    samples: Box<[Sample]>,
+    are_samples_its_own: bool,
 }
 
 /// What of a record says where it belongs.
@@ -134,9 +135,12 @@ impl Board {
         let head: Head = read(key, value)?;
         let (kind, channel) = check(key, &head)?;
         Ok(self.write(|contents| {
-            if contents.records.get(key).is_some_and(|have| head.version <= have.version) {
+            let have = contents.records.get_mut(key);
+            if have.as_ref().is_some_and(|have| head.version <= have.version) {
                 return Change::NotNewer;
             }
+            // A scrape between this and the next taking of samples shows the record before, and not none.
+            let samples = have.map(|have| std::mem::take(&mut have.samples)).unwrap_or_default();
             let entry = Entry {
                 tenant: head.tenant.into(),
                 kind,
@@ -147,7 +151,8 @@ impl Board {
                 version: head.version,
                 partition,
                 json: value.into(),
-                samples: None,
+                samples,
+                are_samples_its_own: false,
             };
             contents.records.insert(key.into(), entry);
             Change::Stored
@@ -191,7 +196,7 @@ impl Board {
     /// Takes the samples of what came since they were asked for last, of the entries wanted.
     pub fn take_samples(&self, wants: impl Fn(&Entry) -> bool) {
         self.write(|Contents { records, shapes, .. }| {
-            for entry in records.values_mut().filter(|entry| entry.samples.is_none() && wants(entry)) {
+            for entry in records.values_mut().filter(|entry| !entry.are_samples_its_own && wants(entry)) {
                 let is_shown = match entry.kind {
                     Kind::Queue | Kind::Agent | Kind::Team => entry.channel.is_none(),
                     // The label `tenant` alone tells tenants apart.
@@ -203,7 +208,8 @@ impl Board {
                     tracing::warn!(tenant = %entry.tenant, id = %entry.id, window = %entry.window, %cause, "not shown");
                     None
                 });
-                entry.samples = Some(record.map(|record| shapes.samples(entry.kind, &record)).unwrap_or_default());
+                entry.samples = record.map(|record| shapes.samples(entry.kind, &record)).unwrap_or_default();
+                entry.are_samples_its_own = true;
             }
         });
     }
@@ -276,9 +282,9 @@ impl Entry {
         self.title.as_deref().unwrap_or(&self.id)
     }
 
-    /// Empty until they are taken.
+    /// As last taken; empty until then.
     pub fn samples(&self) -> &[Sample] {
-        self.samples.as_deref().unwrap_or_default()
+        &self.samples
     }
 
     /// Whether both are windows of one entity.

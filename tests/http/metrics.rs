@@ -84,6 +84,17 @@ fn an_entity_that_ended_disappears() {
 }
 
 #[test]
+fn what_is_published_in_the_middle_of_a_scrape_does_not_blink() {
+    let board = Board::default();
+    put(&board, 0, &five_minutes("sales"));
+    board.take_samples(|_| true);
+    let mut newer = five_minutes("sales");
+    newer.version = 2;
+    put(&board, 0, &newer);
+    assert!(board.read().records.values().all(|entry| !entry.samples().is_empty()));
+}
+
+#[test]
 fn the_state_at_this_instant_is_told_with_the_window_now() {
     let board = Board::default();
     let state = Now {
