@@ -1,8 +1,8 @@
 //! Booked: what calls amount to, on its way into a batch, and what became of the events.
 
 use super::batch::Rows;
-use crate::fact::{Key, Measure};
-use crate::life::booking::{Booking, What};
+use super::oddities::Oddities;
+use crate::life::booking::Booking;
 use crate::life::log::CallLog;
 use crate::life::routes::Routes;
 use crate::life::settle::Settled;
@@ -62,23 +62,6 @@ impl Highest {
         let rise = (self.count - self.told).max(0);
         self.told += rise;
         rise as u64
-    }
-}
-
-/// What sources left out, as bookings since the last commit tell it: less what they take back.
-#[derive(Clone, Copy, Default)]
-pub struct Oddities {
-    implied: i64,
-    lost: i64,
-}
-
-impl Oddities {
-    fn take(&mut self, booking: &Booking<'_>) {
-        if booking.what == What::Fact(Key::measure(Measure::Implied)) {
-            self.implied += booking.amount;
-        } else if booking.what == What::Fact(Key::measure(Measure::Lost)) {
-            self.lost += booking.amount;
-        }
     }
 }
 

@@ -33,6 +33,8 @@ pub mod feed;
 
 pub mod shipment;
 
+mod oddities;
+
 pub mod batch;
 
 pub mod marks;

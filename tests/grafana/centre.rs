@@ -1,4 +1,4 @@
-//! The centre that is shown: two weeks of history, then calls as they happen, written to a real Kafka.
+//! The centre that is shown: two weeks of few calls, then calls as they happen, written to a real Kafka.
 
 use crate::deployment::{Deployment, Instance};
 use crate::kafka;
@@ -17,6 +17,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 const HISTORY: Span = Span::from_hours(24 * 15);
 /// What is played at once before now, so that every window has calls.
 const LATELY: Span = Span::from_hours(1);
+const HOUR: Span = Span::from_hours(1);
 
 /// Callpulse at work over what the centre sends.
 pub struct AtWork {
@@ -80,16 +81,17 @@ fn address(deployment: &Deployment) -> String {
 
 fn send(feed: &Feed, stop: &Stop) {
     let now = clock();
-    let common = SimSettings { shape: Shape::Flat, marks: Marks::Bare, keeps_books: false, ..SimSettings::default() };
-    let history =
-        SimSettings { calls: 700, start: now.minus(HISTORY), calls_per_hour: 2, agents: Some(8), ..common.clone() };
-    for (at, mut event) in Centre::new(history) {
-        // The other centre has numbers of its own.
-        for id in [&mut event.call_id, &mut event.root_id].into_iter().flatten() {
-            *id = format!("history-{id}").into();
-        }
-        if at.0 < now.minus(LATELY).0 {
-            write(feed, at, &event);
+    // History tells of the hours of the week alone: calls that nobody answers, and so of no agent.
+    for hour in 0..HISTORY.0 / HOUR.0 {
+        let at = now.minus(HISTORY).plus(Span(hour * HOUR.0));
+        for (queue, every) in [("sales", 1), ("support", 1 + hour % 5)] {
+            for call in 0..every {
+                let (id, end) = (format!("history-{queue}-{hour}-{call}"), at.plus(Span(30_000)));
+                let queued = format!(r#"{{"type":"call.queued","time":"{at}","call_id":"{id}","queue":"{queue}"}}"#);
+                let ended = format!(r#"{{"type":"call.ended","time":"{end}","call_id":"{id}","by":"caller"}}"#);
+                feed.send(&id, &queued, at.0).expect("sent");
+                feed.send(&id, &ended, end.0).expect("sent");
+            }
         }
     }
     feed.send("", "no event", now.0).expect("sent");
@@ -99,7 +101,10 @@ fn send(feed: &Feed, stop: &Stop) {
         start: now.minus(LATELY),
         calls_per_hour: 480,
         agents: Some(36),
-        ..common
+        shape: Shape::Flat,
+        marks: Marks::Bare,
+        keeps_books: false,
+        ..SimSettings::default()
     };
     for (at, event) in Centre::new(lately) {
         let early = Duration::from_millis((at.0 - clock().0).max(0) as u64);

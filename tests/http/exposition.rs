@@ -83,7 +83,8 @@ fn read_line(line: &str, families: &mut Vec<Family>, is_open: bool) -> Result<()
         if name != family.name || !family.form.is_empty() || !family.series.is_empty() {
             return Err("a type in the wrong place".into());
         }
-        if !["gauge", "counter", "histogram"].contains(&form) && !(is_open && form == "info") {
+        let is_known = ["gauge", "counter", "histogram"].contains(&form) || is_open && form == "info";
+        if !is_known {
             return Err("an unknown type".into());
         }
         family.form = form.into();
