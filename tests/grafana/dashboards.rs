@@ -208,7 +208,7 @@ fn one_queue() -> Dashboard {
         "Offered by hour and weekday",
         "Calls offered in an hour of the week: the mean of up to eight whole weeks, by the local clock.",
     )
-    .size(12, 24)
+    .size(12, 26)
     .rows(&hours)
     .transformation("sortBy", json!({ "fields": {}, "sort": [{ "field": "hour" }] }))
     .transformation(
@@ -313,7 +313,7 @@ fn one_queue() -> Dashboard {
         .buckets()
         .decimals(0)
         .default("color", fixed("blue"))
-        .size(12, 8),
+        .size(12, 15),
         week,
         bars(
             "Left without an answer, by reason",
@@ -323,7 +323,7 @@ fn one_queue() -> Dashboard {
             "{{reason}}",
         )
         .default("color", fixed(ORANGE))
-        .size(12, 8),
+        .size(12, 11),
     ];
     Dashboard {
         uid: QUEUE,
@@ -545,6 +545,7 @@ fn callpulse_itself() -> Dashboard {
         lines("Lag", "Records between what a stage read and the end of its inputs.", "short").query(&format!("sum by (stage) (callpulse_behind_records{{{OF}}})")).legend("{{stage}}"),
         lines("Events", "What became of events; those that had been read before are repeated.", "eps").query(&rate("fate", "callpulse_events_total")).legend("{{fate}}"),
         lines("Rejects", "Records that could not be used, by reason; late ones came after the horizon.", "eps").query(&rate("reason", "callpulse_rejects_total")).legend("{{reason}}")
+            .custom("axisSoftMax", json!(1))
             .option("legend", json!({ "calcs": [], "displayMode": "list", "placement": "right", "showLegend": true })),
         lines("Commits", "Transactions committed, by stage.", "ops").query(&rate("stage", "callpulse_commits_total")).legend("{{stage}}"),
         lines("Length of commits, 99 %", "99 of 100 commits took at most so long.", "s").query(&p99).legend("{{stage}}"),
@@ -564,7 +565,8 @@ fn callpulse_itself() -> Dashboard {
         lines("What sources left out", "Visits whose entry was not told, calls and agents of whom nothing more was heard.", "eps")
             .query(&format!("sum(rate(callpulse_visits_implied_total{{{OF}}}[$__rate_interval]))")).legend("entries")
             .query(&format!("sum(rate(callpulse_calls_lost_total{{{OF}}}[$__rate_interval]))")).legend("calls")
-            .query(&format!("sum(rate(callpulse_agent_states_lost_total{{{OF}}}[$__rate_interval]))")).legend("states of agents"),
+            .query(&format!("sum(rate(callpulse_agent_states_lost_total{{{OF}}}[$__rate_interval]))")).legend("states of agents")
+            .custom("axisSoftMax", json!(1)),
         bars("Starts anew", "How often a worker dropped its state and started from the log.", "short", &format!("sum by (stage) (callpulse_worker_restarts_total{{{OF}}})"), "{{stage}}").colours(GREEN, &[(1.0, ORANGE)]).size(8, 5),
         bars("Aborted transactions", "Transactions that were aborted and tried again.", "short", &format!("sum by (stage) (callpulse_transaction_aborts_total{{{OF}}})"), "{{stage}}").colours(GREEN, &[(1.0, ORANGE)]).size(8, 5),
         bars("Time to restore", "Mean time to read the state of an input back.", "s", &mean, "{{stage}}").default("color", fixed("blue")).size(8, 5),

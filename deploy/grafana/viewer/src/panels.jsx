@@ -6,7 +6,7 @@ import { BarGauge, BigValue, Table, TimeSeries } from '@grafana/ui';
 
 const properties = ['unit', 'decimals', 'min', 'max', 'color', 'thresholds', 'mappings', 'links', 'noValue', 'displayName'];
 const customs = ['width', 'cellOptions', 'hidden', 'hideFrom', 'align', 'lineStyle', 'fillOpacity', 'lineWidth', 'axisPlacement',
-  'drawStyle', 'lineInterpolation', 'showPoints', 'pointSize', 'spanNulls', 'stacking', 'axisSoftMin', 'thresholdsStyle', 'gradientMode',
+  'drawStyle', 'lineInterpolation', 'showPoints', 'pointSize', 'spanNulls', 'stacking', 'axisSoftMin', 'axisSoftMax', 'thresholdsStyle', 'gradientMode',
   'scaleDistribution', 'axisLabel', 'axisBorderShow'];
 const item = (isCustom) => (name) => ({
   id: isCustom ? `custom.${name}` : name, path: name, name, isCustom, process: (value) => value, shouldApply: () => true, settings: {},
