@@ -1,6 +1,6 @@
 //! The dashboards: what each shows. Names of series are the exporter's, formulas the catalogue's.
 
-use crate::panels::{Dashboard, bars, lines, stat, state_time_line, table};
+use crate::panels::{Dashboard, Panel, bars, lines, stat, state_time_line, table};
 use crate::variables::{many, of_datasource, one, window};
 use callpulse::entity::Kind;
 use callpulse::fact::Standing;
@@ -34,28 +34,34 @@ fn queues_live() -> Dashboard {
     let met = queues("acd_queue_service_level_met_calls", "$window");
     let counted = queues("acd_queue_service_level_counted_calls", "$window");
     let target = queues(&target("service_level"), "$window");
-    let threshold = queues("acd_queue_service_level_threshold_seconds", "$window");
     let (answered, waits) = (queues(&count("answered"), "$window"), queues(&sum("wait_answered"), "$window"));
     let (abandoned, short) = (queues(&count("abandoned"), "$window"), queues(&count("short_abandoned"), "$window"));
     let flowed_out = queues(&count("flowed_out"), "$window");
     let offered = queues(&count("offered"), "$window");
     let sum_of = |of: &str| format!("sum({of})");
-    let joined = |of: &str| sum_of(of);
     let panels = vec![
         stat("Waiting", &about("Calls that wait now", "waiting"), "short", &sum_of(&waiting)),
         stat(
-            "Longest wait",
-            &formula("longest_wait", "Red above the threshold of the service level."),
-            "s",
-            &format!("max({longest})"),
+            "Waiting too long",
+            "Calls that wait longer than the threshold of their queue's service level.",
+            "short",
+            &sum_of(&queues("acd_queue_over_threshold_waiting_calls", "now")),
         )
-        .default("noValue", json!("nobody waits"))
-        .red_above(&format!("min({threshold})")),
+        .colours(GREEN, &[(1.0, RED)])
+        .filled(),
+        stat("Longest wait", &formula("longest_wait", "Of all queues chosen."), "s", &format!("max({longest})"))
+            .default("noValue", json!("nobody waits")),
+        stat(
+            "Agents available",
+            "Agents of the tenant who could take a call now.",
+            "short",
+            "max(acd_tenant_agents{tenant=\"$tenant\",window=\"now\",state=\"available\"})",
+        ),
         stat(
             "Service level",
             &formula("service_level", "Of all queues chosen: calls met / calls counted."),
             "percentunit",
-            &share(&joined(&met), &joined(&counted)),
+            &share(&sum_of(&met), &sum_of(&counted)),
         )
         .decimals(1),
         stat(
@@ -71,7 +77,7 @@ fn queues_live() -> Dashboard {
             "Speed of answer",
             &formula("average_speed_of_answer", ""),
             "s",
-            &share(&joined(&waits), &joined(&answered)),
+            &share(&sum_of(&waits), &sum_of(&answered)),
         )
         .decimals(0),
         stat(
@@ -151,6 +157,7 @@ fn queues_live() -> Dashboard {
             .query(&named(&queues(&kpi("average_speed_of_answer"), "$window"), "queue"))
             .legend("{{title}}"),
     ];
+    let narrow = |panel: Panel| if panel.is("stat") { panel.size(3, 4) } else { panel };
     Dashboard {
         uid: LIVE,
         title: "Callpulse: Queues live",
@@ -161,7 +168,7 @@ fn queues_live() -> Dashboard {
             many("queue", "Queue", "acd_queue_info{tenant=\"$tenant\"}", "queue", "Which queues"),
             window("acd_queue_offered_calls{tenant=\"$tenant\"}", "5m"),
         ],
-        panels,
+        panels: panels.into_iter().map(narrow).collect(),
     }
 }
 

@@ -128,6 +128,10 @@ impl Panel {
         }
     }
 
+    pub fn is(&self, kind: &str) -> bool {
+        self.kind == kind
+    }
+
     pub fn size(mut self, width: usize, height: usize) -> Panel {
         (self.width, self.height) = (width, height);
         self
