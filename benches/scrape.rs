@@ -26,7 +26,7 @@ pub fn measure() {
     let mut kept = Vec::new();
     for (key, record) in records {
         kept.push((key, record));
-        // A record is some sixty series; counted now and then, since counting is a scrape.
+        // A record is some fifty series; counted now and then, since counting is a scrape.
         if kept.len() % 50 == 0 {
             publish(&board, &mut kept[..], version);
             if wanted <= series(&scrape(&board)) {

@@ -86,3 +86,15 @@ pub fn book<'l>(
     call.finish(rows);
     settled
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_told_once_is_not_told_again_after_a_correction() {
+        let mut lost = Highest::default();
+        let told = [2, -1, 1, -2, 1, 3].map(|by| lost.rise(by));
+        assert_eq!(told, [2, 0, 0, 0, 0, 2]);
+    }
+}

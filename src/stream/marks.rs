@@ -163,5 +163,7 @@ mod tests {
         check(header(0, &[(0, 30, Some(1)), (1, 55, Some(1))]), Some(30));
         check(header(0, &[(0, 70, Some(0)), (1, 70, Some(0)), (0, 70, Some(1))]), Some(50));
         check(header(2, &[(0, 80, None)]), Some(55));
+        let by_source: Vec<i64> = marks.by_source().into_values().map(|at| at.0).collect();
+        assert_eq!(by_source, [70, 55]);
     }
 }
