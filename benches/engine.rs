@@ -76,11 +76,11 @@ pub fn lines(calls: u64) -> Vec<Vec<u8>> {
     Centre::new(centre(calls)).map(|(_, event)| json::encode(&event).into_bytes()).collect()
 }
 
-fn settings() -> config::settings::Settings {
+pub fn settings() -> config::settings::Settings {
     config::read("", &BTreeMap::new()).expect("the default settings").settings
 }
 
-fn fold(lines: &[Vec<u8>]) -> Replay {
+pub fn fold(lines: &[Vec<u8>]) -> Replay {
     let mut replay = Replay::new(Arc::new(settings().plan.clone()), EventTime(i64::MAX));
     for line in lines {
         if let Ok(Decoded::Event(event)) = json::decode(line) {

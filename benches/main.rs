@@ -4,6 +4,7 @@
 //! cargo bench                          engine, backlog and latency: some minutes on two cores
 //! cargo bench -- engine                without Kafka: CALLS=100000
 //! cargo bench -- formats               decoders of what other systems write: a minute
+//! cargo bench -- scrape                /metrics of SERIES=100000: a minute
 //! cargo bench -- backlog               CALLS=150000, about a million events
 //! cargo bench -- latency               RATE=1000 events/s for SECONDS=60, twice
 //! cargo bench -- moves                 RATE=1000 events/s while instances come and go: eight minutes
@@ -22,6 +23,7 @@ mod formats;
 mod latency;
 mod live;
 mod moves;
+mod scrape;
 mod streams;
 
 #[path = "../tests/support/kafka.rs"]
@@ -42,6 +44,9 @@ fn main() {
     }
     if asked.iter().any(|word| word == "formats") {
         formats::measure();
+    }
+    if asked.iter().any(|word| word == "scrape") {
+        scrape::measure();
     }
     if wants("backlog") {
         backlog::measure();

@@ -86,6 +86,8 @@ fn the_defaults_are_those_of_the_contract() {
     assert_eq!((level.formula, level.met_at_threshold), (Formula::ExcludeShortAbandons, true));
     assert_eq!((settings.sources.len(), settings.sources[0].format), (1, Format::Json.into()));
     assert_eq!(settings.serve.token, None);
+    assert_eq!(settings.serve.metrics_kinds, [Kind::Queue, Kind::Agent, Kind::Team, Kind::Tenant]);
+    assert!(settings.serve.metrics_windows.is_empty());
     assert!(settings.serve.listen.ip().is_loopback());
 }
 
@@ -157,6 +159,7 @@ fn every_value_of_the_manual_changes_the_settings() {
         list("7m"),
         list("6m"),
         list("team"),
+        list("now"),
         list("all_removed@40s"),
         list("other"),
         text("\t"),
@@ -492,6 +495,8 @@ fn the_keys_of_the_contract_are_all_understood() {
         also = ["offered", "answered_only@30s"]
         [serve]
         listen = "127.0.0.1:8080"
+        metrics_kinds = ["queue", "agent", "team", "tenant"]
+        metrics_windows = []
         "#,
     );
 }
@@ -505,7 +510,10 @@ fn unknown_keys_name_the_nearest_known_one() {
     check("queues.sales.treshold = '20s'", "queues.sales.treshold: unknown key; did you mean `threshold`?");
     check("queues.'a b'.tilte = 'x'", "queues.\"a b\".tilte: unknown key; did you mean `title`?");
     check("engine.timezone = 'UTC'", "engine.timezone: unknown key here; `timezone` belongs into [windows]");
-    check("serve.nonsense = 1", "serve.nonsense: unknown key; known are `listen` and `token`");
+    check(
+        "serve.nonsense = 1",
+        "serve.nonsense: unknown key; known are `listen`, `token`, `metrics_kinds` and `metrics_windows`",
+    );
     check(
         "teams.a.members = [{ agent = 'x', form = '2026-03-01' }]",
         "teams.a.members[0].form: unknown key; did you mean `from`?",
@@ -735,6 +743,17 @@ fn others_may_connect_only_with_a_token() {
         "serve.listen: `localhost:8080` is no address to listen on; write an IP address and a port such as \"127.0.0.1:8080\"",
     );
     check("serve.token = ''", "serve.token: is empty; write a token or remove the key");
+    check(
+        "serve.metrics_kinds = ['queue_agent']",
+        "serve.metrics_kinds[0]: unknown `queue_agent`; known are `queue`, `agent`, `team` and `tenant`",
+    );
+    check(
+        "serve.metrics_windows = ['now', '30min']",
+        "serve.metrics_windows[1]: there is no window `30min`; did you mean `30m`?",
+    );
+    let serve = settings("serve = { metrics_kinds = ['queue'], metrics_windows = ['now', '5m', 'per_1d'] }").serve;
+    assert_eq!(serve.metrics_kinds, [Kind::Queue]);
+    assert_eq!(serve.metrics_windows, ["now", "5m", "per_1d"]);
     settings("serve.listen = '[::1]:8080'");
     let serve = settings("serve = { listen = '0.0.0.0:8080', token = '${CALLPULSE_TOKEN}' }").serve;
     assert_eq!(serve.token.as_deref(), Some("t0ken"));

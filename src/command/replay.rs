@@ -62,9 +62,7 @@ pub fn run(asked: &Asked) -> Result<(), Failure> {
 
 /// Refuses a window that the settings do not have.
 fn check_windows(filter: &Filter, settings: &crate::kpi::settings::KpiSettings) -> Result<(), Failure> {
-    let sliding = settings.sliding.iter().map(|(name, _)| name.as_str());
-    let intervals = settings.intervals.iter().map(|(name, _)| name.as_str());
-    let known: Vec<&str> = ["now", "total"].into_iter().chain(sliding).chain(intervals).collect();
+    let known = settings.windows();
     match filter.windows.iter().find(|window| !known.contains(&window.as_str())) {
         None => Ok(()),
         Some(window) => {

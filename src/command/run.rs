@@ -14,7 +14,7 @@ use crate::serve::http::{self, App};
 use crate::serve::listen::Limits;
 use crate::serve::live::streams::{CLIENTS_MAX, Streams};
 use crate::serve::meta::Meta;
-use crate::serve::prometheus::Owned;
+use crate::serve::prometheus::{Exported, Owned};
 use crate::serve::subscriber::{feed, subscribe};
 use crate::stream::follow::Source;
 use crate::stream::kpis::Kpis;
@@ -206,6 +206,10 @@ fn app(
             let workers = owners.workers().into_iter().filter(|((stage, _), _)| *stage == Kpis::NAME);
             let inputs = workers.flat_map(|(_, worker)| worker.inputs.into_iter().map(|input| input.input.partition));
             Owned::Partitions(inputs.collect())
+        }),
+        exported: Arc::new(Exported {
+            kinds: settings.serve.metrics_kinds.clone(),
+            windows: settings.serve.metrics_windows.clone(),
         }),
         not_ready: Arc::new(move || {
             let workers = not_ready.workers().into_iter();

@@ -294,6 +294,16 @@ const MEMBER: &[Key] = &[
 const SERVE: &[Key] = &[
     key("listen", Shape::Address, "IP address and port."),
     key("token", Shape::Secret, "What requests must bear; required when others than this machine can connect."),
+    key(
+        "metrics_kinds",
+        Shape::List { of: &Shape::Word(&["queue", "agent", "team", "tenant"]), distinct: true },
+        "The kinds of entities that /metrics shows.",
+    ),
+    key(
+        "metrics_windows",
+        Shape::List { of: &Shape::Text, distinct: true },
+        "The windows that /metrics shows, by their names; all if the list is empty.",
+    ),
 ];
 
 const PRIVACY: &[Key] = &[key("customer", Shape::Word(&["hash", "keep"]), "How customers are kept.")];

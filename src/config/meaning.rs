@@ -46,10 +46,10 @@ pub fn settings(document: &Table, faults: &mut Faults, warnings: &mut Vec<String
         output: output(root.get("output")),
         engine: engine(root.get("engine")),
         plan,
-        kpi,
         keep_intervals: root.get("windows").get("keep_intervals").span(),
         max_entities: max_entities(root.get("tenants")),
-        serve: serve(root.get("serve"), faults),
+        serve: serve(root.get("serve"), &kpi.windows(), faults),
+        kpi,
     }
 }
 
@@ -359,7 +359,7 @@ fn service_level(
     settings
 }
 
-fn serve(table: View, faults: &mut Faults) -> Serve {
+fn serve(table: View, windows: &[&str], faults: &mut Faults) -> Serve {
     let listen = table.get("listen").some_text().and_then(|text| leaf::address(&text).ok());
     let token = table.get("token").some_text();
     if let Some(listen) = listen.filter(|listen| !listen.ip().to_canonical().is_loopback())
@@ -370,5 +370,23 @@ fn serve(table: View, faults: &mut Faults) -> Serve {
         );
         faults.add("serve.listen", sentence);
     }
-    Serve { listen: listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))), token }
+    let mut metrics_windows = Vec::new();
+    for (index, window) in table.get("metrics_windows").items() {
+        let window = window.text();
+        if !windows.contains(&window.as_str()) {
+            let place = item_of("serve.metrics_windows", index);
+            faults.add(place, format!("there is no window `{window}`; {}", hint(&window, windows)));
+        }
+        metrics_windows.push(window);
+    }
+    Serve {
+        listen: listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
+        token,
+        metrics_kinds: table
+            .get("metrics_kinds")
+            .items()
+            .filter_map(|(_, kind)| Kind::from_word(&kind.text()))
+            .collect(),
+        metrics_windows,
+    }
 }

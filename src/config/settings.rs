@@ -2,6 +2,7 @@
 
 use crate::decode::format::Encoding;
 use crate::decode::mapping::Mapping;
+use crate::entity::Kind;
 use crate::kpi::settings::KpiSettings;
 use crate::life::plan::Plan;
 use crate::stream::client::{HIDDEN, shown};
@@ -110,6 +111,10 @@ pub struct Serve {
     pub listen: SocketAddr,
     /// What a request must bear; present whenever others than this machine can connect.
     pub token: Option<String>,
+    /// The kinds of entities that `/metrics` shows; never one of agents within queues.
+    pub metrics_kinds: Vec<Kind>,
+    /// The windows that it shows, by their names; all if there are none.
+    pub metrics_windows: Vec<String>,
 }
 
 impl MaxEntities {
@@ -128,6 +133,8 @@ impl fmt::Debug for Kafka {
 impl fmt::Debug for Serve {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let token = self.token.as_ref().map(|_| HIDDEN);
-        f.debug_struct("Serve").field("listen", &self.listen).field("token", &token).finish()
+        let mut shown = f.debug_struct("Serve");
+        shown.field("listen", &self.listen).field("token", &token);
+        shown.field("metrics_kinds", &self.metrics_kinds).field("metrics_windows", &self.metrics_windows).finish()
     }
 }

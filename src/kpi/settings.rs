@@ -121,6 +121,13 @@ impl KpiSettings {
         }
     }
 
+    /// The names of all windows.
+    pub fn windows(&self) -> Vec<&str> {
+        let sliding = self.sliding.iter().map(|(name, _)| name.as_str());
+        let intervals = self.intervals.iter().map(|(name, _)| name.as_str());
+        ["now", "total"].into_iter().chain(sliding).chain(intervals).collect()
+    }
+
     /// Differs wherever records would.
     pub fn fingerprint(&self) -> u64 {
         fingerprint::of(self)

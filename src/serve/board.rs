@@ -89,9 +89,10 @@ pub struct Entry {
     pub place: Place,
     /// The record as published.
     pub json: Bytes,
-    /// None until they are asked for; empty for what Prometheus does not show: an agent within a queue,
-    /// an entity of one channel.
-    samples: Option<Box<[Sample]>>,
+    /// Those of the record before until they are asked for; empty for what Prometheus does not show: an agent within a
+    /// queue, an entity of one channel.
+    samples: Box<[Sample]>,
+    are_samples_its_own: bool,
 }
 
 /// What of a record says where it belongs.
@@ -232,10 +233,10 @@ impl Board {
         self.caught_up.load(Ordering::Acquire)
     }
 
-    /// Takes the samples of what came since they were asked for last, of some partitions.
-    pub fn take_samples(&self, of: impl Fn(i32) -> bool) {
+    /// Takes the samples of what came since they were asked for last, of the entries wanted.
+    pub fn take_samples(&self, wants: impl Fn(&Entry) -> bool) {
         self.write(|Contents { records, shapes, .. }| {
-            for entry in records.values_mut().filter(|entry| of(entry.place.partition) && entry.samples.is_none()) {
+            for entry in records.values_mut().filter(|entry| !entry.are_samples_its_own && wants(entry)) {
                 let is_shown = match entry.kind {
                     Kind::Queue | Kind::Agent | Kind::Team => entry.channel.is_none(),
                     // The label `tenant` alone tells tenants apart.
@@ -247,7 +248,8 @@ impl Board {
                     tracing::warn!(tenant = %entry.tenant, id = %entry.id, window = %entry.window, %cause, "not shown");
                     None
                 });
-                entry.samples = Some(record.map(|record| shapes.samples(entry.kind, &record)).unwrap_or_default());
+                entry.samples = record.map(|record| shapes.samples(entry.kind, &record)).unwrap_or_default();
+                entry.are_samples_its_own = true;
             }
         });
     }
@@ -385,11 +387,13 @@ impl Contents {
                 Change::Removed
             }
             Told::Record { key, head, kind, channel, json } => {
-                let have = self.records.get(key);
-                if have.is_some_and(|have| head.version <= have.version) {
+                let have = self.records.get_mut(key);
+                if have.as_ref().is_some_and(|have| head.version <= have.version) {
                     return Change::NotNewer;
                 }
-                let before = have.map(|have| have.place);
+                let before = have.as_ref().map(|have| have.place);
+                // A scrape between this and the next taking of samples shows the record before, and not none.
+                let samples = have.map(|have| std::mem::take(&mut have.samples)).unwrap_or_default();
                 let key = self.stand(key, before, place);
                 let entry = Entry {
                     tenant: head.tenant.into(),
@@ -401,7 +405,8 @@ impl Contents {
                     version: head.version,
                     place,
                     json: Bytes::copy_from_slice(json),
-                    samples: None,
+                    samples,
+                    are_samples_its_own: false,
                 };
                 self.records.insert(key, entry);
                 Change::Stored
@@ -463,9 +468,9 @@ impl Entry {
         self.title.as_deref().unwrap_or(&self.id)
     }
 
-    /// Empty until they are taken.
+    /// As last taken; empty until then.
     pub fn samples(&self) -> &[Sample] {
-        self.samples.as_deref().unwrap_or_default()
+        &self.samples
     }
 
     /// Whether both are windows of one entity.

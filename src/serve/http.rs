@@ -5,6 +5,7 @@
 
 use crate::serve::archive::Archive;
 use crate::serve::board::Board;
+use crate::serve::health;
 use crate::serve::history::{self, Sources};
 use crate::serve::kpis::{self, Wanted};
 use crate::serve::listen::{ConnectionPlace, Limits, listen};
@@ -15,16 +16,17 @@ use crate::serve::openapi;
 use crate::serve::pages::{self, PAGES, Page};
 use crate::serve::parameters::Asked;
 use crate::serve::problem::{bad_request, later, problem};
-use crate::serve::prometheus::{self, Help, Owned};
+use crate::serve::prometheus::{self, Exported, Format, Help, Owned, Scrape};
 use crate::serve::wallboard;
 use crate::time::EventTime;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{FromRequestParts, Query, Request, State};
 use axum::http::header::{
-    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, VARY, WWW_AUTHENTICATE,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -49,6 +51,8 @@ pub struct App {
     pub meta: Arc<Meta>,
     /// The partitions of the KPI topic whose entities `/metrics` shows, asked at every scrape.
     pub owned: Arc<dyn Fn() -> Owned + Send + Sync>,
+    /// What of them `/metrics` shows.
+    pub exported: Arc<Exported>,
     /// Why the program is not ready, each reason a sentence; none means ready.
     pub not_ready: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
     pub help: Arc<Help>,
@@ -115,16 +119,22 @@ pub fn router(app: App) -> Router {
         .with_state(app)
 }
 
-async fn metrics(State(app): State<App>) -> Response {
+async fn metrics(State(app): State<App>, headers: HeaderMap) -> Response {
+    let accept: Vec<&str> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+    let format = Format::asked(&accept.join(","));
     let text = in_background(move || {
-        let mut text = prometheus::render(&app.board, &(app.owned)(), &*app.help);
+        let owned = (app.owned)();
+        let scrape = Scrape { owned: &owned, exported: &app.exported, help: &*app.help, format };
+        let mut text = prometheus::render(&app.board, scrape);
         if let Some(health) = &app.health {
             tell_behind(&app.board);
-            text.push_str(&health.render());
+            text.push_str(&health::render(health, format));
         }
+        text.push_str(format.end());
         text
     });
-    text.await.map_or_else(|failed| failed, |text| ([(CONTENT_TYPE, prometheus::CONTENT_TYPE)], text).into_response())
+    let headers = [(CONTENT_TYPE, format.content_type()), (VARY, "Accept")];
+    text.await.map_or_else(|failed| failed, |text| (headers, text).into_response())
 }
 
 /// How far event time is behind the clock now, so that it grows while nothing comes from Kafka.
@@ -134,6 +144,8 @@ fn tell_behind(board: &Board) {
         if let Some(as_of) = progress.as_of.as_deref().and_then(EventTime::parse) {
             let behind = (now - as_of.0).max(0) as f64 / 1000.0;
             gauge!("callpulse_behind_seconds", "partition" => partition.to_string()).set(behind);
+            let as_of = as_of.0 as f64 / 1000.0;
+            gauge!("callpulse_as_of_timestamp_seconds", "partition" => partition.to_string()).set(as_of);
         }
     }
 }

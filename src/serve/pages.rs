@@ -2,7 +2,8 @@
 
 use crate::serve::csv;
 use crate::serve::parameters::{OF_ENTITIES, OF_INTERVALS, OF_KPIS, OF_STREAM, Parameter};
-use crate::serve::{problem, prometheus};
+use crate::serve::problem;
+use crate::serve::prometheus::Format;
 
 /// One page.
 pub struct Page {
@@ -59,8 +60,12 @@ pub const WALLBOARD: Page = Page {
     is_open: true,
     ..PLAIN
 };
-pub const METRICS: Page =
-    Page { path: "/metrics", about: "For Prometheus.", bodies: &[other(prometheus::CONTENT_TYPE)], ..PLAIN };
+pub const METRICS: Page = Page {
+    path: "/metrics",
+    about: "For Prometheus, or as OpenMetrics where it is asked for.",
+    bodies: &[other(Format::Prometheus.content_type()), other(Format::OpenMetrics.content_type())],
+    ..PLAIN
+};
 pub const LIVEZ: Page = Page { path: "/livez", about: "200 while the process lives.", is_open: true, ..PLAIN };
 pub const READYZ: Page = Page {
     path: "/readyz",

@@ -1,8 +1,9 @@
-//! The board in the text form that Prometheus reads (version 0.0.4).
+//! The board in the text forms that Prometheus reads: its own (version 0.0.4) and OpenMetrics (1.0.0).
 //!
 //! Written anew from the latest records for every scrape, so that an entity that ended, or whose
 //! partition went to another instance, is gone from the next one. The families stand in the order of
-//! their names, each whole, and within it the series in the order of the board's keys.
+//! their names, each whole, and within it the series in the order of the board's keys. Both forms have the
+//! same series.
 
 use crate::entity::Kind;
 use crate::serve::board::{Board, Entry};
@@ -10,8 +11,12 @@ use crate::serve::series::{About, Family, Form, Sample, Shapes, escape_label};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-/// The content type of what [`render`] writes.
-pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// How the series are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    Prometheus,
+    OpenMetrics,
+}
 
 /// The partitions of the KPI topic whose entities this instance exports.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,21 +26,35 @@ pub enum Owned {
     Partitions(BTreeSet<i32>),
 }
 
+/// What of the board is exported, by the settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exported {
+    pub kinds: Vec<Kind>,
+    /// By their names; all if there are none. Counters have no window and are always told.
+    pub windows: Vec<String>,
+}
+
 /// What the catalogue says of a KPI, one sentence, by its id; none if it does not know the id.
 pub type Help = dyn Fn(&str) -> Option<&'static str> + Send + Sync;
 
-/// All series of the entities owned.
-pub fn render(board: &Board, owned: &Owned, help: &Help) -> String {
-    board.take_samples(|partition| owned.holds(partition));
+/// What a scrape asks for.
+#[derive(Clone, Copy)]
+pub struct Scrape<'a> {
+    pub owned: &'a Owned,
+    pub exported: &'a Exported,
+    pub help: &'a Help,
+    pub format: Format,
+}
+
+/// All series of the entities owned, without the end of the text: others may follow.
+pub fn render(board: &Board, scrape: Scrape<'_>) -> String {
+    board.take_samples(|entry| scrape.takes(entry));
     let contents = board.read();
     let shapes = &contents.shapes;
     let mut pages = Pages::new(shapes);
     let mut of_entity: Option<Labels<'_>> = None;
-    let mut with_window = String::new();
-    for entry in
-        contents.records.values().filter(|entry| owned.holds(entry.place.partition) && !entry.samples().is_empty())
-    {
-        let labels = match of_entity.take() {
+    for entry in contents.records.values().filter(|entry| scrape.takes(entry) && !entry.samples().is_empty()) {
+        let mut labels = match of_entity.take() {
             Some(mut labels) if labels.newest.is_of_same_entity(entry) => {
                 if labels.newest.version < entry.version {
                     labels.newest = entry;
@@ -47,18 +66,83 @@ pub fn render(board: &Board, owned: &Owned, help: &Help) -> String {
                 Labels::new(entry)
             }
         };
-        with_window.clear();
-        with_window.push_str(&labels.text);
-        with_window.push_str(",window=\"");
-        escape_label(&entry.window, &mut with_window);
-        with_window.push('"');
+        let is_told = scrape.exported.has_window(&entry.window);
+        labels.enter(&entry.window);
         for sample in entry.samples() {
-            pages.series(sample, &labels.text, &with_window);
+            pages.series(sample, &labels, is_told);
         }
         of_entity = Some(labels);
     }
     of_entity.iter().for_each(|labels| pages.info(labels));
-    pages.bind(help)
+    pages.bind(scrape)
+}
+
+/// A heading of a family. In OpenMetrics a counter's family is named without what its series ends in.
+pub fn heading(name: &str, form: Form, about: &str, format: Format) -> String {
+    let (name, word) = match (format, form) {
+        (Format::OpenMetrics, Form::Counter) => (name.strip_suffix("_total").unwrap_or(name), "counter"),
+        (Format::OpenMetrics, Form::Info) => (name.strip_suffix("_info").unwrap_or(name), "info"),
+        (_, Form::Counter) => (name, "counter"),
+        (_, Form::Gauge | Form::Info) => (name, "gauge"),
+        (_, Form::Histogram) => (name, "histogram"),
+    };
+    let mut about = about.replace('\\', "\\\\").replace('\n', "\\n");
+    if format == Format::OpenMetrics {
+        about = about.replace('"', "\\\"");
+    }
+    format!("# HELP {name} {about}\n# TYPE {name} {word}\n")
+}
+
+impl Format {
+    /// The one that is asked for: OpenMetrics where it is named and liked no less than plain text.
+    pub fn asked(accept: &str) -> Format {
+        let quality = |wanted: &str| {
+            let ranges = accept.split(',').map(|range| range.split(';').map(str::trim));
+            let of = ranges.filter_map(|mut parts| {
+                let is_it = parts.next()?.eq_ignore_ascii_case(wanted);
+                let quality = parts.find_map(|part| part.strip_prefix("q=")).map_or(Some(1.0), |q| q.parse().ok());
+                quality.filter(|_| is_it)
+            });
+            of.fold(0.0, f64::max)
+        };
+        let open = quality("application/openmetrics-text");
+        if 0.0 < open && quality("text/plain") <= open { Format::OpenMetrics } else { Format::Prometheus }
+    }
+
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Format::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
+            Format::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+
+    /// What stands at the end of all.
+    pub const fn end(self) -> &'static str {
+        match self {
+            Format::Prometheus => "",
+            Format::OpenMetrics => "# EOF\n",
+        }
+    }
+}
+
+impl Scrape<'_> {
+    /// Whether a record has anything to tell here. `total` has the counters.
+    fn takes(&self, entry: &Entry) -> bool {
+        let Exported { kinds, .. } = self.exported;
+        self.owned.holds(entry.place.partition)
+            && kinds.contains(&entry.kind)
+            && (&*entry.window == "total" || self.exported.has_window(&entry.window))
+    }
+}
+
+impl Exported {
+    pub fn all() -> Exported {
+        Exported { kinds: Kind::ALL.to_vec(), windows: Vec::new() }
+    }
+
+    fn has_window(&self, name: &str) -> bool {
+        self.windows.is_empty() || self.windows.iter().any(|window| window == name)
+    }
 }
 
 impl Owned {
@@ -74,8 +158,10 @@ impl Owned {
 struct Labels<'a> {
     /// The record whose title is the latest.
     newest: &'a Entry,
-    /// `tenant="default",queue="sales"`.
+    /// `tenant="default",queue="sales",window="5m"`.
     text: String,
+    /// Where the window's begins.
+    entity: usize,
 }
 
 impl<'a> Labels<'a> {
@@ -90,7 +176,18 @@ impl<'a> Labels<'a> {
             escape_label(&entry.id, &mut text);
             text.push('"');
         }
-        Labels { newest: entry, text }
+        Labels { newest: entry, entity: text.len(), text }
+    }
+
+    fn enter(&mut self, window: &str) {
+        self.text.truncate(self.entity);
+        self.text.push_str(",window=\"");
+        escape_label(window, &mut self.text);
+        self.text.push('"');
+    }
+
+    fn entity(&self) -> &str {
+        &self.text[..self.entity]
     }
 }
 
@@ -108,14 +205,16 @@ impl<'a> Pages<'a> {
         Pages { shapes, families: vec![String::new(); shapes.families().len()], infos: Default::default() }
     }
 
-    fn series(&mut self, sample: &Sample, entity: &str, entity_and_window: &str) {
+    /// A series; of a window that is not told only what has none.
+    fn series(&mut self, sample: &Sample, labels: &Labels<'_>, is_window_told: bool) {
         let shape = &self.shapes.shapes()[sample.shape as usize];
+        if shape.has_window && !is_window_told {
+            return;
+        }
         let page = &mut self.families[shape.family as usize];
-        page.push_str(&shape.name);
-        page.push('{');
-        page.push_str(if shape.has_window { entity_and_window } else { entity });
-        page.push_str(&shape.labels);
-        page.push_str("} ");
+        page.push_str(&shape.head);
+        page.push_str(if shape.has_window { &labels.text } else { labels.entity() });
+        page.push_str(&shape.tail);
         push_number(sample.value, page);
         page.push('\n');
     }
@@ -124,27 +223,31 @@ impl<'a> Pages<'a> {
         let kind = labels.newest.kind;
         let page = &mut self.infos[kind as usize];
         // Writing to a String does not fail.
-        let _ = write!(page, "acd_{}_info{{{},title=\"", kind.word(), labels.text);
+        let _ = write!(page, "acd_{}_info{{{},title=\"", kind.word(), labels.entity());
         escape_label(labels.newest.title(), page);
         page.push_str("\"} 1\n");
     }
 
     /// All pages in the order of the families' names, each under its heading.
-    fn bind(self, help: &Help) -> String {
-        let mut pages: Vec<(String, String)> = Vec::with_capacity(self.families.len() + self.infos.len());
+    fn bind(self, scrape: Scrape<'_>) -> String {
+        let mut pages: Vec<(&str, String, String)> = Vec::with_capacity(self.families.len() + self.infos.len());
         for (family, page) in self.shapes.families().iter().zip(self.families) {
-            pages.push((heading(family, help), page));
+            pages.push((
+                &family.name,
+                heading(&family.name, family.form, &about(family, scrape.help), scrape.format),
+                page,
+            ));
         }
-        for (kind, page) in Kind::ALL.into_iter().zip(self.infos) {
-            let kind = kind.word();
-            let (help, name) = (format!("the title of each {kind}"), format!("acd_{kind}_info"));
-            pages.push((format!("# HELP {name} {help}\n# TYPE {name} gauge\n"), page));
+        let names = Kind::ALL.map(|kind| format!("acd_{}_info", kind.word()));
+        for ((kind, name), page) in Kind::ALL.into_iter().zip(&names).zip(self.infos) {
+            let about = format!("the title of each {}", kind.word());
+            pages.push((name, heading(name, Form::Info, &about, scrape.format), page));
         }
-        pages.retain(|(_, page)| !page.is_empty());
-        // A heading begins with the family's name, and a blank sorts before what may stand in a name.
-        pages.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        let mut out = String::with_capacity(pages.iter().map(|(heading, page)| heading.len() + page.len()).sum());
-        for (heading, page) in pages {
+        pages.retain(|(_, _, page)| !page.is_empty());
+        pages.sort_unstable_by(|a, b| a.0.cmp(b.0));
+        let length = pages.iter().map(|(_, heading, page)| heading.len() + page.len()).sum();
+        let mut out = String::with_capacity(length);
+        for (_, heading, page) in pages {
             out.push_str(&heading);
             out.push_str(&page);
         }
@@ -152,32 +255,24 @@ impl<'a> Pages<'a> {
     }
 }
 
-fn heading(family: &Family, help: &Help) -> String {
-    let (name, kind) = (&family.name, family.kind);
-    let form = match family.form {
-        Form::Gauge => "gauge",
-        Form::Counter => "counter",
-        Form::Histogram => "histogram",
-    };
-    let about = match &family.about {
+fn about(family: &Family, help: &Help) -> String {
+    let kind = family.kind;
+    match &family.about {
         About::Kpi(id) => {
-            let known = help(id).or_else(|| help(id.strip_prefix("calls_")?));
+            let known = help(id).or_else(|| help(id.strip_prefix("calls_")?)).filter(|known| !known.is_empty());
             known.map_or_else(|| format!("{} of each {kind}", id.replace('_', " ")), str::to_owned)
         }
         About::Target(id) => format!("what {} of each {kind} should be", id.replace('_', " ")),
         About::Text(text) => format!("{text} of each {kind}"),
-    };
-    let about = about.replace('\\', "\\\\").replace('\n', "\\n");
-    format!("# HELP {name} {about}\n# TYPE {name} {form}\n")
+    }
 }
 
 /// Whole numbers, which most are, without the detour over their digits after the point.
 fn push_number(value: f64, out: &mut String) {
     const EXACT: f64 = 9_007_199_254_740_992.0;
-    // Writing to a String does not fail.
-    let _ = if value.fract() == 0.0 && value.abs() < EXACT {
-        write!(out, "{}", value as i64)
+    if value.fract() == 0.0 && value.abs() < EXACT {
+        out.push_str(itoa::Buffer::new().format(value as i64));
     } else {
-        write!(out, "{value}")
-    };
+        out.push_str(zmij::Buffer::new().format_finite(value));
+    }
 }

@@ -5,12 +5,11 @@
 //! kept once for all records, so that a board of many entities stays small and a scrape only joins
 //! text. The text itself is written by `prometheus`.
 //!
-//! Left out are counts and times by reason, the `by_entry` part, KPIs in other units than ratio, seconds,
-//! calls and per hour (which is in the name), and whatever has no value: an idle queue has no service
-//! level, so it has no such series.
+//! Left out are the `by_entry` part, pauses by their reasons, which are anybody's words, and whatever has no
+//! value: an idle queue has no service level, so it has no such series.
 
 use crate::entity::Kind;
-use crate::kpi::record::{Count, Counters, Fields, Kpi, KpiRecord, Now};
+use crate::kpi::record::{Count, Counters, Fields, Kpi, KpiRecord, Now, WeekProfile};
 use crate::time::EventTime;
 use hashbrown::HashMap;
 
@@ -27,12 +26,12 @@ pub struct Sample {
 pub struct Shape {
     /// Index into [`Shapes::families`].
     pub family: u32,
-    /// The name of the series with what the histogram adds to it (`_bucket`), ready to write.
-    pub name: Box<str>,
+    /// The name of the series with what the histogram adds to it, and the brace before its labels (`a_bucket{`).
+    pub head: Box<str>,
     /// Whether the series carries the label `window`.
     pub has_window: bool,
-    /// Further labels, escaped and with a comma before each (`,le="20"`); empty if there are none.
-    pub labels: Box<str>,
+    /// Further labels, escaped and with a comma before each, up to the value (`,le="20.0"} `).
+    pub tail: Box<str>,
 }
 
 /// A metric family: what stands under one `# TYPE`.
@@ -50,6 +49,8 @@ pub enum Form {
     Gauge,
     Counter,
     Histogram,
+    /// A gauge of 1 whose labels tell something.
+    Info,
 }
 
 /// What a family tells, for its help.
@@ -86,19 +87,27 @@ impl Shapes {
     pub fn samples(&mut self, kind: Kind, record: &KpiRecord) -> Box<[Sample]> {
         let mut taking = Taking { shapes: self, kind: kind.word(), samples: Vec::new(), text: String::new() };
         for (name, count) in record.counts.iter() {
-            if let Count::Number(calls) = count {
-                taking.calls(name, *calls);
+            match count {
+                Count::Number(calls) => taking.calls(name, *calls),
+                Count::By(calls) => taking.calls_by(name, calls),
             }
         }
         for (id, kpi) in record.kpis.iter() {
             taking.kpi(id, kpi);
         }
+        for (name, time) in record.sums_ms.iter() {
+            taking.gauge(&name_of_sum(name), *time as f64 / 1000.0, &|| About::Kpi(name.into()));
+        }
         for (id, wanted) in record.targets.iter() {
             let about = || About::Target(id.into());
-            taking.gauge(&format!("{}_target_calls", name_of_calls(id)), wanted.target, &about);
+            taking.gauge(&name_with_unit(id, "_target", Some("calls")), wanted.target, &about);
+            taking.met(id, wanted.met);
         }
         if let ("total", Some(counters)) = (record.window.name.as_str(), &record.counters) {
             taking.counters(counters);
+        }
+        if let ("total", Some(profile)) = (record.window.name.as_str(), &record.profile) {
+            taking.profile(profile);
         }
         if let ("now", Some(now)) = (record.window.name.as_str(), &record.now) {
             taking.now(now, kind.has_visits());
@@ -124,17 +133,66 @@ impl Shapes {
             }
         };
         let (name, labels) = text.split_at(series.family.len() + series.suffix.len());
-        let has_window = series.form == Form::Gauge;
-        self.shapes.push(Shape { family, name: name.into(), has_window, labels: labels.into() });
+        let (head, tail) = (format!("{name}{{").into(), format!("{labels}}} ").into());
+        self.shapes.push(Shape { family, head, has_window: series.form == Form::Gauge, tail });
         let shape = self.shapes.len() as u32 - 1;
         self.shape_by_text.insert(text.into(), shape);
         Some(shape)
     }
 }
 
+/// The name of the gauge of a KPI of this unit, as the catalogue has it.
+pub fn gauge_of_kpi(kind: Kind, id: &str, unit: &str) -> String {
+    format!("acd_{}_{}", kind.word(), name_with_unit(id, "", (unit != "ratio").then_some(unit)))
+}
+
+/// The name of the gauge of what a KPI should be.
+pub fn gauge_of_target(kind: Kind, id: &str, unit: &str) -> String {
+    format!("acd_{}_{}", kind.word(), name_with_unit(id, "_target", (unit != "ratio").then_some(unit)))
+}
+
+/// The name of the gauge of a count, by its name in records.
+pub fn gauge_of_count(kind: Kind, name: &str) -> String {
+    format!("acd_{}_{}", kind.word(), name_with_unit(name, "", Some("calls")))
+}
+
+/// The name of the gauge of a sum of time, by its name in records.
+pub fn gauge_of_sum(kind: Kind, name: &str) -> String {
+    format!("acd_{}_{}", kind.word(), name_of_sum(name))
+}
+
+/// A KPI's name before its unit, and with it: the unit of records, none for a ratio. A unit that stands in the
+/// name already (`contacts_per_hour`) is not said twice.
+fn name_with_unit(id: &str, middle: &str, unit: Option<&str>) -> String {
+    match unit {
+        None => format!("{id}{middle}_ratio"),
+        Some("s") => format!("{id}{middle}_seconds"),
+        Some("calls") => format!("{}{middle}_calls", name_of_calls(id)),
+        Some(unit) if id.contains(unit) => format!("{id}{middle}"),
+        Some(unit) => format!("{id}{middle}_{}", unit.to_ascii_lowercase()),
+    }
+}
+
 /// The id of a number of calls, as it stands in a name that ends in `_calls`.
 fn name_of_calls(id: &str) -> &str {
     id.strip_prefix("calls_").or(id.strip_suffix("_calls")).unwrap_or(id)
+}
+
+fn name_of_sum(name: &str) -> String {
+    format!("{name}_time_seconds")
+}
+
+/// Further labels as text: `,reason="timeout"`.
+fn labels(of: &[(&str, &str)]) -> String {
+    let mut text = String::new();
+    for (name, value) in of {
+        text.push(',');
+        text.push_str(name);
+        text.push_str("=\"");
+        escape_label(value, &mut text);
+        text.push('"');
+    }
+    text
 }
 
 /// Writes a label's value between its quotes: `\`, `"` and line feeds escaped.
@@ -171,33 +229,44 @@ impl Taking<'_> {
     fn kpi(&mut self, id: &str, kpi: &Kpi) {
         if let Some(also) = id.strip_prefix("service_level.") {
             if let Some(value) = kpi.value {
-                self.also(also, value);
+                let about = || About::Text("the further service levels, by their names in the settings,");
+                self.labelled("service_level_also_ratio", &[("name", also)], value, &about);
             }
             return;
         }
-        let (base, unit) = match kpi.unit.as_deref() {
-            None => (id, "ratio"),
-            Some("s") => (id, "seconds"),
-            Some("calls") => (name_of_calls(id), "calls"),
-            Some("per_hour") => (id, ""),
-            Some(_) => return,
-        };
-        let with_unit = |name: &str| if unit.is_empty() { name.to_string() } else { format!("{name}_{unit}") };
+        let unit = kpi.unit.as_deref();
         if let Some(value) = kpi.value {
-            self.gauge(&with_unit(base), value, &|| About::Kpi(id.into()));
+            self.gauge(&name_with_unit(id, "", unit), value, &|| About::Kpi(id.into()));
         }
         if let Some(target) = kpi.target {
-            self.gauge(&with_unit(&format!("{base}_target")), target, &|| About::Target(id.into()));
+            self.gauge(&name_with_unit(id, "_target", unit), target, &|| About::Target(id.into()));
+        }
+        if let Some(met) = kpi.met {
+            self.met(id, met);
+        }
+        if id == "service_level" {
+            self.sides(kpi);
         }
     }
 
-    fn also(&mut self, name: &str, value: f64) {
-        let mut labels = String::from(",name=\"");
-        escape_label(name, &mut labels);
-        labels.push('"');
-        let family = format!("acd_{}_service_level_also_ratio", self.kind);
-        let about = || About::Text("the further service levels, by their names in the settings,");
-        self.sample(Series { family: &family, form: Form::Gauge, suffix: "", labels: &labels, about: &about }, value);
+    /// Both sides of the service level, by which that of several entities is right, and its threshold.
+    fn sides(&mut self, kpi: &Kpi) {
+        let sides = [
+            ("service_level_met_calls", "calls that the service level counts as met,", kpi.numerator),
+            ("service_level_counted_calls", "calls that the service level is taken of,", kpi.denominator),
+            ("service_level_threshold_seconds", "the threshold of the service level", kpi.threshold_s),
+        ];
+        for (name, what, value) in sides {
+            if let Some(value) = value {
+                self.gauge(name, value as f64, &|| About::Text(what));
+            }
+        }
+    }
+
+    /// Whether a target is met, as 1 or 0.
+    fn met(&mut self, id: &str, met: bool) {
+        let about = || About::Text("whether a target is met, 1 or 0, by the KPI it is of,");
+        self.labelled("target_met", &[("kpi", id)], f64::from(u8::from(met)), &about);
     }
 
     fn counters(&mut self, counters: &Counters) {
@@ -236,7 +305,8 @@ impl Taking<'_> {
                 && upper < f64::INFINITY
             {
                 last_edge = upper;
-                part("_bucket", &format!(",le=\"{upper}\""), calls as f64);
+                // As OpenMetrics writes it, in the other format too, so that it is the same series in both.
+                part("_bucket", &format!(",le=\"{upper:?}\""), calls as f64);
             }
         }
         part("_bucket", ",le=\"+Inf\"", count as f64);
@@ -264,15 +334,29 @@ impl Taking<'_> {
 
     /// How many agents are in a state.
     fn agents(&mut self, state: &str, agents: i64) {
-        let mut labels = String::from(",state=\"");
-        escape_label(state, &mut labels);
-        labels.push('"');
-        let family = format!("acd_{}_agents", self.kind);
         let about = || About::Text("agents who are logged in, by what they do,");
-        self.sample(
-            Series { family: &family, form: Form::Gauge, suffix: "", labels: &labels, about: &about },
-            agents as f64,
-        );
+        self.labelled("agents", &[("state", state)], agents as f64, &about);
+    }
+
+    /// Offered calls of an hour of the week, the mean of the weeks in which there were any.
+    fn profile(&mut self, profile: &WeekProfile) {
+        let weeks = profile.weeks_seen.max(1) as f64;
+        let about =
+            || About::Text("calls offered in an hour of the week, the mean of up to eight weeks, by the local clock,");
+        for (weekday, offered) in profile.offered.iter() {
+            for (hour, calls) in offered.iter().enumerate() {
+                let of = [("weekday", weekday), ("hour", &*format!("{hour:02}"))];
+                self.labelled("offered_weekly_mean_calls", &of, *calls as f64 / weeks, &about);
+            }
+        }
+    }
+
+    /// Numbers of calls by reason or kind, under their name in `counts`.
+    fn calls_by(&mut self, name: &str, calls: &Fields<i64>) {
+        let Some((of, by @ ("reason" | "kind"))) = name.rsplit_once("_by_") else { return };
+        for (word, calls) in calls.iter() {
+            self.labelled(&format!("{name}_calls"), &[(by, word)], *calls as f64, &|| About::Kpi(of.into()));
+        }
     }
 
     /// A number of calls, under its name in `counts` or `now`.
@@ -280,13 +364,18 @@ impl Taking<'_> {
         self.gauge(&format!("{name}_calls"), calls as f64, &|| About::Kpi(format!("calls_{name}").into()));
     }
 
-    /// A gauge by its name after `acd_KIND_`. What is no metric name is left out, and so is the name of
-    /// the histogram of waits, whichever record comes first.
     fn gauge(&mut self, name: &str, value: f64, about: &dyn Fn() -> About) {
-        let is_name = name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_');
-        if is_name && name != "wait_seconds" {
+        self.labelled(name, &[], value, about);
+    }
+
+    /// A gauge by its name after `acd_KIND_` and its further labels. What is no metric name is left out, and so is
+    /// the name of the histogram of waits, whichever record comes first.
+    fn labelled(&mut self, name: &str, of: &[(&str, &str)], value: f64, about: &dyn Fn() -> About) {
+        let is_name = |name: &str| name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_');
+        if is_name(name) && name != "wait_seconds" && of.iter().all(|(label, _)| is_name(label)) {
             let family = format!("acd_{}_{name}", self.kind);
-            self.sample(Series { family: &family, form: Form::Gauge, suffix: "", labels: "", about }, value);
+            let labels = labels(of);
+            self.sample(Series { family: &family, form: Form::Gauge, suffix: "", labels: &labels, about }, value);
         }
     }
 

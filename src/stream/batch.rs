@@ -5,6 +5,7 @@
 //! read:   header | names, each the bytes a board knows an entity by | rows, read where they lie
 //! ```
 
+use super::oddities::Oddities;
 use super::stage::{OutRecord, Output};
 use crate::entity::{Entity, Kind};
 use crate::event::Channel;
@@ -28,6 +29,7 @@ pub struct Rows {
     facts: Vec<(Key, i64)>,
     /// The texts of the reasons among them.
     reasons: BTreeSet<Box<str>>,
+    pub(super) oddities: Oddities,
 }
 
 /// Some facts as they were booked.

@@ -649,7 +649,7 @@ impl Stage for Calls {
     }
 
     fn committed(&mut self, clock: Clock) {
-        self.fates.tell();
+        self.fates.tell(std::mem::take(&mut self.rows.oddities), self.inputs.values().map(|of| of.calls.len()).sum());
         self.pending = None;
         self.last_commit = Some(clock.now);
     }

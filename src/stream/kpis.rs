@@ -662,6 +662,7 @@ impl Stage for Kpis {
     }
 
     fn close(&mut self, input: &Input) {
+        gauge!("callpulse_entities", "partition" => input.partition.to_string()).set(0.0);
         self.inputs.remove(input);
     }
 }

@@ -51,6 +51,16 @@ impl Marks {
         self.as_of
     }
 
+    /// Up to when each partition of a source is complete, by every way its mark came; those without a mark left out.
+    pub fn by_source(&self) -> BTreeMap<(&str, i32), EventTime> {
+        let mut complete = BTreeMap::new();
+        for ((topic, partition, _), mark) in &self.marks {
+            let known = complete.entry((topic.as_str(), *partition)).or_insert(EventTime(mark.complete));
+            *known = EventTime(known.0.min(mark.complete));
+        }
+        complete
+    }
+
     /// The smallest log time over all source partitions; none until a record was read from each.
     pub fn log_time(&self) -> Option<EventTime> {
         self.smallest(|mark| mark.log_time).map(EventTime)
@@ -153,5 +163,7 @@ mod tests {
         check(header(0, &[(0, 30, Some(1)), (1, 55, Some(1))]), Some(30));
         check(header(0, &[(0, 70, Some(0)), (1, 70, Some(0)), (0, 70, Some(1))]), Some(50));
         check(header(2, &[(0, 80, None)]), Some(55));
+        let by_source: Vec<i64> = marks.by_source().into_values().map(|at| at.0).collect();
+        assert_eq!(by_source, [70, 55]);
     }
 }

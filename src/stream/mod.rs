@@ -36,6 +36,8 @@ pub mod feed;
 
 pub mod shipment;
 
+mod oddities;
+
 pub mod batch;
 
 pub mod marks;

@@ -38,6 +38,10 @@ pub fn record(partition: i32, marks: &Marks, settings: &KpisSettings, clock: Clo
         let is_silent = silent.contains(&topic.as_str());
         gauge!("callpulse_source_silent", "topic" => topic.clone()).set(f64::from(u8::from(is_silent)));
     }
+    for ((topic, partition), complete) in marks.by_source() {
+        let labels = [("topic", topic.to_owned()), ("partition", partition.to_string())];
+        gauge!("callpulse_mark_timestamp_seconds", &labels).set(complete.0 as f64 / 1000.0);
+    }
     let record = ProgressRecord {
         schema: SCHEMA,
         generation: settings.generation,

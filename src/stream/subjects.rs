@@ -487,6 +487,7 @@ impl Stage for Subjects {
     }
 
     fn close(&mut self, input: &Input) {
+        gauge!("callpulse_agents", "partition" => input.partition.to_string()).set(0.0);
         self.inputs.remove(input);
     }
 }

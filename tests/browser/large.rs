@@ -7,7 +7,7 @@ use callpulse::serve::http::{App, serve};
 use callpulse::serve::listen::Limits;
 use callpulse::serve::live::streams::{CLIENTS_MAX, Streams};
 use callpulse::serve::meta::Meta;
-use callpulse::serve::prometheus::Owned;
+use callpulse::serve::prometheus::{Exported, Owned};
 use callpulse::time::EventTime;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -115,6 +115,7 @@ fn app(board: &Arc<Board>) -> App {
         archive: Arc::new(Archive::new(Box::new(|_, _, _| Err("there is none".to_owned())))),
         meta: Arc::new(Meta { windows, ..Meta::default() }),
         owned: Arc::new(|| Owned::All),
+        exported: Arc::new(Exported::all()),
         not_ready: Arc::new(Vec::new),
         help: Arc::new(|_: &str| None),
         health: None,

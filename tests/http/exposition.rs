@@ -1,7 +1,8 @@
-//! A strict reader of the Prometheus text format 0.0.4, for what a server of ours may say.
+//! A strict reader of the Prometheus text format 0.0.4 and of OpenMetrics 1.0, for what a server of ours may say.
 //!
 //! It refuses what Prometheus would refuse and what `promtool check metrics` complains about: a family
-//! told twice or without help, a series told twice, a wrong escape, a histogram out of order.
+//! told twice or without help, a series told twice, a wrong escape, a histogram out of order; in OpenMetrics
+//! besides what its grammar does not have: a blank line, no end, an edge that is not written as it says.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,14 +26,37 @@ pub struct Series {
 
 /// All families, in their order; the first fault as an error.
 pub fn parse(text: &str) -> Result<Vec<Family>, String> {
+    read(text, false)
+}
+
+/// The same of a text in OpenMetrics, the families named as in the other format.
+pub fn parse_open_metrics(text: &str) -> Result<Vec<Family>, String> {
+    let mut families = read(text.strip_suffix("# EOF\n").ok_or("no end")?, true)?;
+    for family in &mut families {
+        match family.form.as_str() {
+            "counter" => family.name.push_str("_total"),
+            "info" => {
+                family.name.push_str("_info");
+                family.form = "gauge".into();
+            }
+            _ => {}
+        }
+    }
+    check(&families)?;
+    Ok(families)
+}
+
+fn read(text: &str, is_open: bool) -> Result<Vec<Family>, String> {
     let mut families: Vec<Family> = Vec::new();
     if !text.is_empty() && !text.ends_with('\n') {
         return Err("the last line has no end".into());
     }
     for line in text.split_terminator('\n') {
-        read_line(line, &mut families).map_err(|fault| format!("{fault}: {line:?}"))?;
+        read_line(line, &mut families, is_open).map_err(|fault| format!("{fault}: {line:?}"))?;
     }
-    check(&families)?;
+    if !is_open {
+        check(&families)?;
+    }
     Ok(families)
 }
 
@@ -43,7 +67,7 @@ pub fn value(families: &[Family], name: &str, labels: &[(&str, &str)]) -> Option
     all.find(|series| series.name == name && series.labels == labels).map(|series| series.value)
 }
 
-fn read_line(line: &str, families: &mut Vec<Family>) -> Result<(), String> {
+fn read_line(line: &str, families: &mut Vec<Family>, is_open: bool) -> Result<(), String> {
     if let Some(heading) = line.strip_prefix("# HELP ") {
         let (name, help) = heading.split_once(' ').ok_or("no help text")?;
         if help.is_empty() || !is_name(name) {
@@ -59,7 +83,8 @@ fn read_line(line: &str, families: &mut Vec<Family>) -> Result<(), String> {
         if name != family.name || !family.form.is_empty() || !family.series.is_empty() {
             return Err("a type in the wrong place".into());
         }
-        if !["gauge", "counter", "histogram"].contains(&form) {
+        let is_known = ["gauge", "counter", "histogram"].contains(&form) || is_open && form == "info";
+        if !is_known {
             return Err("an unknown type".into());
         }
         family.form = form.into();
@@ -70,10 +95,16 @@ fn read_line(line: &str, families: &mut Vec<Family>) -> Result<(), String> {
     let belongs = match family.form.as_str() {
         "histogram" => ["_bucket", "_sum", "_count"].contains(&suffix),
         "" => return Err("a series before its type".into()),
+        "counter" if is_open => suffix == "_total",
+        "info" => suffix == "_info",
         _ => suffix.is_empty(),
     };
     if !belongs {
         return Err("a series outside its family".into());
+    }
+    // `1` and `1.0` are two series to whoever reads both formats.
+    if series.labels.get("le").is_some_and(|le| le != "+Inf" && !le.contains('.')) {
+        return Err("an edge without its point".into());
     }
     family.series.push(series);
     Ok(())
@@ -216,8 +247,18 @@ fn refuses_what_prometheus_would_refuse() {
     let head = "# HELP w x\n# TYPE w histogram\n";
     let buckets =
         |first: &str, second: &str| format!("{head}w_bucket{{le=\"{first}\"}} 1\nw_bucket{{le=\"{second}\"}} 2\n");
-    assert!(parse(&format!("{}w_sum 3\nw_count 2\n", buckets("1", "+Inf"))).is_ok());
-    assert!(parse(&format!("{}w_sum 3\nw_count 3\n", buckets("1", "+Inf"))).is_err());
-    assert!(parse(&format!("{}w_sum 3\nw_count 2\n", buckets("+Inf", "1"))).is_err());
-    assert!(parse(&buckets("1", "+Inf")).is_err());
+    assert!(parse(&format!("{}w_sum 3\nw_count 2\n", buckets("1.0", "+Inf"))).is_ok());
+    assert!(parse(&format!("{}w_sum 3\nw_count 2\n", buckets("1", "+Inf"))).is_err());
+    assert!(parse(&format!("{}w_sum 3\nw_count 3\n", buckets("1.0", "+Inf"))).is_err());
+    assert!(parse(&format!("{}w_sum 3\nw_count 2\n", buckets("+Inf", "1.0"))).is_err());
+    assert!(parse(&buckets("1.0", "+Inf")).is_err());
+}
+
+#[test]
+fn refuses_what_is_no_open_metrics() {
+    let text = "# HELP a x\n# TYPE a counter\na_total 1\n# HELP b x\n# TYPE b info\nb_info{t=\"\"} 1\n# EOF\n";
+    assert!(parse_open_metrics(text).is_ok());
+    for (of, wrong) in [("# EOF\n", ""), ("a_total 1", "a 1"), ("# TYPE a", "\n# TYPE a"), ("HELP a", "HELP a_total")] {
+        assert!(parse_open_metrics(&text.replace(of, wrong)).is_err(), "{wrong:?} for {of:?}");
+    }
 }

@@ -1,6 +1,7 @@
 //! The pages, asked for over a socket.
 
-use crate::exposition::{parse, value};
+use crate::exposition::{Family, parse, parse_open_metrics, value};
+use crate::metrics::promtool_has_no_complaint;
 use crate::records::{five_minutes, json, put, queue, record};
 use crate::server::Server;
 use callpulse::entity::Kind;
@@ -8,6 +9,7 @@ use callpulse::serve::health::install_recorder;
 use callpulse::serve::pages::PAGES;
 use callpulse::serve::prometheus::Owned;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::net::TcpStream;
 use std::sync::Arc;
 
@@ -95,12 +97,20 @@ async fn metrics_hold_the_kpis_owned_and_our_own_health() {
     .await;
     let answer = server.get("/metrics").await;
     assert!(answer.headers.contains("content-type: text/plain; version=0.0.4; charset=utf-8"), "{}", answer.headers);
-    let (own, kpis): (Vec<&str>, Vec<&str>) = answer.body.lines().partition(|line| line.contains("callpulse_"));
-    let families = parse(&(kpis.join("\n").trim_end().to_owned() + "\n")).unwrap();
+    let families = parse(&answer.body).unwrap();
     let labels = |queue| [("tenant", "default"), ("queue", queue), ("window", "5m")];
     assert_eq!(value(&families, "acd_queue_offered_calls", &labels("sales")), Some(120.0));
     assert_eq!(value(&families, "acd_queue_offered_calls", &labels("Sales \"VIP\" \\ صف")), None);
-    assert!(own.contains(&"callpulse_test_seconds_bucket{le=\"0.25\"} 1"), "{own:?}");
+    assert_eq!(value(&families, "callpulse_test_seconds_bucket", &[("le", "0.25")]), Some(1.0));
+    assert_eq!(value(&families, "callpulse_rejects_total", &[("reason", "late")]), Some(0.0));
+    assert!(value(&families, "process_resident_memory_bytes", &[]).is_some_and(|bytes| 0.0 < bytes));
+    promtool_has_no_complaint(&answer.body);
+    let open = server.ask("GET", "/metrics", "accept: application/openmetrics-text; version=1.0.0\r\n").await;
+    let content_type = "content-type: application/openmetrics-text; version=1.0.0; charset=utf-8";
+    assert!(open.headers.contains(content_type) && open.headers.contains("vary: accept"), "{}", open.headers);
+    let open = parse_open_metrics(&open.body).unwrap_or_else(|fault| panic!("{fault}\n{}", open.body));
+    let names = |families: &[Family]| families.iter().map(|family| family.name.clone()).collect::<BTreeSet<_>>();
+    assert_eq!(names(&families), names(&open));
     let head = server.ask("HEAD", "/metrics", "").await;
     assert_eq!((head.status, head.body.as_str()), (200, ""));
 }

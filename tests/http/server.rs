@@ -6,7 +6,7 @@ use callpulse::serve::board::Board;
 use callpulse::serve::http::{App, serve};
 use callpulse::serve::listen::Limits;
 use callpulse::serve::live::streams::{CLIENTS_MAX, Streams};
-use callpulse::serve::prometheus::Owned;
+use callpulse::serve::prometheus::{Exported, Owned};
 use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -47,6 +47,7 @@ impl Server {
             archive: Arc::new(Archive::new(Box::new(|_, _, _| Err("there is none".to_owned())))),
             meta: Arc::default(),
             owned: Arc::new(|| Owned::All),
+            exported: Arc::new(Exported::all()),
             not_ready: Arc::new(move || told.lock().unwrap().clone()),
             help: Arc::new(|_: &str| None),
             health: None,
