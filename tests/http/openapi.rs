@@ -233,7 +233,8 @@ async fn every_event_of_a_stream_is_as_documented() {
             assert!(faults.is_empty(), "{}", faults.join("\n"));
             seen.insert(event.name);
         }
-        if !std::mem::replace(&mut ended, true) {
+        // What ends before the snapshot is none of it.
+        if seen.contains("live") && !std::mem::replace(&mut ended, true) {
             crate::records::end(&server.board, &five_minutes("sales"));
         }
     }
