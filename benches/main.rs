@@ -8,6 +8,7 @@
 //! cargo bench -- latency               RATE=1000 events/s for SECONDS=60, twice
 //! cargo bench -- moves                 RATE=1000 events/s while instances come and go: eight minutes
 //! cargo bench -- endurance             RATE=10000 events/s for MINUTES=30
+//! cargo bench -- retention             CALLS_PER_HOUR=10000 for HOURS=60 of event time, HORIZON_HOURS=2, without Kafka
 //! ```
 
 mod backlog;
@@ -21,6 +22,7 @@ mod formats;
 mod latency;
 mod live;
 mod moves;
+mod retention;
 
 #[path = "../tests/support/kafka.rs"]
 #[expect(dead_code, reason = "tests also break the broker")]
@@ -52,6 +54,9 @@ fn main() {
     }
     if asked.iter().any(|word| word == "endurance") {
         endurance::measure();
+    }
+    if asked.iter().any(|word| word == "retention") {
+        retention::measure();
     }
 }
 
