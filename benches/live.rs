@@ -18,7 +18,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Events of a call of these centres, in tenths: with so few agents most callers give up.
-const TENTHS_A_CALL: u64 = 38;
+const TENTHS_A_CALL: u64 = 28;
 const AGENTS_A_CENTRE: usize = 40;
 
 /// What is sent, and has been.

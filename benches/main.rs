@@ -10,6 +10,7 @@
 //! cargo bench -- moves                 RATE=1000 events/s while instances come and go: eight minutes
 //! cargo bench -- streams               RATE=1000 changed queues a second to CLIENTS=200 for SECONDS=20 each
 //! cargo bench -- endurance             RATE=10000 events/s for MINUTES=30
+//! cargo bench -- retention             CALLS_PER_HOUR=10000 for HOURS=60 of event time, HORIZON_HOURS=2, without Kafka
 //! ```
 
 mod backlog;
@@ -23,6 +24,7 @@ mod formats;
 mod latency;
 mod live;
 mod moves;
+mod retention;
 mod scrape;
 mod streams;
 
@@ -62,6 +64,9 @@ fn main() {
     }
     if asked.iter().any(|word| word == "endurance") {
         endurance::measure();
+    }
+    if asked.iter().any(|word| word == "retention") {
+        retention::measure();
     }
 }
 
