@@ -176,18 +176,14 @@ impl Decoder {
     fn decode_enveloped(&self, record: Given<'_>, each: &mut dyn FnMut(Decoded<'_>)) -> Result<(), Reject> {
         let Some(envelope) = cloudevents::open(record.bytes)? else { return self.decode_bare(record, None, each) };
         let within = Given { bytes: &envelope.data, line: record.line, logged: envelope.time.or(record.logged) };
-        let Some(event_id) = envelope.event_id()? else { return self.decode_bare(within, envelope.time, each) };
-        let mut events = 1;
-        if !matches!(self.encoding.format, Format::Json | Format::Protobuf) {
-            // Counted before any is told, since the id is of one event alone and none lives longer than it is told.
-            events = 0;
-            self.decode_bare(within, envelope.time, &mut |decoded| {
-                events += usize::from(matches!(decoded, Decoded::Event(_)));
-            })?;
-        }
+        // An envelope is one event where a record is one; a vendor's record has names for the events it tells.
+        let event_id = match self.encoding.format {
+            Format::Json | Format::Protobuf => envelope.event_id()?,
+            _ => None,
+        };
         self.decode_bare(within, envelope.time, &mut |decoded| match decoded {
-            Decoded::Event(mut event) if events == 1 => {
-                envelope.name(&mut event, &event_id);
+            Decoded::Event(mut event) => {
+                envelope.name(&mut event, event_id.as_deref());
                 each(Decoded::Event(event));
             }
             decoded => each(decoded),
