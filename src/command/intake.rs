@@ -44,7 +44,7 @@ struct Summary {
 pub fn decoder(format: &str, settings: &Settings) -> Result<Decoder, Failure> {
     let encoding =
         config::encoding(format, settings).map_err(|sentence| Failure::Asked(format!("--format: {sentence}")))?;
-    Ok(Decoder::new(encoding, &settings.csv))
+    Ok(Decoder::new(encoding, &settings.csv).with_queue_log_zone(settings.queue_log_zone.as_ref()))
 }
 
 impl Intake {

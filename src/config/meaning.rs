@@ -41,6 +41,7 @@ pub fn settings(document: &Table, faults: &mut Faults, warnings: &mut Vec<String
         kafka: kafka(root.get("kafka")),
         sources,
         csv: Arc::new(csv),
+        queue_log_zone: root.get("queue_log").get("timezone").time_zone(),
         topics,
         engine: engine(root.get("engine")),
         plan,

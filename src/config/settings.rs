@@ -6,6 +6,7 @@ use crate::kpi::settings::KpiSettings;
 use crate::life::plan::Plan;
 use crate::stream::client::{HIDDEN, shown};
 use crate::time::Span;
+use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -19,6 +20,8 @@ pub struct Settings {
     pub sources: Vec<Source>,
     /// What the columns of CSV mean; without columns if nobody said.
     pub csv: Arc<Mapping>,
+    /// Of times without an offset in a queue log; they are refused if nobody said.
+    pub queue_log_zone: Option<TimeZone>,
     pub topics: Topics,
     pub engine: Engine,
     /// What the fold reads.

@@ -7,6 +7,7 @@ use super::mapping::Mapping;
 use super::{asterisk_ami, cloudevents, csv, freeswitch, genesys, json, protobuf, queue_log, taskrouter};
 use crate::event::{Decoded, Reject};
 use crate::time::EventTime;
+use jiff::tz::TimeZone;
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -68,6 +69,8 @@ pub struct Decoder {
     encoding: Encoding,
     /// Of CSV.
     mapping: Arc<Mapping>,
+    /// Of times without an offset in the queue log.
+    queue_log_zone: Option<TimeZone>,
 }
 
 impl Format {
@@ -151,7 +154,12 @@ impl From<Format> for Decoder {
 impl Decoder {
     /// `mapping` says what the columns of CSV mean, and nothing else.
     pub fn new(encoding: Encoding, mapping: &Arc<Mapping>) -> Decoder {
-        Decoder { encoding, mapping: mapping.clone() }
+        Decoder { encoding, mapping: mapping.clone(), queue_log_zone: None }
+    }
+
+    /// Reads times without an offset in a queue log as of this zone; without one they are refused.
+    pub fn with_queue_log_zone(self, zone: Option<&TimeZone>) -> Decoder {
+        Decoder { queue_log_zone: zone.cloned(), ..self }
     }
 
     pub fn framing(&self) -> Framing {
@@ -201,7 +209,7 @@ impl Decoder {
             Format::Json => each(json::decode_at(record.bytes, time)?),
             Format::Protobuf => each(protobuf::decode_at(record.bytes, time)?),
             Format::Csv => csv::decode(record.bytes, record.line, &self.mapping, each)?,
-            Format::QueueLog => queue_log::decode(record, each)?,
+            Format::QueueLog => queue_log::decode(record, self.queue_log_zone.as_ref(), each)?,
             Format::AsteriskAmi => asterisk_ami::decode(record, each)?,
             Format::Freeswitch => freeswitch::decode(record, each)?,
             Format::AmazonConnect => contact_event::decode(record, Streams::Both, each)?,
