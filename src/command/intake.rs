@@ -1,5 +1,6 @@
 //! Intake: the records of files, each decoded; what cannot be used told on standard error, and a summary at the end.
 
+use super::aside::Aside;
 use super::failure::Failure;
 use super::progress::{Progress, thousands};
 use super::tell::tell;
@@ -36,7 +37,7 @@ struct Summary {
     accepted: u64,
     repeated: u64,
     not_used: u64,
-    unknown: BTreeMap<String, u64>,
+    aside: Aside,
     rejected: BTreeMap<&'static str, u64>,
 }
 
@@ -159,9 +160,7 @@ impl Summary {
     ) -> Result<(), Reject> {
         let mut is_too_many = false;
         decoder.decode(given, &mut |decoded| match decoded {
-            Decoded::Unknown { kind } => {
-                *self.unknown.entry(kind.into_owned()).or_default() += 1;
-            }
+            Decoded::Unknown { kind } => self.aside.add(&kind, 1),
             Decoded::Event(event) => match take(&event) {
                 Taken::Accepted => self.accepted += 1,
                 Taken::Repeated => self.repeated += 1,
@@ -203,10 +202,8 @@ impl Summary {
                 thousands(self.not_used)
             );
         }
-        let unknown: u64 = self.unknown.values().sum();
-        if unknown != 0 {
-            let kinds: Vec<&str> = self.unknown.keys().take(5).map(String::as_str).collect();
-            tell!("{} events of unknown types were set aside: {}", thousands(unknown), kinds.join(", "));
+        if self.aside.count != 0 {
+            tell!("{} events of unknown types were set aside: {}", thousands(self.aside.count), self.aside.names());
         }
     }
 }

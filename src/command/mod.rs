@@ -10,6 +10,8 @@ pub mod surroundings;
 
 pub mod progress;
 
+mod aside;
+
 pub mod intake;
 
 pub mod replay;

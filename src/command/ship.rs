@@ -1,6 +1,7 @@
 //! `callpulse ship`: a growing, rotated file into the topic of events, each line once.
 
 use super::arguments::Ship as Asked;
+use super::aside::Aside;
 use super::engine;
 use super::failure::Failure;
 use super::intake::decoder;
@@ -231,7 +232,7 @@ struct Told {
     lines: u64,
     events: u64,
     rejected: BTreeMap<&'static str, u64>,
-    unknown: BTreeMap<String, u64>,
+    aside: Aside,
 }
 
 impl Told {
@@ -240,7 +241,7 @@ impl Told {
         self.lines += batch.lines;
         self.events += batch.events;
         for (kind, count) in &batch.unknown {
-            *self.unknown.entry(kind.clone()).or_default() += count;
+            self.aside.add(kind, *count);
         }
         for (at, Refused { path, line, reject }) in batch.refused.iter().enumerate() {
             let reason = reject.reason.word();
@@ -275,10 +276,8 @@ impl Told {
             thousands(self.lines),
             thousands(rejected)
         );
-        let unknown: u64 = self.unknown.values().sum();
-        if unknown != 0 {
-            let kinds: Vec<&str> = self.unknown.keys().take(5).map(String::as_str).collect();
-            tell!("{} of unknown types were set aside: {}", thousands(unknown), kinds.join(", "));
+        if self.aside.count != 0 {
+            tell!("{} of unknown types were set aside: {}", thousands(self.aside.count), self.aside.names());
         }
     }
 }
