@@ -11,6 +11,7 @@ use crate::event::{Decoded, Event, Reason, Reject};
 use crate::life::log::EVENTS_MAX;
 use crate::replay::engine::Taken;
 use crate::replay::files;
+use crate::replay::rotation::{self, Part};
 use serde_json::json;
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -60,23 +61,33 @@ impl Intake {
         })
     }
 
-    /// Reads all files. `take` is given each event and the name of its file.
+    /// Reads all files. `take` is given each event and the name of its file, of a rotated one that of its log.
     pub fn read(&mut self, paths: &[PathBuf], mut take: impl FnMut(&Event<'_>, &str) -> Taken) -> Result<(), Failure> {
         let total: u64 = paths.iter().filter_map(|path| std::fs::metadata(path).ok()).map(|file| file.len()).sum();
         let done = Cell::new(0u64);
-        for path in paths {
-            let source = files::source_name(path);
+        // A log that was rotated goes on from file to file: the second that spans a rotation has an order, and what
+        // restarts ends the calls of the file before.
+        let parts = match self.decoder.is_ordered_by_place() {
+            true => rotation::in_order(paths),
+            false => paths.iter().map(|path| Part::alone(path)).collect(),
+        };
+        let (mut log, mut before, mut last) = (None, 0, 0);
+        for part in &parts {
+            before = if log == Some(&part.log) { before + last } else { 0 };
+            (log, last) = (Some(&part.log), 0);
+            let (file, source) = (files::source_name(&part.file), files::source_name(&part.log));
             let Intake { decoder, rejects, summary, progress, .. } = self;
             let read = files::read(
-                path,
+                &part.file,
                 decoder.framing(),
                 |bytes| done.set(done.get() + bytes),
                 |record| {
                     summary.read += 1;
-                    let given = Given { bytes: record.bytes, line: Some(record.line), logged: None };
+                    let given = Given { bytes: record.bytes, line: Some(before + record.line), logged: None };
+                    last = record.line;
                     if let Err(reject) = summary.take(decoder, given, &mut |event| take(event, &source)) {
                         *summary.rejected.entry(reject.reason.word()).or_default() += 1;
-                        rejects.put(&source, record.line, &reject, progress);
+                        rejects.put(&file, record.line, &reject, progress);
                     }
                     if summary.read.is_multiple_of(4096) {
                         progress.show(|seconds| summary.so_far(done.get(), total, seconds));

@@ -171,6 +171,11 @@ impl Decoder {
         }
     }
 
+    /// Whether what happened in one instant is ordered by the places of records in their file.
+    pub fn is_ordered_by_place(&self) -> bool {
+        self.encoding.format == Format::QueueLog
+    }
+
     /// Tells what a record holds, in the order of what happened: each event, or what is left aside by its name. Of a
     /// record that is refused nothing is told.
     pub fn decode(&self, record: Given<'_>, each: &mut dyn FnMut(Decoded<'_>)) -> Result<(), Reject> {
