@@ -234,7 +234,9 @@ mod tests {
         coverage.keep_newly("900000".into());
         assert_eq!(window(&coverage, 15, 30).from, None, "nothing was read that it could miss");
         // The planned end of a wrap-up lies ahead.
-        [20 * 60 - 1, 5 * 60].map(|second| coverage.read_facts_of(second));
+        for second in [20 * 60 - 1, 5 * 60] {
+            coverage.read_facts_of(second);
+        }
         coverage.keep_newly("900000".into());
         assert_eq!(window(&coverage, 15, 30).from, Some(AT(20)));
         assert_eq!(window(&coverage, 30, 45).from, None);
