@@ -20,6 +20,8 @@ pub mod decode;
 
 pub mod engine;
 
+mod reject_file;
+
 pub mod ship;
 
 pub mod check;

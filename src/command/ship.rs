@@ -6,6 +6,7 @@ use super::engine;
 use super::failure::Failure;
 use super::intake::decoder;
 use super::progress::{Progress, thousands};
+use super::reject_file::RejectFile;
 use super::surroundings::{environment, leave_on_signal, log};
 use super::tell::tell;
 use crate::config::{self, settings::Settings};
@@ -50,6 +51,7 @@ pub fn run(asked: &Asked) -> Result<(), Failure> {
     }
     let source = asked.source.clone().unwrap_or_else(|| source_name(&path));
     let topic = topic(asked, &settings)?;
+    let rejects = asked.rejects.as_deref().map(RejectFile::open).transpose()?;
     log(LevelFilter::INFO);
     let stop = Stop::new();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -67,6 +69,7 @@ pub fn run(asked: &Asked) -> Result<(), Failure> {
         topic,
         stop,
         once: asked.once,
+        rejects,
         told: Told::default(),
         progress: Progress::default(),
     };
@@ -82,6 +85,9 @@ pub fn run(asked: &Asked) -> Result<(), Failure> {
             shipping.source
         ))),
         Err(Ended::Kafka(End::Fault(fault))) => Err(Failure::at_work(fault)),
+        Err(Ended::Rejects(cause)) => {
+            Err(Failure::AtWork(format!("cannot write the rejects: {cause}; is the disk full?")))
+        }
         Err(Ended::File(cause)) => {
             Err(Failure::AtWork(format!("cannot read {}: {cause}; check its permissions", shipping.path.display())))
         }
@@ -143,6 +149,7 @@ fn now() -> EventTime {
 enum Ended {
     Kafka(End),
     File(std::io::Error),
+    Rejects(std::io::Error),
 }
 
 struct Shipping {
@@ -152,6 +159,7 @@ struct Shipping {
     topic: String,
     stop: Stop,
     once: bool,
+    rejects: Option<RejectFile>,
     told: Told,
     progress: Progress,
 }
@@ -176,6 +184,9 @@ impl Shipping {
             let place = follower.position().map(place_of);
             let is_due = place.is_some() && COMMIT_QUIET_EVERY <= committed.elapsed();
             if let Some(place) = place.filter(|place| is_due || Some(place) != shipment.place()) {
+                if let Some(rejects) = &mut self.rejects {
+                    rejects.append(&self.source, &batch.refused).map_err(Ended::Rejects)?;
+                }
                 match shipment.ship(&batch.records, place, &self.stop).map_err(Ended::Kafka)? {
                     Shipped::Done => {
                         self.told.take(&batch, &mut self.progress);
@@ -252,7 +263,8 @@ impl Told {
             }
         }
         if SHOWN < batch.refused.len() {
-            tell!("and {} more rejects", thousands((batch.refused.len() - SHOWN) as u64));
+            let more = thousands((batch.refused.len() - SHOWN) as u64);
+            tell!("and {more} more rejects; --rejects FILE writes them all");
         }
     }
 
