@@ -61,7 +61,11 @@ struct Scratch(PathBuf);
 
 impl Scratch {
     fn new(name: &str, bytes: &[u8]) -> Scratch {
-        let path = std::env::temp_dir().join(format!("callpulse-{}-{name}", std::process::id()));
+        Scratch::named(&format!("callpulse-{}-{name}", std::process::id()), bytes)
+    }
+
+    fn named(name: &str, bytes: &[u8]) -> Scratch {
+        let path = std::env::temp_dir().join(name);
         std::fs::write(&path, bytes).expect("a file can be written");
         Scratch(path)
     }
@@ -112,6 +116,42 @@ fn each_line_names_its_file_and_rejects_go_to_standard_error() {
              1 events of unknown types were set aside: header\n"
         )
     );
+}
+
+/// A call enters, and leaves and enters again in the second in which the log is rotated; then the system restarts.
+#[test]
+fn the_files_of_a_rotated_log_are_one_log_however_they_are_named() {
+    let log = format!("rotated-{}", std::process::id());
+    let parts = [
+        (".2", "1772438400|c.1|sales|NONE|ENTERQUEUE||101|1\n1772438430|c.1|sales|NONE|EXITWITHTIMEOUT|1|1|30\n"),
+        (".1", "1772438430|c.1|sales|NONE|ENTERQUEUE||101|2\n"),
+        ("", "1772438490|NONE|NONE|NONE|QUEUESTART|\n1772442000|NONE|NONE|ana|AGENTLOGIN|SIP/101\nnothing\n"),
+    ];
+    let files = parts.map(|(ending, rows)| Scratch::named(&format!("{log}{ending}"), rows.as_bytes()));
+    let run = |command: &[&str], order: [usize; 3]| {
+        let named = order.map(|at| files[at].path());
+        let output = callpulse(&[command, ["--format", "queue_log"].as_slice(), named.as_slice()].concat(), b"");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output
+    };
+    let decoded = run(&["decode"], [0, 1, 2]);
+    let lines: Vec<&str> = std::str::from_utf8(&decoded.stdout).expect("text").lines().collect();
+    assert_eq!(lines.len(), 5);
+    for (seq, line) in [2, 4, 6, 8, 10].into_iter().zip(lines) {
+        assert!(line.contains(&format!("\"seq\":{seq},\"source\":\"{log}\"")), "{line}");
+    }
+    // A file's own place is told of what is refused.
+    assert!(told(&decoded).starts_with(&format!("rejected {log}:3: malformed_text")), "{}", told(&decoded));
+    let replay = ["replay", "--output", "json", "--entity", "queue:sales", "--window", "total"];
+    let replayed = run(&replay, [0, 1, 2]);
+    let record = std::str::from_utf8(&replayed.stdout).expect("text");
+    for part in ["\"offered\":2", "\"waiting\":0", "\"timeout\":1", "\"system\":1", "\"wait_flowed_out\":90000"] {
+        assert!(record.contains(part), "{part}: {record}");
+    }
+    for order in [[2, 1, 0], [1, 2, 0], [2, 0, 1]] {
+        assert!(run(&["decode"], order).stdout == decoded.stdout, "{order:?}");
+        assert!(run(&replay, order).stdout == replayed.stdout, "{order:?}");
+    }
 }
 
 #[test]

@@ -932,6 +932,17 @@ fn secrets_are_in_no_debug_form_and_no_fault() {
 }
 
 #[test]
+fn the_zone_of_a_queue_log_is_one_there_is_and_none_unless_said() {
+    assert_eq!(settings("").queue_log_zone, None);
+    let zone = settings("queue_log.timezone = 'Europe/Budapest'").queue_log_zone;
+    assert_eq!(zone.as_ref().and_then(|zone| zone.iana_name()), Some("Europe/Budapest"));
+    check(
+        "queue_log.timezone = 'Europe/Budapset'",
+        "queue_log.timezone: unknown time zone `Europe/Budapset`; did you mean `Europe/Budapest`?",
+    );
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_named() {
     let error = config::load(Some(Path::new("no/such/file.toml")), std::iter::empty()).unwrap_err();
     assert!(error.to_string().starts_with("settings file no/such/file.toml cannot be read: "), "{error}");

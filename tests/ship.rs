@@ -360,6 +360,30 @@ fn files_rotated_while_nobody_followed_are_taken_in_their_order() {
 }
 
 #[test]
+fn a_compressed_file_between_two_others_is_passed_over_and_told() {
+    let mut writer = Writer::new();
+    let mut reader = Reader::new(&writer.path(), 100);
+    writer.append("one\n");
+    reader.read_out();
+    for name in ["two", "three"] {
+        writer.rename(false, true);
+        writer.append(&format!("{name}\n"));
+    }
+    let file = |name: &str| writer.dir.join(name);
+    fs::rename(file("queue_log.1"), file("queue_log.1.gz")).expect("compressed");
+    reader.start();
+    reader.read_out();
+    assert_eq!(reader.lines, ["one", "three"]);
+    assert_eq!(reader.warnings(), [&News::Skipped { path: file("queue_log.1.gz") }]);
+    // What was read is compressed without a word.
+    fs::rename(file("queue_log.2"), file("queue_log.2.gz")).expect("compressed");
+    writer.rename(false, true);
+    writer.append("four\n");
+    reader.read_out();
+    assert_eq!((reader.lines.len(), reader.warnings().len()), (3, 1), "{:?}", reader.news);
+}
+
+#[test]
 fn a_file_of_before_that_was_touched_is_not_taken_again() {
     let mut writer = Writer::new();
     let mut reader = Reader::new(&writer.path(), 100);

@@ -123,6 +123,9 @@ pub struct Ship {
     /// The topic; default: that of the first source of format json
     #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub topic: Option<String>,
+    /// Write every reject here too, as JSON lines behind those that are there
+    #[arg(long, value_name = "FILE")]
+    pub rejects: Option<PathBuf>,
     /// Ship what is there, and end
     #[arg(long)]
     pub once: bool,

@@ -149,7 +149,10 @@ pub fn start(settings: &Settings, accept_gap: bool, status: &Arc<Status>, stop: 
         decoders: settings
             .sources
             .iter()
-            .map(|source| (source.topic.as_str().into(), Decoder::new(source.format, &settings.csv)))
+            .map(|source| {
+                let decoder = Decoder::new(source.format, &settings.csv);
+                (source.topic.as_str().into(), decoder.with_queue_log_zone(settings.queue_log_zone.as_ref()))
+            })
             .collect(),
         sources,
         allowed_disorder: settings.engine.allowed_disorder,

@@ -1,5 +1,6 @@
 //! Intake: the records of files, each decoded; what cannot be used told on standard error, and a summary at the end.
 
+use super::aside::Aside;
 use super::failure::Failure;
 use super::progress::{Progress, thousands};
 use super::tell::tell;
@@ -10,6 +11,7 @@ use crate::event::{Decoded, Event, Reason, Reject};
 use crate::life::log::EVENTS_MAX;
 use crate::replay::engine::Taken;
 use crate::replay::files;
+use crate::replay::rotation::{self, Part};
 use serde_json::json;
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -36,7 +38,7 @@ struct Summary {
     accepted: u64,
     repeated: u64,
     not_used: u64,
-    unknown: BTreeMap<String, u64>,
+    aside: Aside,
     rejected: BTreeMap<&'static str, u64>,
 }
 
@@ -44,7 +46,7 @@ struct Summary {
 pub fn decoder(format: &str, settings: &Settings) -> Result<Decoder, Failure> {
     let encoding =
         config::encoding(format, settings).map_err(|sentence| Failure::Asked(format!("--format: {sentence}")))?;
-    Ok(Decoder::new(encoding, &settings.csv))
+    Ok(Decoder::new(encoding, &settings.csv).with_queue_log_zone(settings.queue_log_zone.as_ref()))
 }
 
 impl Intake {
@@ -59,23 +61,33 @@ impl Intake {
         })
     }
 
-    /// Reads all files. `take` is given each event and the name of its file.
+    /// Reads all files. `take` is given each event and the name of its file, of a rotated one that of its log.
     pub fn read(&mut self, paths: &[PathBuf], mut take: impl FnMut(&Event<'_>, &str) -> Taken) -> Result<(), Failure> {
         let total: u64 = paths.iter().filter_map(|path| std::fs::metadata(path).ok()).map(|file| file.len()).sum();
         let done = Cell::new(0u64);
-        for path in paths {
-            let source = files::source_name(path);
+        // A log that was rotated goes on from file to file: the second that spans a rotation has an order, and what
+        // restarts ends the calls of the file before.
+        let parts = match self.decoder.is_ordered_by_place() {
+            true => rotation::in_order(paths),
+            false => paths.iter().map(|path| Part::alone(path)).collect(),
+        };
+        let (mut log, mut before, mut last) = (None, 0, 0);
+        for part in &parts {
+            before = if log == Some(&part.log) { before + last } else { 0 };
+            (log, last) = (Some(&part.log), 0);
+            let (file, source) = (files::source_name(&part.file), files::source_name(&part.log));
             let Intake { decoder, rejects, summary, progress, .. } = self;
             let read = files::read(
-                path,
+                &part.file,
                 decoder.framing(),
                 |bytes| done.set(done.get() + bytes),
                 |record| {
                     summary.read += 1;
-                    let given = Given { bytes: record.bytes, line: Some(record.line), logged: None };
+                    let given = Given { bytes: record.bytes, line: Some(before + record.line), logged: None };
+                    last = record.line;
                     if let Err(reject) = summary.take(decoder, given, &mut |event| take(event, &source)) {
                         *summary.rejected.entry(reject.reason.word()).or_default() += 1;
-                        rejects.put(&source, record.line, &reject, progress);
+                        rejects.put(&file, record.line, &reject, progress);
                     }
                     if summary.read.is_multiple_of(4096) {
                         progress.show(|seconds| summary.so_far(done.get(), total, seconds));
@@ -159,9 +171,7 @@ impl Summary {
     ) -> Result<(), Reject> {
         let mut is_too_many = false;
         decoder.decode(given, &mut |decoded| match decoded {
-            Decoded::Unknown { kind } => {
-                *self.unknown.entry(kind.into_owned()).or_default() += 1;
-            }
+            Decoded::Unknown { kind } => self.aside.add(&kind, 1),
             Decoded::Event(event) => match take(&event) {
                 Taken::Accepted => self.accepted += 1,
                 Taken::Repeated => self.repeated += 1,
@@ -203,10 +213,8 @@ impl Summary {
                 thousands(self.not_used)
             );
         }
-        let unknown: u64 = self.unknown.values().sum();
-        if unknown != 0 {
-            let kinds: Vec<&str> = self.unknown.keys().take(5).map(String::as_str).collect();
-            tell!("{} events of unknown types were set aside: {}", thousands(unknown), kinds.join(", "));
+        if self.aside.count != 0 {
+            tell!("{} events of unknown types were set aside: {}", thousands(self.aside.count), self.aside.names());
         }
     }
 }

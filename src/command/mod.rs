@@ -10,6 +10,8 @@ pub mod surroundings;
 
 pub mod progress;
 
+mod aside;
+
 pub mod intake;
 
 pub mod replay;
@@ -17,6 +19,8 @@ pub mod replay;
 pub mod decode;
 
 pub mod engine;
+
+mod reject_file;
 
 pub mod ship;
 

@@ -1,10 +1,12 @@
 //! `callpulse ship`: a growing, rotated file into the topic of events, each line once.
 
 use super::arguments::Ship as Asked;
+use super::aside::Aside;
 use super::engine;
 use super::failure::Failure;
 use super::intake::decoder;
 use super::progress::{Progress, thousands};
+use super::reject_file::RejectFile;
 use super::surroundings::{environment, leave_on_signal, log};
 use super::tell::tell;
 use crate::config::{self, settings::Settings};
@@ -49,6 +51,7 @@ pub fn run(asked: &Asked) -> Result<(), Failure> {
     }
     let source = asked.source.clone().unwrap_or_else(|| source_name(&path));
     let topic = topic(asked, &settings)?;
+    let rejects = asked.rejects.as_deref().map(RejectFile::open).transpose()?;
     log(LevelFilter::INFO);
     let stop = Stop::new();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -66,6 +69,7 @@ pub fn run(asked: &Asked) -> Result<(), Failure> {
         topic,
         stop,
         once: asked.once,
+        rejects,
         told: Told::default(),
         progress: Progress::default(),
     };
@@ -81,6 +85,9 @@ pub fn run(asked: &Asked) -> Result<(), Failure> {
             shipping.source
         ))),
         Err(Ended::Kafka(End::Fault(fault))) => Err(Failure::at_work(fault)),
+        Err(Ended::Rejects(cause)) => {
+            Err(Failure::AtWork(format!("cannot write the rejects: {cause}; is the disk full?")))
+        }
         Err(Ended::File(cause)) => {
             Err(Failure::AtWork(format!("cannot read {}: {cause}; check its permissions", shipping.path.display())))
         }
@@ -142,6 +149,7 @@ fn now() -> EventTime {
 enum Ended {
     Kafka(End),
     File(std::io::Error),
+    Rejects(std::io::Error),
 }
 
 struct Shipping {
@@ -151,6 +159,7 @@ struct Shipping {
     topic: String,
     stop: Stop,
     once: bool,
+    rejects: Option<RejectFile>,
     told: Told,
     progress: Progress,
 }
@@ -175,6 +184,9 @@ impl Shipping {
             let place = follower.position().map(place_of);
             let is_due = place.is_some() && COMMIT_QUIET_EVERY <= committed.elapsed();
             if let Some(place) = place.filter(|place| is_due || Some(place) != shipment.place()) {
+                if let Some(rejects) = &mut self.rejects {
+                    rejects.append(&self.source, &batch.refused).map_err(Ended::Rejects)?;
+                }
                 match shipment.ship(&batch.records, place, &self.stop).map_err(Ended::Kafka)? {
                     Shipped::Done => {
                         self.told.take(&batch, &mut self.progress);
@@ -231,7 +243,7 @@ struct Told {
     lines: u64,
     events: u64,
     rejected: BTreeMap<&'static str, u64>,
-    unknown: BTreeMap<String, u64>,
+    aside: Aside,
 }
 
 impl Told {
@@ -240,7 +252,7 @@ impl Told {
         self.lines += batch.lines;
         self.events += batch.events;
         for (kind, count) in &batch.unknown {
-            *self.unknown.entry(kind.clone()).or_default() += count;
+            self.aside.add(kind, *count);
         }
         for (at, Refused { path, line, reject }) in batch.refused.iter().enumerate() {
             let reason = reject.reason.word();
@@ -251,7 +263,8 @@ impl Told {
             }
         }
         if SHOWN < batch.refused.len() {
-            tell!("and {} more rejects", thousands((batch.refused.len() - SHOWN) as u64));
+            let more = thousands((batch.refused.len() - SHOWN) as u64);
+            tell!("and {more} more rejects; --rejects FILE writes them all");
         }
     }
 
@@ -275,10 +288,8 @@ impl Told {
             thousands(self.lines),
             thousands(rejected)
         );
-        let unknown: u64 = self.unknown.values().sum();
-        if unknown != 0 {
-            let kinds: Vec<&str> = self.unknown.keys().take(5).map(String::as_str).collect();
-            tell!("{} of unknown types were set aside: {}", thousands(unknown), kinds.join(", "));
+        if self.aside.count != 0 {
+            tell!("{} of unknown types were set aside: {}", thousands(self.aside.count), self.aside.names());
         }
     }
 }

@@ -104,6 +104,11 @@ pub const SECTIONS: &[Key] = &[
     key("teams", Shape::Names(&Shape::Table(TEAM)), "Teams by name."),
     key("serve", Shape::Table(SERVE), "The HTTP endpoints."),
     key("csv", Shape::Table(CSV), "What the columns of call detail records mean, for the format csv."),
+    key(
+        "queue_log",
+        Shape::Table(QUEUE_LOG),
+        "How rows of Asterisk's realtime table are read, for the format queue_log.",
+    ),
     promised("rates", Shape::Names(&Shape::Anything)),
     promised("privacy", Shape::Table(PRIVACY)),
     promised("alerts", Shape::List { of: &Shape::Names(&Shape::Anything), distinct: false }),
@@ -158,6 +163,9 @@ const CSV: &[Key] = &[
     key("channel", COLUMN, "Column of how the customer reached the centre."),
     key("channels", Shape::Names(&Shape::Word(&CHANNELS)), "What the words of that column mean."),
 ];
+
+const QUEUE_LOG: &[Key] =
+    &[key("timezone", Shape::TimeZone, "IANA time zone of times without an offset; they are refused unless said.")];
 
 const TOPICS: &[Key] = &[
     key("partials", Shape::Name, "Internal: batches from the stages calls and subjects to the stage kpis."),

@@ -42,6 +42,7 @@ pub fn settings(document: &Table, faults: &mut Faults, warnings: &mut Vec<String
         kafka: kafka(root.get("kafka")),
         sources,
         csv: Arc::new(csv),
+        queue_log_zone: root.get("queue_log").get("timezone").time_zone(),
         topics,
         output: output(root.get("output")),
         engine: engine(root.get("engine")),

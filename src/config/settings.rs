@@ -8,6 +8,7 @@ use crate::life::plan::Plan;
 use crate::stream::client::{HIDDEN, shown};
 use crate::stream::outlet::Form;
 use crate::time::Span;
+use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -21,6 +22,8 @@ pub struct Settings {
     pub sources: Vec<Source>,
     /// What the columns of CSV mean; without columns if nobody said.
     pub csv: Arc<Mapping>,
+    /// Of times without an offset in a queue log; they are refused if nobody said.
+    pub queue_log_zone: Option<TimeZone>,
     pub topics: Topics,
     /// How records for subscribers are written.
     pub output: Form,

@@ -85,6 +85,10 @@ pub(super) fn open(record: &[u8]) -> Result<Option<Envelope<'_>>, Reject> {
         }
     };
     let (source, id) = (named("source", members.source)?, named("id", members.id)?);
+    if let Some(bytes) = source.as_ref().map(|source| source.len()).filter(|bytes| TEXT_BYTES_MAX < *bytes) {
+        let sentence = format!("the envelope's source has {bytes} bytes; it may have {TEXT_BYTES_MAX}");
+        return Err(refuse(Reason::TooLarge, sentence));
+    }
     Ok(Some(Envelope { data, time, source, id }))
 }
 
@@ -101,10 +105,10 @@ impl<'a> Envelope<'a> {
         Ok(Some(format!("{source} {id}")))
     }
 
-    /// Gives the one event within the names of its envelope where it has none of its own.
-    pub(super) fn name<'e>(&'e self, event: &mut Event<'e>, event_id: &'e str) {
+    /// Gives an event within the names of its envelope where it has none of its own.
+    pub(super) fn name<'e>(&'e self, event: &mut Event<'e>, event_id: Option<&'e str>) {
         if event.event_id.is_none() && event.seq.is_none() {
-            event.event_id = Some(event_id.into());
+            event.event_id = event_id.map(Cow::Borrowed);
         }
         if event.source.is_none() {
             event.source = self.source.as_deref().map(Cow::Borrowed);

@@ -7,6 +7,7 @@ use super::mapping::Mapping;
 use super::{asterisk_ami, cloudevents, csv, freeswitch, genesys, json, protobuf, queue_log, taskrouter};
 use crate::event::{Decoded, Reject};
 use crate::time::EventTime;
+use jiff::tz::TimeZone;
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -68,6 +69,8 @@ pub struct Decoder {
     encoding: Encoding,
     /// Of CSV.
     mapping: Arc<Mapping>,
+    /// Of times without an offset in the queue log.
+    queue_log_zone: Option<TimeZone>,
 }
 
 impl Format {
@@ -151,7 +154,12 @@ impl From<Format> for Decoder {
 impl Decoder {
     /// `mapping` says what the columns of CSV mean, and nothing else.
     pub fn new(encoding: Encoding, mapping: &Arc<Mapping>) -> Decoder {
-        Decoder { encoding, mapping: mapping.clone() }
+        Decoder { encoding, mapping: mapping.clone(), queue_log_zone: None }
+    }
+
+    /// Reads times without an offset in a queue log as of this zone; without one they are refused.
+    pub fn with_queue_log_zone(self, zone: Option<&TimeZone>) -> Decoder {
+        Decoder { queue_log_zone: zone.cloned(), ..self }
     }
 
     pub fn framing(&self) -> Framing {
@@ -161,6 +169,11 @@ impl Decoder {
             (false, Format::AsteriskAmi | Format::Freeswitch) => Framing::Blocks,
             _ => Framing::Lines,
         }
+    }
+
+    /// Whether what happened in one instant is ordered by the places of records in their file.
+    pub fn is_ordered_by_place(&self) -> bool {
+        self.encoding.format == Format::QueueLog
     }
 
     /// Tells what a record holds, in the order of what happened: each event, or what is left aside by its name. Of a
@@ -176,18 +189,14 @@ impl Decoder {
     fn decode_enveloped(&self, record: Given<'_>, each: &mut dyn FnMut(Decoded<'_>)) -> Result<(), Reject> {
         let Some(envelope) = cloudevents::open(record.bytes)? else { return self.decode_bare(record, None, each) };
         let within = Given { bytes: &envelope.data, line: record.line, logged: envelope.time.or(record.logged) };
-        let Some(event_id) = envelope.event_id()? else { return self.decode_bare(within, envelope.time, each) };
-        let mut events = 1;
-        if !matches!(self.encoding.format, Format::Json | Format::Protobuf) {
-            // Counted before any is told, since the id is of one event alone and none lives longer than it is told.
-            events = 0;
-            self.decode_bare(within, envelope.time, &mut |decoded| {
-                events += usize::from(matches!(decoded, Decoded::Event(_)));
-            })?;
-        }
+        // An envelope is one event where a record is one; a vendor's record has names for the events it tells.
+        let event_id = match self.encoding.format {
+            Format::Json | Format::Protobuf => envelope.event_id()?,
+            _ => None,
+        };
         self.decode_bare(within, envelope.time, &mut |decoded| match decoded {
-            Decoded::Event(mut event) if events == 1 => {
-                envelope.name(&mut event, &event_id);
+            Decoded::Event(mut event) => {
+                envelope.name(&mut event, event_id.as_deref());
                 each(Decoded::Event(event));
             }
             decoded => each(decoded),
@@ -205,7 +214,7 @@ impl Decoder {
             Format::Json => each(json::decode_at(record.bytes, time)?),
             Format::Protobuf => each(protobuf::decode_at(record.bytes, time)?),
             Format::Csv => csv::decode(record.bytes, record.line, &self.mapping, each)?,
-            Format::QueueLog => queue_log::decode(record, each)?,
+            Format::QueueLog => queue_log::decode(record, self.queue_log_zone.as_ref(), each)?,
             Format::AsteriskAmi => asterisk_ami::decode(record, each)?,
             Format::Freeswitch => freeswitch::decode(record, each)?,
             Format::AmazonConnect => contact_event::decode(record, Streams::Both, each)?,

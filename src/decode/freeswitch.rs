@@ -124,6 +124,10 @@ fn of_queue<'a>(event: &Event<'a>, logged: Option<EventTime>) -> Result<Events<'
             left.integers(Field::WaitedMs, waited(event, left_at)?)
         }
         "agent-status-change" => {
+            // The module's word for a status it does not know, told of an agent who was given none yet.
+            if event.status == "Unknown" {
+                return Ok(Events::new());
+            }
             let draft = draft(event, Type::AgentState, time(event, NOT_TOLD, logged)?);
             let draft = draft.text(Field::Agent, needed(&action, "CC-Agent", &event.agent)?);
             draft.text(Field::State, state(&needed(&action, "CC-Agent-Status", &event.status)?)?)

@@ -16,6 +16,7 @@ use super::format::Given;
 use super::table::{Field, Type};
 use crate::event::{AgentState, Decoded, Reason, Reject, Text};
 use crate::time::{EventTime, Span};
+use jiff::tz::TimeZone;
 use row::Row;
 use smallvec::SmallVec;
 
@@ -25,15 +26,19 @@ const EVENTS_MAX: usize = 2;
 /// What began at least so long ago began before the second the row is of, however both were rounded.
 const SURELY_EARLIER_MS: i64 = 2_000;
 
-/// Tells what a row says, or leaves it aside by the name of its event.
-pub(super) fn decode(record: Given<'_>, each: &mut dyn FnMut(Decoded<'_>)) -> Result<(), Reject> {
+/// Tells what a row says, or leaves it aside by the name of its event. `zone` is that of times without an offset.
+pub(super) fn decode(
+    record: Given<'_>,
+    zone: Option<&TimeZone>,
+    each: &mut dyn FnMut(Decoded<'_>),
+) -> Result<(), Reject> {
     let bytes = record.bytes.trim_ascii();
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let row = Row::read(bytes)?;
     let fingerprint = fingerprint(bytes);
     let place = Place::of(record.line, fingerprint);
     let mut teller = Teller { row: &row, time: EventTime(0), fingerprint, place, told: SmallVec::new() };
-    if !teller.tell_row()? {
+    if !teller.tell_row(zone)? {
         each(Decoded::Unknown { kind: row.event });
         return Ok(());
     }
@@ -52,7 +57,7 @@ struct Teller<'t, 'a> {
 
 impl<'a> Teller<'_, 'a> {
     /// Whether the event is one that says something here.
-    fn tell_row(&mut self) -> Result<bool, Reject> {
+    fn tell_row(&mut self, zone: Option<&TimeZone>) -> Result<bool, Reject> {
         let row = self.row;
         // Left aside whatever else they hold, as is any event of the dialplan's own.
         let tell: fn(&mut Self) -> Result<(), Reject> = match &*row.event {
@@ -87,7 +92,7 @@ impl<'a> Teller<'_, 'a> {
             "QUEUESTART" => |it| it.tell(Draft::new(Type::SourceRestarted, it.time), 0),
             _ => return Ok(false),
         };
-        self.time = row.time()?;
+        self.time = row.time(zone)?;
         tell(self)?;
         Ok(true)
     }

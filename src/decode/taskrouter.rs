@@ -17,7 +17,8 @@ use super::form;
 use super::table::{Field, Type};
 use crate::event::{Decoded, Reason, Reject, Text};
 use crate::time::EventTime;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 /// What a record should be, for whoever wrote another one.
@@ -149,8 +150,15 @@ struct Attributes<'a> {
     called: Scalar<'a>,
     #[serde(borrow, default)]
     outbound_to: Scalar<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "if_shaped")]
     conversations: Option<Conversations<'a>>,
+}
+
+/// A value of the shape it has in Twilio's own. Customers write what they please into the attributes, and what means
+/// something else to them is no reason to lose the task.
+fn if_shaped<'a, D: Deserializer<'a>>(deserializer: D) -> Result<Option<Conversations<'a>>, D::Error> {
+    let value: &'a RawValue = Deserialize::deserialize(deserializer)?;
+    Ok(serde_json::from_str(value.get()).ok())
 }
 
 #[derive(Deserialize)]

@@ -4,6 +4,8 @@ pub mod engine;
 
 pub mod files;
 
+pub mod rotation;
+
 pub mod filter;
 
 pub mod output;

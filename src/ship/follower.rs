@@ -13,7 +13,7 @@
 
 use super::news::News;
 use super::position::{Position, TAIL_BYTES, tail};
-use super::siblings::{Id, Sibling, before, has_before, id, is_rotated, modified, open, siblings};
+use super::siblings::{Id, Sibling, before, has_before, id, is_compressed, is_rotated, modified, open, siblings};
 use crate::replay::files::{RECORD_MAX, row};
 use std::fs::{self, File};
 use std::io;
@@ -132,6 +132,8 @@ impl Follower {
         };
         // Nobody writes the rest of a line into a file that was left.
         open.finish(each)?;
+        let written = modified(&open.file.metadata()?);
+        tell_skipped(&self.path, written, &next, news)?;
         news(News::Rotated { from: open.path.clone(), to: next.path.clone() });
         self.last = open.position().or(self.last.take());
         self.open = Some(Open { before: open.before + open.line, ..next });
@@ -144,11 +146,15 @@ impl Follower {
             None => open(&self.path)?.map(Open::at_beginning),
             Some(last) => match holder(&self.path, last)? {
                 Some(open) => Some(open),
-                None => following(&self.path, None, last.modified)?.map(|next| {
-                    let (path, offset) = (self.path.clone(), last.offset);
-                    news(News::Gone { path, offset, next: next.path.clone() });
-                    Open { before: last.before + last.line, ..next }
-                }),
+                None => match following(&self.path, None, last.modified)? {
+                    None => None,
+                    Some(next) => {
+                        let (path, offset) = (self.path.clone(), last.offset);
+                        news(News::Gone { path, offset, next: next.path.clone() });
+                        tell_skipped(&self.path, last.modified, &next, news)?;
+                        Some(Open { before: last.before + last.line, ..next })
+                    }
+                },
             },
         };
         let Some(found) = found else {
@@ -323,6 +329,17 @@ fn following(path: &Path, old: Option<&Open>, written: i64) -> io::Result<Option
         }
     }
     Ok(first.or(newest.filter(|newest| old.is_none_or(|old| old.id != newest.id))))
+}
+
+/// Tells which compressed files were written between the file that was `written` last at this time and the next one.
+fn tell_skipped(path: &Path, written: i64, next: &Open, news: &mut dyn FnMut(News)) -> io::Result<()> {
+    for sibling in siblings(path)? {
+        let at = modified(&sibling.metadata);
+        if is_compressed(&sibling.path, path) && written < at && at <= next.modified {
+            news(News::Skipped { path: sibling.path });
+        }
+    }
+    Ok(())
 }
 
 /// Reads until the buffer is full or the file ends.

@@ -12,6 +12,8 @@ pub enum News {
     Begun { path: PathBuf, offset: u64 },
     /// The file was read to its end and another one follows.
     Rotated { from: PathBuf, to: PathBuf },
+    /// A file between the one that was read and the next is compressed, so its lines are not shipped.
+    Skipped { path: PathBuf },
     /// The bytes that were read are no longer there.
     Truncated { path: PathBuf, offset: u64 },
     /// The file that was read before is found nowhere, so what it may have had besides is not shipped.
@@ -21,7 +23,7 @@ pub enum News {
 impl News {
     /// Lines may be lost.
     pub fn is_warning(&self) -> bool {
-        matches!(self, News::Truncated { .. } | News::Gone { .. })
+        matches!(self, News::Skipped { .. } | News::Truncated { .. } | News::Gone { .. })
     }
 }
 
@@ -34,6 +36,12 @@ impl fmt::Display for News {
             News::Rotated { from, to } => {
                 write!(f, "{} was rotated and is shipped; going on with {}", from.display(), to.display())
             }
+            News::Skipped { path } => write!(
+                f,
+                "{} was written after what was read last and is compressed, so its lines are passed over; unpack it, ship it by \
+                 itself with --once and a --source of its own, and let rotation compress a file later (delaycompress)",
+                path.display()
+            ),
             News::Truncated { path, offset } => write!(
                 f,
                 "{} was cut off or written anew after byte {offset} had been read; looking for a copy of what it held",

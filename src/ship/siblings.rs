@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 /// How often a directory is read again while it changes.
 const READINGS_MAX: usize = 20;
 
+/// Endings of compressed files.
+const COMPRESSED: [&str; 5] = ["gz", "bz2", "xz", "zst", "lz4"];
+
 /// An open file of the family.
 pub(super) struct Sibling {
     pub path: PathBuf,
@@ -66,6 +69,12 @@ pub(super) fn is_rotated(path: &Path, of: &Path) -> bool {
     matches!(ending.first(), Some(b'.' | b'-'))
         && ending.iter().all(is_of_date)
         && ending.iter().any(u8::is_ascii_digit)
+}
+
+/// Whether it is a rotated file that was compressed since, by its name.
+pub(super) fn is_compressed(path: &Path, of: &Path) -> bool {
+    let ending = path.extension().is_some_and(|ending| COMPRESSED.iter().any(|known| ending == *known));
+    ending && is_rotated(&path.with_extension(""), of)
 }
 
 /// Whether the file has these bytes right before `offset`.
@@ -130,6 +139,9 @@ mod tests {
         for name in ["queue_log.1", "queue_log.0", "queue_log-20260302", "queue_log.1772438400", "queue_log.2026-03-02"]
         {
             check(name, true);
+        }
+        for (name, expected) in [("queue_log.1.gz", true), ("queue_log-20260302.xz", true), ("queue_log.gz", false)] {
+            assert_eq!(is_compressed(Path::new(name), Path::new("/var/log/queue_log")), expected, "{name}");
         }
         for name in ["queue_log", "queue_log.1.gz", "queue_log.bak", "queue_log_2", "queue_log.", "other.1"] {
             check(name, false);

@@ -101,6 +101,28 @@ fn ship_leaves_to_a_successor_and_says_so() {
 }
 
 #[test]
+fn ship_writes_every_line_it_cannot_use_to_a_file() {
+    let bench = Bench::new();
+    let mut reader = Reader::open(&bench);
+    let mut log = Log::open(&bench);
+    log.file.write_all("no event\n".repeat(30).as_bytes()).expect("written");
+    log.write(1, &mut Chance(3));
+    log.finish();
+    let rejects = bench.dir.join("rejects");
+    let path = rejects.to_str().expect("a path of text");
+    for _ in 0..2 {
+        let status = bench.command(&["--once", "--rejects", path]).status().expect("it ran");
+        assert!(status.success(), "{}", bench.log());
+    }
+    reader.until(1, &bench);
+    let text = fs::read_to_string(&rejects).expect("the rejects");
+    let rows: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(rows.iter().map(|row| row["line"].as_u64()).collect::<Vec<_>>(), (1..=30).map(Some).collect::<Vec<_>>());
+    assert_eq!((&rows[0]["source"], &rows[0]["reason"]), (&"queue_log".into(), &"malformed_json".into()));
+    fs::remove_dir_all(&bench.dir).expect("the directory to go");
+}
+
+#[test]
 fn ship_needs_its_topic() {
     let bench = Bench::new();
     let output = bench.command(&["--once", "--topic", "nowhere"]).stderr(Stdio::piped()).output().expect("it ran");

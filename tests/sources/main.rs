@@ -37,7 +37,8 @@ fn samples_stand_for_the_events_and_kpis_beside_them() {
         assert!(is_native || encoding.is_enveloped || !samples.is_empty(), "{} has no sample", encoding.word());
         for sample in samples {
             let settings = samples::settings(&sample);
-            let events = stands_for(&sample, &Decoder::new(encoding, &settings.csv));
+            let decoder = Decoder::new(encoding, &settings.csv);
+            let events = stands_for(&sample, &decoder.with_queue_log_zone(settings.queue_log_zone.as_ref()));
             comes_to(&sample, &settings, &events);
         }
     }

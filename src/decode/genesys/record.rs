@@ -174,10 +174,16 @@ fn media(rest: &str) -> Option<Option<&'static str>> {
     }
 }
 
-/// The topic without its ids, so that few names are counted.
+/// The topic without its ids, so that few names are counted: what follows the word for a thing that has one, and in
+/// other topics what looks like one.
 fn plain_name(topic: &str) -> String {
     const PARTS_MAX: usize = 12;
-    let is_id = |part: &str| 24 < part.len() || 8 <= part.len() && part.bytes().any(|byte| byte.is_ascii_digit());
-    let parts = topic.split('.').take(PARTS_MAX).map(|part| if is_id(part) { "{id}" } else { part });
+    let looks_like_id =
+        |part: &str| 24 < part.len() || 8 <= part.len() && part.bytes().any(|byte| byte.is_ascii_digit());
+    let mut is_next_id = false;
+    let parts = topic.split('.').take(PARTS_MAX).map(|part| {
+        let is_id = std::mem::replace(&mut is_next_id, matches!(part, "conversation" | "users" | "queues"));
+        if is_id || looks_like_id(part) { "{id}" } else { part }
+    });
     parts.collect::<Vec<&str>>().join(".")
 }

@@ -12,6 +12,8 @@ use super::super::slots::shortened;
 use super::super::table::WAIT_MAX_MS;
 use crate::event::{Reason, Reject, Text};
 use crate::time::EventTime;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde::de::{Deserializer, Visitor};
 use smallvec::SmallVec;
@@ -108,18 +110,20 @@ impl<'a> Row<'a> {
         Ok(self)
     }
 
-    /// When it was written: seconds since 1970 with or without a fraction, or a date and time with its offset.
-    pub fn time(&self) -> Result<EventTime, Reject> {
+    /// When it was written: seconds since 1970 with or without a fraction, milliseconds, or a date and time with its
+    /// offset, or without one where `zone` says whose clock it was.
+    pub fn time(&self, zone: Option<&TimeZone>) -> Result<EventTime, Reject> {
         let text = self.time.trim_ascii();
         if text.is_empty() {
             return Err(refuse(Reason::MissingField, format!("time is missing; {} has one", shortened(&self.event))));
         }
-        seconds(text).or_else(|| with_offset(text)).ok_or_else(|| {
+        epoch(text).or_else(|| with_offset(text)).or_else(|| of_clock(text, zone?)).ok_or_else(|| {
             let quoted = shortened(text);
             let sentence = match EventTime::parse(&format!("{text}Z")) {
                 Some(_) => format!(
                     "time is {quoted} without an offset, and Asterisk writes local time unless \
-                     queue_log_realtime_use_gmt is set; give the offset (+00 for GMT) or seconds since 1970"
+                     queue_log_realtime_use_gmt is set; say whose clock it is in [queue_log] timezone, or give the \
+                     offset (+00 for GMT) or seconds since 1970"
                 ),
                 None => format!(
                     "time is {quoted}; give seconds since 1970, or a date and time with an offset, such as \
@@ -253,16 +257,32 @@ fn split<'a>(data: Text<'a>, all: &mut SmallVec<[Text<'a>; DATA_MAX]>) {
     }
 }
 
-/// Seconds since 1970; what is finer than milliseconds is cut.
-fn seconds(text: &str) -> Option<EventTime> {
+/// From here on a number is one of milliseconds: as seconds it would be of the year 5138 or later.
+const MILLIS_MIN: i64 = 100_000_000_000;
+
+/// Seconds or milliseconds since 1970; what is finer than milliseconds is cut.
+fn epoch(text: &str) -> Option<EventTime> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     if !is_number(whole) || !is_number(fraction) {
         return None;
     }
+    let whole: i64 = whole.parse().ok()?;
+    if MILLIS_MIN <= whole {
+        return EventTime::from_millis(whole);
+    }
     let digits = fraction.bytes().map(|digit| i64::from(digit - b'0')).chain(std::iter::repeat(0));
     let millis: i64 = digits.zip([100, 10, 1]).map(|(digit, place)| digit * place).sum();
-    EventTime::from_millis(whole.parse::<i64>().ok()?.checked_mul(1000)?.checked_add(millis)?)
+    EventTime::from_millis(whole.checked_mul(1000)?.checked_add(millis)?)
+}
+
+/// What a clock of the zone showed: of a time it shows twice the first is meant, of one it skips the same length after
+/// the skip.
+fn of_clock(text: &str, zone: &TimeZone) -> Option<EventTime> {
+    // As strict as with an offset: the parser below would overlook an odd one.
+    EventTime::parse(&format!("{text}Z"))?;
+    let local: DateTime = text.parse().ok()?;
+    EventTime::from_millis(zone.to_ambiguous_timestamp(local).compatible().ok()?.as_millisecond())
 }
 
 /// RFC 3339 with a blank or `T`, the offset written in full or as databases shorten it: `+01`, `+0100`.
