@@ -119,6 +119,10 @@ fn schemas() -> Value {
     let optional = ["provisional", "covered_from", "gap"];
     narrowed["required"] = json!(HEAD.into_iter().filter(|name| !optional.contains(name)).collect::<Vec<_>>());
     narrowed["title"] = json!("Callpulse KPI record, perhaps narrowed by `fields`");
+    // What a kind and window has is in whole records only.
+    if let Some(narrowed) = narrowed.as_object_mut() {
+        narrowed.remove("allOf");
+    }
     let of_records = json!({ "$ref": "#/components/schemas/Narrowed" });
     json!({
         "KpiRecord": record,

@@ -9,7 +9,7 @@ pub fn faults(document: &Value, schema: &Value, value: &Value, place: &str) -> V
     let fault = |what: String| format!("{place}: {what}");
     for (keyword, says) in schema.as_object().expect("a schema") {
         match keyword.as_str() {
-            "description" | "title" | "$defs" => {}
+            "description" | "title" | "$defs" | "examples" | "then" => {}
             "$ref" => faults.extend(self::faults(document, resolve(document, says), value, place)),
             "type" => {
                 let types: Vec<&Value> = says.as_array().map_or(vec![says], |types| types.iter().collect());
@@ -31,6 +31,27 @@ pub fn faults(document: &Value, schema: &Value, value: &Value, place: &str) -> V
                 let mut ways = says.as_array().expect("schemas").iter();
                 if !ways.any(|way| self::faults(document, way, value, place).is_empty()) {
                     faults.push(fault(format!("{value} is none of what it may be")));
+                }
+            }
+            "allOf" => {
+                for schema in says.as_array().expect("schemas") {
+                    faults.extend(self::faults(document, schema, value, place));
+                }
+            }
+            "if" => {
+                if self::faults(document, says, value, place).is_empty() {
+                    faults.extend(self::faults(document, &schema["then"], value, place));
+                }
+            }
+            "not" => {
+                if self::faults(document, says, value, place).is_empty() {
+                    faults.push(fault(format!("{value} is {says}")));
+                }
+            }
+            "pattern" => {
+                assert_eq!(says, callpulse::kpi::schema::TIME);
+                if value.as_str().is_some_and(|text| EventTime::parse(text).is_none()) {
+                    faults.push(fault(format!("{value} is no time")));
                 }
             }
             "required" => {
