@@ -5,7 +5,7 @@
 //! hours, as the zone says (the zone's rules come from the bundled IANA data base, by jiff).
 
 use crate::time::EventTime;
-use jiff::civil::{Date, Weekday};
+use jiff::civil::{Date, DateTime, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use std::fmt;
@@ -90,14 +90,19 @@ impl Zone {
 
     /// The hour of the week by the wall clock, counted from Monday, 0:00, whatever day the week starts with.
     pub fn hour_of_week(&self, at: EventTime) -> usize {
-        let local = self.zone.to_datetime(timestamp(at.0));
+        let local = self.local(at);
         // Both are no less than 0.
         local.weekday().to_monday_zero_offset() as usize * 24 + local.hour() as usize
     }
 
+    /// The wall clock at an instant.
+    pub fn local(&self, at: EventTime) -> DateTime {
+        self.zone.to_datetime(timestamp(at.0))
+    }
+
     /// The local date at an instant.
     fn date(&self, at: EventTime) -> Date {
-        self.zone.to_datetime(timestamp(at.0)).date()
+        self.local(at).date()
     }
 
     fn days(&self, first: Date, days: i32) -> Interval {

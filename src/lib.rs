@@ -25,6 +25,8 @@ pub mod tally;
 
 pub mod kpi;
 
+pub mod alert;
+
 pub mod stream;
 
 pub mod serve;

@@ -1,0 +1,104 @@
+//! Conditions: levels with a gap between on and off, and what they come to together.
+//!
+//! ```text
+//! value    ______/‾‾‾\_/‾\____      trigger - - - - on above it
+//!                                   clear   - - - - off at it or below; between the two it stays as it was
+//! ```
+//!
+//! A number that is not there is neither on nor off: `all` of it and something off is off, `any` of it and something
+//! on is on, else nothing is known (Kleene's logic).
+
+use super::reading::Reading;
+use crate::kpi::record::KpiRecord;
+
+/// One number and its levels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Level {
+    /// As [`Reading::of`] understands it.
+    pub kpi: String,
+    /// The window's name, as in records.
+    pub window: String,
+    /// On beyond it.
+    pub trigger: f64,
+    /// Off at it or better. Never beyond `trigger`.
+    pub clear: f64,
+    pub is_above: bool,
+    /// Nothing is known of fewer calls than this.
+    pub min_volume: i64,
+}
+
+/// When a rule fires.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Condition {
+    Level(Level),
+    /// At least one each.
+    All(Vec<Condition>),
+    Any(Vec<Condition>),
+    Not(Box<Condition>),
+}
+
+/// Which levels are on, in the order of [`Condition::levels`].
+pub type On = Vec<bool>;
+
+impl Level {
+    /// What the record of its window says; nothing is known without one, without a value, or of too few calls.
+    pub fn read(&self, record: Option<&KpiRecord>) -> Option<Reading> {
+        let record = record?;
+        let reading = Reading::of(record, &self.kpi)?;
+        reading.value?;
+        let is_enough = self.min_volume == 0 || reading.volume(record).is_some_and(|volume| self.min_volume <= volume);
+        is_enough.then_some(reading)
+    }
+
+    /// Whether it is on at a value, having been so or not.
+    fn is_on(&self, value: f64, was: bool) -> bool {
+        let (is_beyond, is_clear) = match self.is_above {
+            true => (self.trigger < value, value <= self.clear),
+            false => (value < self.trigger, self.clear <= value),
+        };
+        is_beyond || was && !is_clear
+    }
+}
+
+impl Condition {
+    /// Every level in it, in the order they are written.
+    pub fn levels(&self) -> Vec<&Level> {
+        match self {
+            Condition::Level(level) => vec![level],
+            Condition::All(of) | Condition::Any(of) => of.iter().flat_map(Condition::levels).collect(),
+            Condition::Not(of) => of.levels(),
+        }
+    }
+
+    /// Whether it holds, by a reading of each level; `on` is brought up to date. None if nothing can be said.
+    pub fn holds(&self, readings: &[Option<Reading>], on: &mut On) -> Option<bool> {
+        on.resize(readings.len(), false);
+        let levels = self.levels();
+        for ((level, reading), on) in levels.iter().zip(readings).zip(on.iter_mut()) {
+            if let Some(value) = reading.and_then(|reading| reading.value) {
+                *on = level.is_on(value, *on);
+            }
+        }
+        let known = readings.iter().zip(on.iter()).map(|(reading, on)| reading.map(|_| *on)).collect::<Vec<_>>();
+        self.of(&mut known.iter())
+    }
+
+    fn of<'k>(&self, known: &mut impl Iterator<Item = &'k Option<bool>>) -> Option<bool> {
+        match self {
+            Condition::Level(_) => *known.next().expect("a reading for each level"),
+            Condition::Not(of) => of.of(known).map(|holds| !holds),
+            Condition::All(of) => together(of, known, false),
+            Condition::Any(of) => together(of, known, true),
+        }
+    }
+}
+
+/// `decides` if any of them is so, the other if all are the other, else nothing.
+fn together<'k>(of: &[Condition], known: &mut impl Iterator<Item = &'k Option<bool>>, decides: bool) -> Option<bool> {
+    // Every one takes its readings, whatever the ones before it said.
+    let each: Vec<Option<bool>> = of.iter().map(|condition| condition.of(known)).collect();
+    match each.contains(&Some(decides)) {
+        true => Some(decides),
+        false => each.iter().all(Option::is_some).then_some(!decides),
+    }
+}

@@ -1,0 +1,15 @@
+//! Alerts: rules over KPI records, and what they come to as time goes on.
+//!
+//! ```text
+//! KPI records ─> reading ─> levels (on beyond `trigger`, off at `clear`) ─> all / any / not ─> `for` ─> fires, resolves
+//! ```
+//!
+//! A rule reads the very records that subscribers read, so no alert can show a number that no panel shows. Without
+//! clock and without Kafka: the instant is given.
+
+pub mod condition;
+pub mod hours;
+pub mod reading;
+pub mod record;
+pub mod rule;
+pub mod state;

@@ -1,0 +1,78 @@
+//! Readings: one KPI, count or present number out of a KPI record.
+
+use crate::kpi::catalogue::{COUNTS, KPIS};
+use crate::kpi::record::{Count, KpiRecord};
+
+/// What a record says of one number.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Reading {
+    /// None if there is nothing to divide by.
+    pub value: Option<f64>,
+    /// Calls or milliseconds; none of what is no fraction.
+    pub numerator: Option<i64>,
+    pub denominator: Option<i64>,
+}
+
+/// Numbers of this instant, which only records of `now` have, beside `agents_STATE`.
+pub const PRESENT: [&str; 7] =
+    ["waiting", "over_threshold_waiting", "ringing", "talking", "on_hold", "in_wrapup", "agents_logged_in"];
+
+impl Reading {
+    /// The number of this name: a KPI or count by its id in the catalogue, one of [`PRESENT`], or `agents_available`
+    /// and so on. None if the record has no such number.
+    pub fn of(record: &KpiRecord, name: &str) -> Option<Reading> {
+        if let Some(kpi) = record.kpis.get(name) {
+            let waits_for_nobody = name == "longest_wait" && record.now.as_ref().is_some_and(|now| now.waiting == 0);
+            return Some(Reading {
+                value: if waits_for_nobody { Some(0.0) } else { kpi.value },
+                numerator: kpi.numerator.or(kpi.numerator_ms),
+                denominator: kpi.denominator,
+            });
+        }
+        let number = present(record, name).or_else(|| count(record, name))?;
+        Some(Reading { value: Some(number as f64), ..Reading::default() })
+    }
+
+    /// How many calls or connections the number stands for: the denominator, else what was offered.
+    pub fn volume(&self, record: &KpiRecord) -> Option<i64> {
+        self.denominator.or_else(|| count(record, "calls_offered"))
+    }
+}
+
+/// Whether any record could have a number of this name.
+pub fn is_known(name: &str) -> bool {
+    let is_kpi = KPIS.iter().any(|kpi| kpi.id == name) || name.starts_with("service_level.");
+    is_kpi || counted(name).is_some() || PRESENT.contains(&name) || standing(name).is_some()
+}
+
+fn present(record: &KpiRecord, name: &str) -> Option<i64> {
+    let now = record.now.as_ref()?;
+    match name {
+        "waiting" => Some(now.waiting),
+        "over_threshold_waiting" => Some(now.over_threshold_waiting),
+        "ringing" => Some(now.ringing),
+        "talking" => Some(now.talking),
+        "on_hold" => Some(now.on_hold),
+        "in_wrapup" => Some(now.in_wrapup),
+        "agents_logged_in" => now.agents_logged_in,
+        _ => now.agents.as_ref()?.get(standing(name)?).copied(),
+    }
+}
+
+fn count(record: &KpiRecord, name: &str) -> Option<i64> {
+    match record.counts.get(counted(name)?)? {
+        Count::Number(number) => Some(*number),
+        Count::By(_) => None,
+    }
+}
+
+/// The name in records of a count's id.
+fn counted(id: &str) -> Option<&'static str> {
+    COUNTS.iter().find(|count| count.wanted.is_some_and(|(of, _)| of == id)).map(|count| count.name)
+}
+
+/// The state in `agents_STATE`.
+fn standing(name: &str) -> Option<&str> {
+    let word = name.strip_prefix("agents_")?;
+    crate::fact::Standing::ALL.iter().any(|standing| standing.word() == word).then_some(word)
+}

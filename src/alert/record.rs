@@ -1,0 +1,239 @@
+//! The alert record: what goes out when an alert fires or resolves (contract 5, schema `callpulse.alert.v1`).
+
+use super::condition::Level;
+use super::reading::Reading;
+use super::rule::Rule;
+use super::state::Step;
+use crate::entity::{Encoded, Entity};
+use crate::fingerprint;
+use crate::kpi::catalogue::KPIS;
+use crate::kpi::record::Name;
+use crate::time::EventTime;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+/// The value of `schema` in every record.
+pub const SCHEMA: &str = "callpulse.alert.v1";
+
+/// One transition of one rule for one entity. Times are RFC 3339 UTC.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AlertRecord {
+    pub schema: Name,
+    /// The same from firing to resolved: hash of rule, entity and `since`, 16 hexadecimal digits.
+    pub alert_id: String,
+    pub rule: String,
+    pub tenant: String,
+    pub entity: AlertEntity,
+    /// `firing` or `resolved`.
+    pub state: Name,
+    /// Why it resolved: `cleared`, `closed`, `rule_removed` or `entity_ended`; absent while firing.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<Name>,
+    /// When the condition began to hold.
+    pub since: String,
+    /// Up to when event time was complete when this was decided.
+    pub as_of: String,
+    /// When it resolved; absent while firing.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub resolved_at: Option<String>,
+    /// That of the KPI records it was decided by; grows within a key.
+    pub version: u64,
+    /// `info`, `warning` or `critical`.
+    pub severity: Name,
+    pub title: String,
+    pub text: String,
+    /// The first of `levels`, for whoever reads one number only.
+    #[serde(flatten)]
+    pub first: AlertLevel,
+    /// Every number the rule looks at.
+    pub levels: Vec<AlertLevel>,
+    /// For how long it has to hold, milliseconds.
+    pub for_ms: i64,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub runbook_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub panel_url: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertEntity {
+    pub kind: Name,
+    pub id: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub title: Option<String>,
+}
+
+/// One number, as it was read, and its levels.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AlertLevel {
+    pub kpi: String,
+    pub window: String,
+    /// Null if there was none, or of too few calls.
+    pub value: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub numerator: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub denominator: Option<i64>,
+    pub trigger: f64,
+    pub clear: f64,
+    /// `above` or `below`: on which side of `trigger` it fires.
+    pub side: Name,
+    pub min_volume: i64,
+}
+
+/// What a transition is told of.
+#[derive(Clone, Copy)]
+pub struct Told<'a> {
+    pub rule: &'a Rule,
+    pub entity: &'a Entity,
+    /// What people call the entity; its id if nobody said.
+    pub title: Option<&'a str>,
+    pub step: Step,
+    pub readings: &'a [Option<Reading>],
+    pub as_of: EventTime,
+    pub version: u64,
+}
+
+/// The key of a rule's alert for an entity.
+pub fn key(rule: &str, entity: &Entity) -> String {
+    format!("{}|{entity}", Encoded(rule))
+}
+
+/// The same from firing to resolved.
+pub fn alert_id(rule: &str, entity: &Entity, since: EventTime) -> String {
+    format!("{:016x}", fingerprint::of_bytes(format!("{}|{}", key(rule, entity), since.0).as_bytes()))
+}
+
+impl AlertRecord {
+    pub fn of(told: Told<'_>) -> AlertRecord {
+        let Told { rule, entity, title, step, readings, as_of, version } = told;
+        let (since, why) = match step {
+            Step::Fires { since } => (since, None),
+            Step::Resolves { since, why, .. } => (since, Some(why)),
+        };
+        let levels = rule.when.levels();
+        let readings = levels.iter().enumerate().map(|(place, _)| readings.get(place).copied().flatten());
+        let levels: Vec<AlertLevel> =
+            levels.iter().zip(readings).map(|(level, reading)| AlertLevel::of(level, reading)).collect();
+        let mut record = AlertRecord {
+            schema: Cow::Borrowed(SCHEMA),
+            alert_id: alert_id(&rule.name, entity, since),
+            rule: rule.name.clone(),
+            tenant: entity.tenant.to_string(),
+            entity: AlertEntity {
+                kind: Cow::Borrowed(entity.kind.word()),
+                id: entity.id.to_string(),
+                title: title.map(str::to_owned),
+            },
+            state: Cow::Borrowed(if why.is_some() { "resolved" } else { "firing" }),
+            reason: why.map(|why| Cow::Borrowed(why.word())),
+            since: since.to_string(),
+            as_of: as_of.to_string(),
+            resolved_at: why.map(|_| as_of.to_string()),
+            version,
+            severity: Cow::Borrowed(rule.severity.word()),
+            title: String::new(),
+            text: String::new(),
+            first: levels.first().cloned().expect("a rule has a level"),
+            levels,
+            for_ms: rule.hold.0,
+            runbook_url: rule.runbook_url.clone(),
+            panel_url: None,
+        };
+        record.title = record.fill(rule.title.as_deref().unwrap_or("{kpi} of {entity} is {value}"));
+        record.text = record.fill(rule.text.as_deref().unwrap_or(
+            "{kpi} over {window}: {value} ({numerator} of {denominator}); fires {side} {trigger}, clears at {clear}.",
+        ));
+        record.panel_url = rule.panel_url.as_deref().map(|url| record.fill(url));
+        record
+    }
+}
+
+impl AlertLevel {
+    fn of(level: &Level, reading: Option<Reading>) -> AlertLevel {
+        let reading = reading.unwrap_or_default();
+        AlertLevel {
+            kpi: level.kpi.clone(),
+            window: level.window.clone(),
+            value: reading.value,
+            numerator: reading.numerator,
+            denominator: reading.denominator,
+            trigger: level.trigger,
+            clear: level.clear,
+            side: Cow::Borrowed(if level.is_above { "above" } else { "below" }),
+            min_volume: level.min_volume,
+        }
+    }
+}
+
+/// What may stand in braces in a rule's texts.
+pub const PLACES: [&str; 14] = [
+    "rule",
+    "severity",
+    "tenant",
+    "entity",
+    "id",
+    "kind",
+    "kpi",
+    "window",
+    "value",
+    "numerator",
+    "denominator",
+    "side",
+    "trigger",
+    "clear",
+];
+
+impl AlertRecord {
+    /// A text of the rule with its places filled in, as [`PLACES`] names them.
+    fn fill(&self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len() + 32);
+        let mut rest = text;
+        while let Some(start) = rest.find('{') {
+            out.push_str(&rest[..start]);
+            rest = &rest[start..];
+            let Some(end) = rest.find('}') else { break };
+            match self.place(&rest[1..end]) {
+                Some(filled) => out.push_str(&filled),
+                None => out.push_str(&rest[..=end]),
+            }
+            rest = &rest[end + 1..];
+        }
+        out.push_str(rest);
+        out
+    }
+
+    fn place(&self, name: &str) -> Option<String> {
+        let first = &self.first;
+        let number = |number: Option<i64>| number.map_or("-".to_string(), |number| number.to_string());
+        Some(match name {
+            "rule" => self.rule.clone(),
+            "severity" => self.severity.to_string(),
+            "tenant" => self.tenant.clone(),
+            "entity" => self.entity.title.clone().unwrap_or_else(|| self.entity.id.clone()),
+            "id" => self.entity.id.clone(),
+            "kind" => self.entity.kind.to_string(),
+            "kpi" => first.kpi.replace('_', " "),
+            "window" => first.window.clone(),
+            "value" => first.value.map_or("-".to_string(), |value| shown(&first.kpi, value)),
+            "numerator" => number(first.numerator),
+            "denominator" => number(first.denominator),
+            "side" => first.side.to_string(),
+            "trigger" => shown(&first.kpi, first.trigger),
+            "clear" => shown(&first.kpi, first.clear),
+            _ => return None,
+        })
+    }
+}
+
+/// A value as people read it: a ratio in per cent, a time in seconds, each with at most one decimal.
+fn shown(kpi: &str, value: f64) -> String {
+    let unit = KPIS.iter().find(|known| known.id == kpi.split('.').next().unwrap_or(kpi)).map(|known| known.unit);
+    let (value, unit) = match unit {
+        Some("ratio") => (value * 100.0, " %"),
+        Some("s") => (value, " s"),
+        _ => (value, ""),
+    };
+    let number = format!("{value:.1}");
+    format!("{}{unit}", number.strip_suffix(".0").unwrap_or(&number))
+}

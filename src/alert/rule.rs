@@ -1,0 +1,104 @@
+//! Rules: when to tell people, of which entities, and with what words.
+
+use super::condition::Condition;
+use super::hours::Hours;
+use crate::entity::{Entity, Kind};
+use crate::time::Span;
+
+/// One rule of the settings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rule {
+    /// The first part of every key.
+    pub name: String,
+    pub of: Selector,
+    pub when: Condition,
+    /// It has to hold for so long without a break (`for` in the settings).
+    pub hold: Span,
+    /// Whether it is in force; always if none are said.
+    pub hours: Option<Hours>,
+    pub severity: Severity,
+    /// With `{entity}`, `{value}` and so on in it, see [`super::record::PLACES`].
+    pub title: Option<String>,
+    pub text: Option<String>,
+    pub runbook_url: Option<String>,
+    /// A link to a panel, with the same places in it.
+    pub panel_url: Option<String>,
+}
+
+/// How urgent it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    Info,
+    Warning,
+    Critical,
+}
+
+/// Which entities a rule is about. Never one channel of an entity.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Selector {
+    pub kind: Kind,
+    /// A pattern of ids: `*` stands for any characters.
+    pub id: String,
+    /// A pattern of tenants.
+    pub tenant: String,
+    /// Ids that the team and label asked for stand for; none if neither is asked for.
+    pub among: Option<Vec<String>>,
+}
+
+impl Severity {
+    pub const ALL: [Severity; 3] = [Severity::Info, Severity::Warning, Severity::Critical];
+
+    /// The name in settings and records.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Severity::Info => "info",
+            Severity::Warning => "warning",
+            Severity::Critical => "critical",
+        }
+    }
+
+    pub fn from_word(word: &str) -> Option<Severity> {
+        Severity::ALL.into_iter().find(|severity| severity.word() == word)
+    }
+}
+
+impl Selector {
+    pub fn selects(&self, entity: &Entity) -> bool {
+        entity.kind == self.kind
+            && entity.channel.is_none()
+            && matches(&self.id, &entity.id)
+            && matches(&self.tenant, &entity.tenant)
+            && self.among.as_ref().is_none_or(|among| among.iter().any(|id| id.as_str() == entity.id.as_ref()))
+    }
+}
+
+/// Whether a text is of a pattern in which `*` stands for any characters, none included.
+fn matches(pattern: &str, text: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut text) = text.strip_prefix(first) else { return false };
+    let mut parts = rest.split('*').peekable();
+    while let Some(part) = parts.next() {
+        if parts.peek().is_none() {
+            return text.ends_with(part);
+        }
+        match text.find(part) {
+            Some(at) => text = &text[at + part.len()..],
+            None => return false,
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_any_characters() {
+        let all = [("*", "sales", true), ("sales", "sales", true), ("sales", "sales2", false), ("s*s", "sales", true)];
+        let more = [("s*x*s", "sales", false), ("*le*", "sales", true), ("a*a", "a", false), ("", "", true)];
+        for (pattern, text, is_of) in all.into_iter().chain(more) {
+            assert_eq!(matches(pattern, text), is_of, "{pattern} {text}");
+        }
+    }
+}
