@@ -3,6 +3,7 @@
 //! Keyed by whatever keeps one call's events together. Keeps the logs of open and recent calls; what an
 //! event adds to what its call amounted to before goes into the batch of the next commit.
 
+use super::agenda::Agenda;
 use super::agent_rows;
 use super::batch::{Fields, Names, Part, Rows, Targets, partition_of, wire, write_all, write_batches, write_records};
 use super::booked::{Fates, book};
@@ -25,7 +26,7 @@ use hashbrown::HashMap;
 use hashbrown::hash_map::EntryRef;
 use metrics::counter;
 use prost::Message;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::info;
@@ -95,9 +96,6 @@ pub struct Calls {
     key: String,
 }
 
-/// When calls are to be looked at again.
-type Agenda = BTreeSet<(EventTime, Arc<str>)>;
-
 /// One source partition.
 #[derive(Default)]
 struct Partition {
@@ -110,7 +108,6 @@ struct Partition {
     mark: Option<EventTime>,
     /// The clock when it was last read to its end, since the last commit.
     at_end: Option<EventTime>,
-    /// When calls are to be looked at again: for what is lost, or to be forgotten.
     agenda: Agenda,
     changed: Vec<Arc<str>>,
     forgotten: Vec<Arc<str>>,
@@ -340,9 +337,8 @@ impl Calls {
         let partition = self.inputs.get_mut(input).expect("an assigned input");
         let Some(log_time) = partition.log_time else { return };
         let horizon = keep_for(&self.settings.plan);
-        while let Some((due, key)) = partition.agenda.first().filter(|(due, _)| *due <= log_time).cloned() {
-            partition.agenda.pop_first();
-            let Some(call) = partition.calls.get_mut(&key).filter(|call| call.next == Some(due)) else { continue };
+        while let Some(key) = partition.agenda.due(log_time) {
+            let call = partition.calls.get_mut(&key).expect("a call is forgotten by way of the agenda alone");
             call.next = None;
             let (tenant, call_id) = split(&key);
             let restarts = partition.restarts.get(tenant).map_or(&[][..], Vec::as_slice);
@@ -691,10 +687,5 @@ fn list(changed: &mut Vec<Arc<str>>, call: &mut Call, key: &Arc<str>) {
 
 fn schedule(agenda: &mut Agenda, call: &mut Call, key: &Arc<str>, settled: Settled, keep_for: Span) {
     let next = settled.next_loss.unwrap_or(settled.kept_until(keep_for));
-    // What is on the agenda earlier is looked at then, and put off.
-    if call.next.is_some_and(|planned| planned <= next) {
-        return;
-    }
-    call.next = Some(next);
-    agenda.insert((next, key.clone()));
+    agenda.plan(key, &mut call.next, next);
 }

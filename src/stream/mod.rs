@@ -58,6 +58,8 @@ mod booked;
 
 mod rejects;
 
+mod agenda;
+
 pub mod calls;
 
 pub mod subjects;
