@@ -36,7 +36,8 @@ const STATE_BYTES: usize = 256 * 1024;
 const STATE_BYTES_BEHIND: usize = 1024 * 1024;
 /// More than this at a time is no progress but a jump, over which nothing is made up.
 const JUMP: Span = Span::from_hours(24);
-/// Facts are forgotten when no late one can reach them: a day of 25 hours beyond the horizon.
+/// Facts are forgotten when no late one can reach them: beyond the horizon a day of 25 hours, or the longest sliding
+/// window, which shows a highest level.
 const DAY: Span = Span::from_hours(26);
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 
@@ -396,7 +397,8 @@ impl Board {
         if !self.publisher.has_archived_all() {
             return;
         }
-        let reach = Span(2 * settings.late_horizon.0 + settings.allowed_skew.0 + DAY.0);
+        let longest = settings.kpi.sliding.iter().map(|(_, length)| *length).fold(DAY, Span::max);
+        let reach = Span(2 * settings.late_horizon.0 + settings.allowed_skew.0 + longest.0);
         // A whole hour, since that is what a part of the state holds of the level.
         let before = EventTime(log_time.minus(reach).0.div_euclid(3_600_000) * 3_600_000);
         if self.forgotten.is_some_and(|forgotten| before <= forgotten) {
