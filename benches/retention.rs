@@ -108,6 +108,9 @@ impl Stages {
             silent_after: Arc::from([]),
             kpis: "acd.kpis".into(),
             intervals: "acd.kpis.intervals".into(),
+            alerts: [].into(),
+            own_alerts: true,
+            alerts_to: "acd.alerts".into(),
             partials_partitions: 1,
             max_entities: Arc::new(|_| 100_000),
         };

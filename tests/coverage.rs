@@ -65,6 +65,9 @@ fn kpis(settings: &Settings) -> Kpis {
         silent_after: Arc::from([]),
         kpis: "kpis".into(),
         intervals: "intervals".into(),
+        alerts: [].into(),
+        own_alerts: true,
+        alerts_to: "alerts".into(),
         partials_partitions: 1,
         max_entities: Arc::new(|_| 1_000),
     })

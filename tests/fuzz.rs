@@ -311,6 +311,9 @@ fn kpis() -> Kpis {
         silent_after: Arc::default(),
         kpis: "kpis".into(),
         intervals: "intervals".into(),
+        alerts: [].into(),
+        own_alerts: true,
+        alerts_to: "alerts".into(),
         partials_partitions: 1,
         max_entities: Arc::new(|_: &str| 100),
     });

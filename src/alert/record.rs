@@ -3,8 +3,8 @@
 use super::condition::Level;
 use super::reading::Reading;
 use super::rule::Rule;
-use super::state::Step;
-use crate::entity::{Encoded, Entity};
+use super::state::{Step, Why};
+use crate::entity::{Encoded, Entity, Kind};
 use crate::fingerprint;
 use crate::kpi::catalogue::KPIS;
 use crate::kpi::record::Name;
@@ -81,32 +81,54 @@ pub struct AlertLevel {
     pub min_volume: i64,
 }
 
+/// Who an alert is about: an entity, or a part of the engine itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    pub tenant: &'a str,
+    pub kind: &'static str,
+    pub id: &'a str,
+    /// What people call it; its id if nobody said.
+    pub title: Option<&'a str>,
+}
+
 /// What a transition is told of.
 #[derive(Clone, Copy)]
 pub struct Told<'a> {
     pub rule: &'a Rule,
-    pub entity: &'a Entity,
-    /// What people call the entity; its id if nobody said.
-    pub title: Option<&'a str>,
+    pub subject: Subject<'a>,
     pub step: Step,
     pub readings: &'a [Option<Reading>],
     pub as_of: EventTime,
     pub version: u64,
 }
 
-/// The key of a rule's alert for an entity.
-pub fn key(rule: &str, entity: &Entity) -> String {
-    format!("{}|{entity}", Encoded(rule))
+impl<'a> Subject<'a> {
+    pub fn of(entity: &'a Entity, title: Option<&'a str>) -> Subject<'a> {
+        Subject { tenant: &entity.tenant, kind: entity.kind.word(), id: &entity.id, title }
+    }
+}
+
+/// The key of a rule's alert: `rule|tenant|kind|id`, each part encoded.
+pub fn key(rule: &str, Subject { tenant, kind, id, .. }: Subject<'_>) -> String {
+    key_of(rule, tenant, kind, id)
+}
+
+fn key_of(rule: &str, tenant: &str, kind: &str, id: &str) -> String {
+    // The id of an agent within a queue is made of two encoded parts.
+    match Kind::from_word(kind) {
+        Some(Kind::QueueAgent) => format!("{}|{}|{kind}|{id}", Encoded(rule), Encoded(tenant)),
+        _ => format!("{}|{}|{kind}|{}", Encoded(rule), Encoded(tenant), Encoded(id)),
+    }
 }
 
 /// The same from firing to resolved.
-pub fn alert_id(rule: &str, entity: &Entity, since: EventTime) -> String {
-    format!("{:016x}", fingerprint::of_bytes(format!("{}|{}", key(rule, entity), since.0).as_bytes()))
+pub fn alert_id(rule: &str, subject: Subject<'_>, since: EventTime) -> String {
+    format!("{:016x}", fingerprint::of_bytes(format!("{}|{}", key(rule, subject), since.0).as_bytes()))
 }
 
 impl AlertRecord {
     pub fn of(told: Told<'_>) -> AlertRecord {
-        let Told { rule, entity, title, step, readings, as_of, version } = told;
+        let Told { rule, subject, step, readings, as_of, version } = told;
         let (since, why) = match step {
             Step::Fires { since } => (since, None),
             Step::Resolves { since, why, .. } => (since, Some(why)),
@@ -117,13 +139,13 @@ impl AlertRecord {
             levels.iter().zip(readings).map(|(level, reading)| AlertLevel::of(level, reading)).collect();
         let mut record = AlertRecord {
             schema: Cow::Borrowed(SCHEMA),
-            alert_id: alert_id(&rule.name, entity, since),
+            alert_id: alert_id(&rule.name, subject, since),
             rule: rule.name.clone(),
-            tenant: entity.tenant.to_string(),
+            tenant: subject.tenant.to_owned(),
             entity: AlertEntity {
-                kind: Cow::Borrowed(entity.kind.word()),
-                id: entity.id.to_string(),
-                title: title.map(str::to_owned),
+                kind: Cow::Borrowed(subject.kind),
+                id: subject.id.to_owned(),
+                title: subject.title.map(str::to_owned),
             },
             state: Cow::Borrowed(if why.is_some() { "resolved" } else { "firing" }),
             reason: why.map(|why| Cow::Borrowed(why.word())),
@@ -163,6 +185,34 @@ impl AlertLevel {
             side: Cow::Borrowed(if level.is_above { "above" } else { "below" }),
             min_volume: level.min_volume,
         }
+    }
+}
+
+impl AlertRecord {
+    /// What was firing, resolved for a reason that is not in its numbers.
+    pub fn resolved(&self, why: Why, as_of: EventTime, version: u64) -> AlertRecord {
+        AlertRecord {
+            state: Cow::Borrowed("resolved"),
+            reason: Some(Cow::Borrowed(why.word())),
+            as_of: as_of.to_string(),
+            resolved_at: Some(as_of.to_string()),
+            version,
+            ..self.clone()
+        }
+    }
+
+    /// The record as it goes out.
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a record of texts and numbers is JSON")
+    }
+
+    pub fn is_firing(&self) -> bool {
+        self.state == "firing"
+    }
+
+    /// The record's own key.
+    pub fn key(&self) -> String {
+        key_of(&self.rule, &self.tenant, &self.entity.kind, &self.entity.id)
     }
 }
 

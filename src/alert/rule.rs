@@ -63,6 +63,10 @@ impl Severity {
 }
 
 impl Selector {
+    /// No entity, for rules about the engine itself.
+    pub const NONE: Selector =
+        Selector { kind: Kind::Tenant, id: String::new(), tenant: String::new(), among: Some(Vec::new()) };
+
     pub fn selects(&self, entity: &Entity) -> bool {
         entity.kind == self.kind
             && entity.channel.is_none()

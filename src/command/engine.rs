@@ -186,6 +186,8 @@ pub fn start(settings: &Settings, accept_gap: bool, status: &Arc<Status>, stop: 
             .collect(),
         kpis: outlet(&settings.topics.kpis),
         intervals: outlet(&settings.topics.intervals),
+        alerts: std::sync::Arc::from([]),
+        alerts_to: outlet("acd.alerts"),
         partials_partitions: partitions,
         max_entities: Arc::new(move |tenant: &str| max_entities.of(tenant)),
     };

@@ -197,6 +197,7 @@ pub fn write_records(header: &wire::Batch, parts: Vec<Part>, topic: &Arc<str>, p
         let mut header = header.clone();
         if place != 0 {
             (header.lost, header.agent_events) = (Vec::new(), Vec::new());
+            (header.read, header.rejected) = (0, 0);
         }
         if place + 1 != count {
             header.marks = Vec::new();

@@ -92,6 +92,8 @@ pub struct Calls {
     last_header: Option<Instant>,
     last_subjects_header: Option<Instant>,
     fates: Fates,
+    /// Records read that no batch has told of, and rejects among them.
+    read: (u64, u64),
     entry: Vec<u8>,
     key: String,
 }
@@ -156,6 +158,7 @@ impl Calls {
             last_header: None,
             last_subjects_header: None,
             fates: Fates::default(),
+            read: (0, 0),
             entry: Vec::new(),
             key: String::new(),
         }
@@ -163,6 +166,7 @@ impl Calls {
 
     fn reject(&mut self, input: &Input, record: Record<'_>, reject: &Reject) {
         counter!("callpulse_rejects_total", "reason" => reject.reason.word()).increment(1);
+        self.read.1 += 1;
         self.outgoing.push(rejects::record(&self.settings.rejects, input, record, reject));
     }
 
@@ -558,6 +562,7 @@ impl Stage for Calls {
 
     fn apply(&mut self, input: &Input, record: Record<'_>) {
         self.pending.get_or_insert_with(Instant::now);
+        self.read.0 += 1;
         if let Err(reject) = self.take(input, record) {
             self.reject(input, record, &reject);
         }
@@ -619,7 +624,9 @@ impl Stage for Calls {
         for partition in 0..partitions {
             let parts = partials.remove(&partition).unwrap_or_default();
             if !parts.is_empty() || to_all && !is_empty {
-                out.extend(write_records(&to_partials, parts, &self.settings.partials, partition));
+                let (read, rejected) = if partition == 0 { std::mem::take(&mut self.read) } else { (0, 0) };
+                let header = wire::Batch { read, rejected, ..to_partials.clone() };
+                out.extend(write_records(&header, parts, &self.settings.partials, partition));
             }
         }
         if to_all {

@@ -104,6 +104,12 @@ impl Coverage {
         std::mem::take(&mut self.lost)
     }
 
+    /// How many stretches of input were lost that end after an instant.
+    pub fn lost_since(&self, at: EventTime) -> usize {
+        let known = self.lost.iter().filter(|lost| lost.from.is_some() && at < lost.to).count();
+        known + usize::from(self.open.is_some())
+    }
+
     /// Facts of a second were read.
     pub fn read_facts_of(&mut self, second: i64) {
         self.facts_to = self.facts_to.max(Some(EventTime((second + 1) * 1000)));

@@ -4,15 +4,19 @@
 //! read, and only when it publishes is decided by the clock.
 
 use super::account::{Accounts, Seat};
+use super::alarm::is_alarm;
+use super::alarms::Alarms;
 use super::batch::{Batch, Damaged, entity as entity_of, partition_of, wire};
 use super::coverage::{self, Coverage};
 use super::marks::Marks;
 use super::outlet::Outlet;
+use super::own_alarms::Health;
 use super::progress;
 use super::publish::{Duty, LASTS_MAX, PANES, Publisher, Turn, board_windows, end_idle_agents, tombstone};
 use super::shown::Shown;
 use super::snapshot;
 use super::stage::{Clock, Input, OutRecord, Output, Record, Stage, commit_every};
+use crate::alert::rule::Rule;
 use crate::calendar::Interval;
 use crate::entity::{Entity, Kind};
 use crate::event::DEFAULT_TENANT;
@@ -55,6 +59,11 @@ pub struct KpisSettings {
     pub silent_after: Arc<[(String, Span)]>,
     pub kpis: Outlet,
     pub intervals: Outlet,
+    pub alerts: Arc<[Rule]>,
+    /// Whether the engine's own alerts are told.
+    pub own_alerts: bool,
+    /// Where alerts are told.
+    pub alerts_to: Outlet,
     pub partials_partitions: i32,
     /// Entities of one tenant, in one partition.
     pub max_entities: Arc<dyn Fn(&str) -> usize + Send + Sync>,
@@ -90,6 +99,7 @@ struct Board {
     /// When windows change by themselves: their end, in seconds.
     wakes: BTreeSet<(i64, Seat)>,
     publisher: Publisher,
+    alarms: Alarms,
     /// Accounts not in the state topic as they are, oldest first.
     unkept: VecDeque<Seat>,
     /// The marks before an offset, for the silent replay to begin with.
@@ -216,6 +226,7 @@ impl Kpis {
             board.wake(seat, &self.shape);
         }
         let batch = &batch.header;
+        board.alarms.own.read(batch.read, batch.rejected, now);
         let mut is_gap = false;
         for lost in &batch.lost {
             is_gap |= board.coverage.lose(coverage::from_wire(lost));
@@ -460,6 +471,9 @@ impl Board {
                 break;
             }
         }
+        for entry in self.alarms.write(&settings.alerts, &self.accounts) {
+            push(entry);
+        }
         if std::mem::take(&mut self.are_reasons_new) {
             let texts = self.reasons.texts().map(str::to_owned).collect();
             push((REASONS_KEY.to_vec(), Some(wire::ReasonsState { texts }.encode_to_vec())));
@@ -512,6 +526,7 @@ impl Stage for Kpis {
         for (key, value) in &loading {
             snapshot::load(&mut board.accounts, &self.settings.kpi, &self.shape, key, value);
         }
+        loading.extract_if(|key, _| is_alarm(key)).for_each(|(_, value)| board.alarms.load(&value));
         let mut from = committed;
         board.shown.by = state.as_ref().map_or(self.shown_by, |state| state.shown_by);
         board.holds_back = 1 < self.settings.generation && !state.as_ref().is_some_and(|state| state.on_board);
@@ -541,6 +556,7 @@ impl Stage for Kpis {
                 board.publisher.changed(account, board.next, now, self.settings.emit_every);
             }
         }
+        board.alarms.settle(&self.settings.alerts, &board.accounts);
         let as_of = board.marks.as_of();
         for seat in 0..board.accounts.len() as Seat {
             let account = board.accounts.at_mut(seat);
@@ -628,6 +644,7 @@ impl Stage for Kpis {
                         "caught up: this generation publishes the board from now on"
                     );
                     board.holds_back = false;
+                    board.alarms.take_over(&board.accounts, turn, out);
                 }
                 for window in std::mem::take(&mut board.gone) {
                     let all = board.accounts.iter().filter(|account| !account.ended);
@@ -635,7 +652,11 @@ impl Stage for Kpis {
                 }
                 match board.holds_back {
                     true => board.publisher.collect_archive(&board.accounts, turn, out),
-                    false => board.publisher.collect(&mut board.accounts, turn, out),
+                    false => {
+                        board.publisher.collect(&mut board.accounts, &mut board.alarms, turn, out);
+                        board.alarms.tick(&board.accounts, turn, out);
+                        board.alarms.own.tick(&Health::of(&board.marks, &board.coverage, turn), turn, out);
+                    }
                 }
                 let steady_from = board.steady_from.unwrap_or(as_of);
                 if board.ended_checked.is_none_or(|checked| Span::from_hours(1) <= as_of.since(checked)) {

@@ -70,6 +70,12 @@ mod snapshot;
 
 mod publish;
 
+mod alarm;
+
+mod alarms;
+
+mod own_alarms;
+
 pub mod progress;
 
 pub mod schema;

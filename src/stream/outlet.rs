@@ -15,6 +15,8 @@ use super::kpi_message;
 use super::progress::ProgressRecord;
 use super::stage::{OutRecord, Output};
 use super::{call_record, progress};
+use crate::alert;
+use crate::alert::record::AlertRecord;
 use crate::kpi::record::{self, KpiRecord};
 use prost::Message;
 use prost::encoding::{decode_varint, encode_varint};
@@ -59,6 +61,8 @@ pub enum Told<'a> {
     Kpi(&'a KpiRecord),
     Progress(&'a ProgressRecord<'a>),
     Call(&'a CallRecord<'a>),
+    /// Written as JSON and without a frame, whatever the form.
+    Alert(&'a AlertRecord),
 }
 
 /// Begins a framed value.
@@ -124,11 +128,16 @@ impl<T: Into<Arc<str>>> From<T> for Outlet {
 impl Form {
     fn write(self, told: Told<'_>) -> Vec<u8> {
         let mut value = Vec::with_capacity(3_072);
+        if let Told::Alert(record) = told {
+            json(record, &mut value);
+            return value;
+        }
         if let Some(ids) = self.schema_ids {
             let (id, place) = match told {
                 Told::Kpi(_) => (ids.kpi, 0),
                 Told::Progress(_) => (ids.progress, 1),
                 Told::Call(_) => (ids.call, 0),
+                Told::Alert(_) => unreachable!("written above"),
             };
             value.push(FRAME);
             value.extend(id.to_be_bytes());
@@ -149,6 +158,7 @@ impl Form {
             (RecordFormat::Protobuf, Told::Kpi(record)) => protobuf(&kpi_message::message(record), &mut value),
             (RecordFormat::Protobuf, Told::Progress(record)) => protobuf(&record.message(), &mut value),
             (RecordFormat::Protobuf, Told::Call(record)) => protobuf(&record.message(), &mut value),
+            (_, Told::Alert(_)) => unreachable!("written above"),
         }
         value
     }
@@ -160,6 +170,7 @@ impl<'a> Told<'a> {
             Told::Kpi(_) => record::SCHEMA,
             Told::Progress(_) => progress::SCHEMA,
             Told::Call(_) => call_record::SCHEMA,
+            Told::Alert(_) => alert::record::SCHEMA,
         }
     }
 
@@ -169,6 +180,7 @@ impl<'a> Told<'a> {
             Told::Kpi(record) => record.version.to_string(),
             Told::Progress(record) => format!("{}+{}", record.as_of, record.behind_ms),
             Told::Call(record) => record.version.to_string(),
+            Told::Alert(record) => record.version.to_string(),
         }
     }
 
@@ -177,6 +189,7 @@ impl<'a> Told<'a> {
             Told::Kpi(record) => Some(&record.as_of),
             Told::Progress(record) => Some(&record.as_of),
             Told::Call(record) => record.ended.as_deref(),
+            Told::Alert(record) => Some(&record.as_of),
         }
     }
 }

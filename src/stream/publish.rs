@@ -4,6 +4,7 @@
 //! later than that batch.
 
 use super::account::{Account, Accounts, Seat};
+use super::alarms::Alarms;
 use super::coverage::{Asked, Coverage, Covered};
 use super::kpis::KpisSettings;
 use super::outlet::Told;
@@ -337,17 +338,23 @@ impl Publisher {
     }
 
     /// The records that are due.
-    pub fn collect(&mut self, accounts: &mut Accounts, turn: Turn<'_>, out: &mut Vec<OutRecord>) {
+    pub fn collect(&mut self, accounts: &mut Accounts, alarms: &mut Alarms, turn: Turn<'_>, out: &mut Vec<OutRecord>) {
         let clock = turn.clock;
         let is_behind = turn.is_behind();
         if self.rests_until.is_none_or(|until| until <= clock.now || !is_behind) {
             self.rests_until = is_behind.then(|| clock.now + BEHIND_EVERY);
-            self.collect_board(accounts, turn, out);
+            self.collect_board(accounts, alarms, turn, out);
         }
         self.collect_archive(accounts, turn, out);
     }
 
-    fn collect_board(&mut self, accounts: &mut Accounts, turn: Turn<'_>, out: &mut Vec<OutRecord>) {
+    fn collect_board(
+        &mut self,
+        accounts: &mut Accounts,
+        alarms: &mut Alarms,
+        turn: Turn<'_>,
+        out: &mut Vec<OutRecord>,
+    ) {
         let Turn { settings, shape, reasons, as_of, clock, .. } = turn;
         while self.quick.first().is_some_and(|(due, _)| *due <= clock.now) {
             let Some((due, seat)) = self.quick.pop_first() else { break };
@@ -360,9 +367,10 @@ impl Publisher {
             account.tally.panes.slide(&shape.windows, as_of.second().0 + 1);
             account.tally.reach(as_of);
             let windows = (0..settings.kpi.sliding.len()).map(Window::Sliding);
-            for window in std::iter::once(Window::Now).chain(windows) {
-                out.extend(board_record(account, turn, window));
-            }
+            let windows = std::iter::once(Window::Now).chain(windows);
+            let records: Vec<KpiRecord> = windows.filter_map(|window| record(account, turn, window)).collect();
+            out.extend(records.iter().map(|record| on_board(account, turn, record)));
+            alarms.look(account, &records, turn, out);
             self.grows(account, clock.now);
         }
         while self.slow.first().is_some_and(|(due, _)| *due <= clock.now) {
@@ -407,7 +415,7 @@ impl Publisher {
     }
 }
 
-fn record(account: &Account, turn: Turn<'_>, window: Window) -> Option<KpiRecord> {
+pub fn record(account: &Account, turn: Turn<'_>, window: Window) -> Option<KpiRecord> {
     let corrected = match window {
         Window::Interval(place, interval) => account.corrected.contains(&(place, interval.start)),
         _ => false,
@@ -419,9 +427,12 @@ fn record(account: &Account, turn: Turn<'_>, window: Window) -> Option<KpiRecord
 }
 
 fn board_record(account: &Account, turn: Turn<'_>, window: Window) -> Option<OutRecord> {
-    let record = record(account, turn, window)?;
+    Some(on_board(account, turn, &record(account, turn, window)?))
+}
+
+fn on_board(account: &Account, turn: Turn<'_>, record: &KpiRecord) -> OutRecord {
     let key = board_key(&account.entity, &record.window.name);
-    Some(turn.settings.kpis.record(Some(turn.partition), key, Told::Kpi(&record)))
+    turn.settings.kpis.record(Some(turn.partition), key, Told::Kpi(record))
 }
 
 /// Ends the keys of agents without facts for a week. Their tallies stay, so that `total` is since the

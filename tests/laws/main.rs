@@ -10,6 +10,7 @@ mod histories;
 mod schema;
 
 mod agents;
+mod alerts;
 mod cuts;
 mod order;
 mod published;

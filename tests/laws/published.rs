@@ -2,7 +2,7 @@
 
 use crate::centre::replayed;
 use crate::histories::Told;
-use crate::world::{INTERVALS, KPIS};
+use crate::world::{ALERTS, INTERVALS, KPIS};
 use callpulse::config::settings::Settings;
 use callpulse::entity::{Entity, Kind};
 use callpulse::event::{Channel, Event};
@@ -51,6 +51,9 @@ impl Published {
             let Output::Topic { topic, .. } = &record.to else { continue };
             let key = text(record.key.as_deref().expect("a KPI has a key"));
             let is_archive = topic.as_ref() == INTERVALS;
+            if topic.as_ref() == ALERTS {
+                continue;
+            }
             prop_assert!(is_archive || topic.as_ref() == KPIS);
             let header = |name| record.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| text(value));
             let (id, as_of) = (header("ce_id"), header("ce_time"));
@@ -95,6 +98,11 @@ impl<'t> Truth<'t> {
         let mut truth = Truth { settings, events, end, records: HashMap::new(), proved };
         truth.replay(end);
         truth
+    }
+
+    /// Everything at the end.
+    pub fn records(&self) -> impl Iterator<Item = &KpiRecord> {
+        self.records[&self.end].values()
     }
 
     fn replay(&mut self, as_of: i64) {

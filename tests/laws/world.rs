@@ -3,8 +3,11 @@
 use crate::centre::{TOPIC, ZONES, few_windows, settings};
 use crate::drive::{Driven, Log, input};
 use crate::histories::Told;
+use callpulse::alert::condition::{Condition, Level};
+use callpulse::alert::rule::{Rule, Selector, Severity};
 use callpulse::config::settings::Settings;
 use callpulse::decode::format::Format;
+use callpulse::entity::Kind;
 use callpulse::stream::calls::{Calls, CallsSettings};
 use callpulse::stream::kpis::{Kpis, KpisSettings};
 use callpulse::stream::stage::{Input, OutRecord, Output, Stage};
@@ -27,10 +30,43 @@ pub const REJECTS: &str = "acd.rejects";
 pub const CALLS: &str = "acd.calls";
 pub const KPIS: &str = "acd.kpis";
 pub const INTERVALS: &str = "acd.kpis.intervals";
+pub const ALERTS: &str = "acd.alerts";
 /// Partitions of the partials.
 pub const TARGETS: i32 = 2;
 /// Partitions of the subjects.
 pub const AGENT_TARGETS: i32 = 2;
+
+/// With a level each: of now and of windows, with and without a gap, at once and after a while.
+pub static RULES: LazyLock<Arc<[Rule]>> = LazyLock::new(|| {
+    let rule = |name: &str, kind, (kpi, window): (&str, &str), trigger, clear, min_volume, hold| Rule {
+        name: name.into(),
+        of: Selector { kind, id: "*".into(), tenant: "*".into(), among: None },
+        when: Condition::Level(Level {
+            kpi: kpi.into(),
+            window: window.into(),
+            trigger,
+            clear,
+            is_above: clear <= trigger,
+            min_volume,
+        }),
+        hold: Span::from_secs(hold),
+        hours: None,
+        severity: Severity::Warning,
+        title: None,
+        text: None,
+        runbook_url: None,
+        panel_url: None,
+    };
+    [
+        rule("waits", Kind::Queue, ("waiting", "now"), 0.0, 0.0, 0, 0),
+        rule("waits long", Kind::Tenant, ("longest_wait", "now"), 40.0, 20.0, 0, 0),
+        rule("abandons", Kind::Queue, ("abandonment_rate_all", "total"), 0.3, 0.1, 2, 0),
+        rule("answers", Kind::Tenant, ("calls_answered", "total"), 2.0, 2.0, 0, 30),
+        rule("answers little", Kind::Tenant, ("answer_rate", "total"), 0.5, 0.7, 1, 60),
+        rule("handles", Kind::Agent, ("calls_handled", "total"), 0.0, 0.0, 0, 5),
+    ]
+    .into()
+});
 
 /// What a worker does next.
 #[derive(Clone, Copy, Debug)]
@@ -371,6 +407,9 @@ fn kpis_settings(settings: &Settings) -> KpisSettings {
         silent_after: Arc::from([]),
         kpis: KPIS.into(),
         intervals: INTERVALS.into(),
+        alerts: RULES.clone(),
+        own_alerts: true,
+        alerts_to: ALERTS.into(),
         partials_partitions: TARGETS,
         max_entities: Arc::new(|_| 10_000),
     }

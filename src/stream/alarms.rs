@@ -1,0 +1,223 @@
+//! Alarms: how the rules of the settings stand with the entities of one partition.
+//!
+//! A rule is looked at with the records that are published, and every second while it waits or fires. What it then
+//! tells goes out in the transaction that keeps how it stands, so that nothing is told twice and nothing is decided
+//! again.
+
+use super::account::{Account, Accounts, Seat};
+use super::alarm::{Alarm, Whose, end_orphans, is_changed};
+use super::own_alarms::OwnAlarms;
+use super::publish::{Turn, record};
+use super::snapshot::Entry;
+use super::stage::OutRecord;
+use crate::alert::hours::Hours;
+use crate::alert::rule::Rule;
+use crate::alert::state::{Phase, Why};
+use crate::entity::{Entity, Kind};
+use crate::kpi::project::Window;
+use crate::kpi::record::KpiRecord;
+use crate::kpi::settings::KpiSettings;
+use smallvec::SmallVec;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How all rules stand.
+#[derive(Default)]
+pub struct Alarms {
+    /// By seat the rules that look at the entity, by their places in the settings; none until it was asked.
+    rules: Vec<Option<Places>>,
+    /// Those that are not quiet, or of which a record stands in the topic.
+    alarms: BTreeMap<Place, Alarm>,
+    /// Of rules that are gone, or no longer look at the entity.
+    orphans: Vec<Alarm>,
+    /// Not in the state topic as they are.
+    unkept: BTreeSet<Place>,
+    unkept_orphans: Vec<Entry>,
+    loading: Vec<Alarm>,
+    /// The second that was looked at last.
+    looked: Option<i64>,
+    /// The engine's own.
+    pub own: OwnAlarms,
+}
+
+/// An account, and a rule by its place in the settings.
+type Place = (Seat, u16);
+type Places = SmallVec<[u16; 4]>;
+
+impl Alarms {
+    /// Puts an entry of the state topic back; [`Alarms::settle`] follows.
+    pub fn load(&mut self, value: &[u8]) {
+        match Alarm::of_entry(value) {
+            Some(alarm) if matches!(alarm.whose, Whose::Part(..)) => self.own.load(alarm),
+            alarm => self.loading.extend(alarm),
+        }
+    }
+
+    /// Finds for what was loaded the rule and the account.
+    pub fn settle(&mut self, rules: &[Rule], accounts: &Accounts) {
+        for alarm in std::mem::take(&mut self.loading) {
+            let Whose::Entity(entity) = &alarm.whose else { continue };
+            let rule = rules.iter().position(|rule| rule.name == alarm.rule && rule.of.selects(entity));
+            match (accounts.find(entity), rule) {
+                (Some(seat), Some(rule)) => {
+                    self.alarms.insert((seat, rule as u16), alarm);
+                }
+                _ => self.orphans.push(alarm),
+            }
+        }
+    }
+
+    /// Looks at an account with the records that were just made of it.
+    pub fn look(&mut self, account: &Account, records: &[KpiRecord], turn: Turn<'_>, out: &mut Vec<OutRecord>) {
+        if turn.is_behind() {
+            return;
+        }
+        for rule in self.of(&turn.settings.alerts, account) {
+            self.look_at(account, rule, records, turn, out);
+        }
+    }
+
+    /// The rules that look at an account.
+    fn of(&mut self, rules: &[Rule], account: &Account) -> Places {
+        let seat = account.seat as usize;
+        if self.rules.len() <= seat {
+            self.rules.resize(seat + 1, None);
+        }
+        let selecting = || {
+            let selects = |(_, rule): &(usize, &Rule)| rule.of.selects(&account.entity);
+            rules.iter().enumerate().filter(selects).map(|(place, _)| place as u16).collect()
+        };
+        self.rules[seat].get_or_insert_with(selecting).clone()
+    }
+
+    fn look_at(
+        &mut self,
+        account: &Account,
+        place: u16,
+        records: &[KpiRecord],
+        turn: Turn<'_>,
+        out: &mut Vec<OutRecord>,
+    ) {
+        let kpi = &turn.settings.kpi;
+        let rule = &turn.settings.alerts[usize::from(place)];
+        let at = (account.seat, place);
+        let mut alarm =
+            self.alarms.remove(&at).unwrap_or_else(|| Alarm::new(rule, Whose::Entity(account.entity.clone())));
+        let before = alarm.state.clone();
+        let readings: Vec<_> = rule
+            .when
+            .levels()
+            .into_iter()
+            .map(|level| match records.iter().find(|record| record.window.name == level.window) {
+                Some(record) => level.read(Some(record)),
+                None => {
+                    let window = window(account, turn, &level.window);
+                    level.read(window.and_then(|window| record(account, turn, window)).as_ref())
+                }
+            })
+            .collect();
+        let step = match is_open(rule, account, kpi, turn) {
+            _ if account.ended => alarm.state.end(Why::EntityEnded),
+            true => alarm.state.look(rule, &readings, turn.as_of),
+            false => alarm.state.end(Why::Closed),
+        };
+        if let Some(step) = step {
+            alarm.tell((rule, title(kpi, &account.entity)), (step, &readings), (turn.as_of, turn), out);
+        }
+        if step.is_some() || is_changed(&before, &alarm.state) {
+            self.unkept.insert(at);
+        }
+        if !alarm.is_over() {
+            self.alarms.insert(at, alarm);
+        }
+    }
+
+    /// Looks, once a second, at what waits or fires, and ends what is gone.
+    pub fn tick(&mut self, accounts: &Accounts, turn: Turn<'_>, out: &mut Vec<OutRecord>) {
+        if turn.is_behind() {
+            return self.rest();
+        }
+        let second = turn.as_of.second().0;
+        if self.looked.is_some_and(|looked| second <= looked) {
+            return;
+        }
+        self.looked = Some(second);
+        end_orphans(&mut self.orphans, &mut self.unkept_orphans, (turn.as_of, turn), out);
+        let busy = self.alarms.iter().filter(|(_, alarm)| !alarm.state.is_quiet());
+        for (seat, rule) in busy.map(|(at, _)| *at).collect::<Vec<_>>() {
+            self.look_at(accounts.at(seat), rule, &[], turn, out);
+        }
+        for (at, alarm) in self.alarms.iter_mut().filter(|(_, alarm)| alarm.is_stale(turn.as_of)) {
+            out.push(alarm.untell(turn));
+            self.unkept.insert(*at);
+        }
+        self.alarms.retain(|_, alarm| !alarm.is_over());
+    }
+
+    /// What happened while nobody was told does not count.
+    fn rest(&mut self) {
+        for (at, alarm) in &mut self.alarms {
+            if matches!(alarm.state.phase, Phase::Pending { .. }) {
+                alarm.state.rest();
+                self.unkept.insert(*at);
+            }
+        }
+        self.alarms.retain(|_, alarm| !alarm.is_over());
+    }
+
+    /// A generation that takes the topic over ends what the one before it told and it does not.
+    pub fn take_over(&mut self, accounts: &Accounts, turn: Turn<'_>, out: &mut Vec<OutRecord>) {
+        for account in accounts.iter() {
+            for place in self.of(&turn.settings.alerts, account) {
+                if !self.alarms.contains_key(&(account.seat, place)) {
+                    let rule = &turn.settings.alerts[usize::from(place)];
+                    out.push(Alarm::new(rule, Whose::Entity(account.entity.clone())).untell(turn));
+                }
+            }
+        }
+    }
+
+    /// The entries of the state topic that changed.
+    pub fn write(&mut self, rules: &[Rule], accounts: &Accounts) -> Vec<Entry> {
+        let mut entries = self.own.write();
+        entries.append(&mut self.unkept_orphans);
+        for (seat, rule) in std::mem::take(&mut self.unkept) {
+            entries.push(match self.alarms.get(&(seat, rule)) {
+                Some(alarm) => alarm.entry(),
+                None => {
+                    let whose = Whose::Entity(accounts.at(seat).entity.clone());
+                    (Alarm::new(&rules[usize::from(rule)], whose).key(), None)
+                }
+            });
+        }
+        entries
+    }
+}
+
+fn is_open(rule: &Rule, account: &Account, kpi: &KpiSettings, turn: Turn<'_>) -> bool {
+    let hours: Option<&Hours> = rule.hours.as_ref();
+    hours.is_none_or(|hours| hours.is_open(kpi.zone(&account.entity.tenant), turn.as_of))
+}
+
+fn title<'s>(kpi: &'s KpiSettings, entity: &Entity) -> Option<&'s str> {
+    match entity.kind {
+        Kind::Queue => kpi.queues.get(entity.id.as_ref())?.title.as_deref(),
+        Kind::Agent => kpi.agents.get(entity.id.as_ref()).map(String::as_str),
+        Kind::Team | Kind::Tenant | Kind::QueueAgent => None,
+    }
+}
+
+/// The window of a name, as of now; none if it is not configured.
+fn window(account: &Account, turn: Turn<'_>, name: &str) -> Option<Window> {
+    let kpi = &turn.settings.kpi;
+    let sliding = || kpi.sliding.iter().position(|(of, _)| of == name).map(Window::Sliding);
+    let interval = || {
+        let place = kpi.intervals.iter().position(|(of, _)| of == name)?;
+        let projection = account.projection(kpi, turn.shape, turn.reasons, turn.as_of);
+        Some(Window::Interval(place, projection.open_interval(place)))
+    };
+    match name {
+        "now" => Some(Window::Now),
+        "total" => Some(Window::Total),
+        _ => sliding().or_else(interval),
+    }
+}
