@@ -9,6 +9,7 @@
 //!
 //! Unknown keys are refused. Settings are read once, before anything else is done, and passed down.
 
+mod alerts;
 mod columns;
 pub mod fault;
 mod json_schema;
@@ -16,6 +17,8 @@ mod keys;
 mod leaf;
 mod meaning;
 mod nearest;
+mod numbers;
+mod opening;
 mod overlay;
 pub mod settings;
 mod shape;

@@ -25,6 +25,9 @@ pub struct Rule {
     pub panel_url: Option<String>,
 }
 
+/// The names of the program's alerts about itself, which no rule may have.
+pub const BUILT_IN: [&str; 5] = ["source_silent", "engine_behind", "input_gap", "rejects_rising", "watchdog"];
+
 /// How urgent it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {

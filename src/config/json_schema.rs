@@ -1,6 +1,6 @@
 //! The JSON Schema of the settings, written from the table of keys and the defaults.
 
-use super::keys::DOCUMENT;
+use super::keys::{CONDITION, DOCUMENT};
 use super::shape::{Key, Shape, Standing};
 use crate::decode::format::Encoding;
 use serde_json::{Map, Value, json};
@@ -10,6 +10,7 @@ pub fn schema(defaults: &toml::Table) -> Value {
     let mut schema = object(&DOCUMENT, Some(&toml::Value::Table(defaults.clone())));
     schema.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
     schema.insert("title".to_owned(), json!("Callpulse settings"));
+    schema.insert("$defs".to_owned(), json!({ "condition": table(CONDITION, None) }));
     Value::Object(schema)
 }
 
@@ -43,6 +44,9 @@ fn object(shape: &Shape, default: Option<&toml::Value>) -> Map<String, Value> {
             json!({ "enum": words })
         }
         Shape::Delimiter => json!({ "type": "string", "pattern": "^[\t!#-/:-@\\[-`{-~]$" }),
+        Shape::Hours => json!({ "type": "string", "pattern": "[0-9]" }),
+        Shape::ClosedDay => json!({ "type": "string", "pattern": "^([0-9]{4}-)?[0-9]{2}-[0-9]{2}$" }),
+        Shape::Condition => json!({ "$ref": "#/$defs/condition" }),
         Shape::Anything => json!({}),
     };
     match schema {

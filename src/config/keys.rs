@@ -4,6 +4,7 @@
 
 use super::leaf::WEEKDAYS;
 use super::shape::{Key, Shape, Standing};
+use crate::alert::rule::Severity;
 use crate::decode::mapping::Outcome;
 use crate::entity::Kind;
 use crate::event::{Channel, Direction};
@@ -111,7 +112,8 @@ pub const SECTIONS: &[Key] = &[
     ),
     promised("rates", Shape::Names(&Shape::Anything)),
     promised("privacy", Shape::Table(PRIVACY)),
-    promised("alerts", Shape::List { of: &Shape::Names(&Shape::Anything), distinct: false }),
+    key("calendars", Shape::Names(&Shape::Table(CALENDAR)), "Opening hours by name."),
+    key("alerts", Shape::List { of: &Shape::Table(ALERT), distinct: false }, "Rules: when to tell people."),
 ];
 
 const KAFKA: &[Key] = &[
@@ -127,7 +129,7 @@ const SOURCE: &[Key] = &[
         between(Span(1), Span::from_hours(24 * 366)),
         "A topic without a record for so long is told as silent; never unless said.",
     ),
-    promised("hours", Shape::Anything),
+    key("hours", Shape::Text, "It is told as silent within them only: hours, or the name of a calendar."),
 ];
 
 const COLUMN: Shape = Shape::Text;
@@ -179,9 +181,9 @@ const TOPICS: &[Key] = &[
     key("intervals", Shape::Name, "The archive: intervals that have ended."),
     key("rejects", Shape::Name, "Records that could not be used."),
     key("calls", Shape::Name, "Assembled calls."),
+    key("alerts", Shape::Name, "Alerts: the newest record of each rule and entity."),
     key("partitions", Shape::Integer { min: 1, max: 10_000 }, "Partitions of a topic that the program creates."),
     key("replication_factor", Shape::Integer { min: 1, max: 100 }, "Copies of a topic that the program creates."),
-    promised("alerts", Shape::Name),
 ];
 
 const OUTPUT: &[Key] = &[
@@ -212,6 +214,7 @@ const ENGINE: &[Key] = &[
     key("calls_workers", WORKERS, "Threads of the stage calls."),
     key("subjects_workers", WORKERS, "Threads of the stage subjects."),
     key("kpis_workers", WORKERS, "Threads of the stage kpis."),
+    key("built_in_alerts", Shape::Switch, "Whether the program raises alerts about itself and its sources."),
     key("instance", Shape::Name, "Names this instance; different in each instance of a cluster."),
 ];
 
@@ -270,7 +273,8 @@ const QUEUE: &[Key] = &[
         Shape::Names(&Shape::Number { min: f64::MIN, max: f64::MAX }),
         "Wanted values by KPI: a ratio as 0 to 1, a time in seconds.",
     ),
-    promised("hours", Shape::Anything),
+    key("labels", Shape::List { of: &Shape::Text, distinct: true }, "Groups it is of, for rules of alerts."),
+    key("hours", Shape::Text, "When rules without hours of their own are in force: hours, or the name of a calendar."),
 ];
 
 const TENANT: &[Key] = &[
@@ -312,6 +316,74 @@ const SERVE: &[Key] = &[
         Shape::List { of: &Shape::Text, distinct: true },
         "The windows that /metrics shows, by their names; all if the list is empty.",
     ),
+];
+
+const CALENDAR: &[Key] = &[
+    required("hours", Shape::Hours, "A week's opening hours, such as mon-fri 08:00-20:00."),
+    key("closed", Shape::List { of: &Shape::ClosedDay, distinct: true }, "Days on which it is closed."),
+];
+
+const SEVERITIES: [&str; Severity::ALL.len()] = {
+    let mut words = [""; Severity::ALL.len()];
+    let mut at = 0;
+    while at < words.len() {
+        words[at] = Severity::ALL[at].word();
+        at += 1;
+    }
+    words
+};
+
+const KPI: Key = key("kpi", Shape::Text, "The id of a KPI or count, or a number of now.");
+const WINDOW: Key = key("window", Shape::Text, "Over what time: the name of a window.");
+const ANY_NUMBER: Shape = Shape::Number { min: f64::MIN, max: f64::MAX };
+const TRIGGER: Key = key("trigger", ANY_NUMBER, "It fires beyond this.");
+const CLEAR: Key = key("clear", ANY_NUMBER, "It clears at this or better; at the trigger unless said.");
+const MIN_VOLUME: Key = key(
+    "min_volume",
+    Shape::Integer { min: 0, max: 1 << 40 },
+    "Of fewer calls it says nothing; 20 of shares and means unless said.",
+);
+
+const ALERT: &[Key] = &[
+    required("name", Shape::Text, "Its name, the first part of its alerts' keys."),
+    key("of", Shape::Table(OF), "Which entities it is about; every queue unless said."),
+    KPI,
+    WINDOW,
+    TRIGGER,
+    CLEAR,
+    MIN_VOLUME,
+    key("when", Shape::Condition, "Several levels together, instead of one."),
+    key(
+        "for",
+        between(Span(0), Span::from_hours(24 * 7)),
+        "It fires once it has held for so long; at once unless said.",
+    ),
+    key("severity", Shape::Word(&SEVERITIES), "How urgent it is; warning unless said."),
+    key("hours", Shape::Text, "When it is in force: hours, or the name of a calendar; always unless said."),
+    key("title", Shape::Text, "A line for people, with {entity}, {value} and so on in it."),
+    key("text", Shape::Text, "A sentence for people, with the same in it."),
+    key("runbook_url", Shape::Text, "A page that says what to do."),
+    key("panel_url", Shape::Text, "A page that shows the numbers, with {id}, {window} and so on in it."),
+];
+
+const OF: &[Key] = &[
+    key("kind", Shape::Word(&KINDS), "The kind of entity; queue unless said."),
+    key("id", Shape::Text, "A pattern of ids, in which * stands for any characters."),
+    key("tenant", Shape::Text, "A pattern of tenants."),
+    key("team", Shape::Text, "Queues of this team, or its members if the kind is agent."),
+    key("label", Shape::Text, "Queues that have this label."),
+];
+
+/// A condition of a rule: a level, or others together.
+pub const CONDITION: &[Key] = &[
+    KPI,
+    WINDOW,
+    TRIGGER,
+    CLEAR,
+    MIN_VOLUME,
+    key("all", Shape::List { of: &Shape::Condition, distinct: true }, "Holds if all of them do."),
+    key("any", Shape::List { of: &Shape::Condition, distinct: true }, "Holds if one of them does."),
+    key("not", Shape::Condition, "Holds if it does not."),
 ];
 
 const PRIVACY: &[Key] = &[key("customer", Shape::Word(&["hash", "keep"]), "How customers are kept.")];

@@ -3,10 +3,12 @@
 
 use super::fault::{Faults, item_of, key_of};
 use super::nearest::hint;
+use super::opening::{self, Calendars};
 use super::settings::{Engine, Kafka, MaxEntities, Serve, Settings, Source, Topics};
 use super::shape;
 use super::view::View;
-use super::{columns, leaf};
+use super::{alerts, columns, leaf};
+use crate::alert::hours::Hours;
 use crate::calendar::Zone;
 use crate::decode::format::{Encoding, Format};
 use crate::decode::mapping::Mapping;
@@ -33,7 +35,10 @@ pub fn settings(document: &Table, faults: &mut Faults, warnings: &mut Vec<String
     let plan = plan(root, faults);
     let kpi = kpi_settings(root, faults);
     let csv = columns::mapping(root.get("csv"), faults);
-    let sources = sources(root.get("sources"), &csv, faults);
+    let calendars = Calendars::of(root.get("calendars"));
+    let around = alerts::Around { kpi: &kpi, queues: root.get("queues"), plan: &plan, calendars: &calendars };
+    let alerts = alerts::rules(root.get("alerts"), around, faults, warnings);
+    let sources = sources(root.get("sources"), &csv, &calendars, faults, warnings);
     let topics = topics(root.get("topics"), &sources, faults);
     if plan.by_channel.contains(&Kind::QueueAgent) && !plan.queue_agent {
         warnings.push("windows.by_channel: `queue_agent` has no effect while `windows.queue_agent` is off".to_owned());
@@ -47,6 +52,8 @@ pub fn settings(document: &Table, faults: &mut Faults, warnings: &mut Vec<String
         output: output(root.get("output")),
         engine: engine(root.get("engine")),
         plan,
+        alerts,
+        queue_hours: Arc::new(queue_hours(root.get("queues"), &calendars, faults)),
         keep_intervals: root.get("windows").get("keep_intervals").span(),
         max_entities: max_entities(root.get("tenants")),
         serve: serve(root.get("serve"), &kpi.windows(), faults),
@@ -64,7 +71,13 @@ fn kafka(kafka: View) -> Kafka {
     Kafka { brokers: brokers.split(',').map(str::trim).collect::<Vec<_>>().join(","), properties: properties.collect() }
 }
 
-fn sources(list: View, csv: &Mapping, faults: &mut Faults) -> Vec<Source> {
+fn sources(
+    list: View,
+    csv: &Mapping,
+    calendars: &Calendars,
+    faults: &mut Faults,
+    warnings: &mut Vec<String>,
+) -> Vec<Source> {
     let mut sources: Vec<Source> = Vec::new();
     for (index, source) in list.items() {
         let topic = source.get("topic").text();
@@ -79,7 +92,8 @@ fn sources(list: View, csv: &Mapping, faults: &mut Faults) -> Vec<Source> {
         if let Err(sentence) = columns::suffice(format, csv) {
             faults.add(key_of(&item_of("sources", index), "format"), sentence);
         }
-        sources.push(Source { topic, format, silent_after: source.get("silent_after").duration() });
+        let hours = opening::of_source(calendars, source, &item_of("sources", index), faults, warnings);
+        sources.push(Source { topic, format, silent_after: source.get("silent_after").duration(), hours });
     }
     if list.is_empty_list() {
         faults.add("sources", "is empty; name a topic to read events from: [{ topic = \"acd.events\" }]");
@@ -96,6 +110,7 @@ fn topics(table: View, sources: &[Source], faults: &mut Faults) -> Topics {
         intervals: table.get("intervals").text(),
         rejects: table.get("rejects").text(),
         calls: table.get("calls").text(),
+        alerts: table.get("alerts").text(),
         partitions: table.get("partitions").integer() as i32,
         replication_factor: table.get("replication_factor").integer() as i32,
     };
@@ -111,6 +126,7 @@ fn topics(table: View, sources: &[Source], faults: &mut Faults) -> Topics {
         ("intervals", topics.intervals.clone()),
         ("rejects", topics.rejects.clone()),
         ("calls", topics.calls.clone()),
+        ("alerts", topics.alerts.clone()),
     ];
     for (key, topic) in named.into_iter().chain(states).filter(|(_, topic)| !topic.is_empty()) {
         let place = key_of("topics", key);
@@ -146,6 +162,7 @@ fn engine(table: View) -> Engine {
         calls_workers: table.get("calls_workers").integer() as usize,
         subjects_workers: table.get("subjects_workers").integer() as usize,
         kpis_workers: table.get("kpis_workers").integer() as usize,
+        built_in_alerts: table.get("built_in_alerts").switch(),
         instance: table.get("instance").text(),
     }
 }
@@ -247,6 +264,16 @@ fn kpi_settings(root: View, faults: &mut Faults) -> KpiSettings {
         queues,
         agents: agents.filter_map(|(name, agent)| Some((name.to_owned(), agent.get("title").some_text()?))).collect(),
     }
+}
+
+fn queue_hours(queues: View, calendars: &Calendars, faults: &mut Faults) -> BTreeMap<String, Hours> {
+    let mut hours = BTreeMap::new();
+    for (name, queue) in queues.entries() {
+        if let Some(of) = calendars.hours_of(queue, &key_of("queues", name), faults) {
+            hours.insert(name.to_owned(), of);
+        }
+    }
+    hours
 }
 
 /// Wanted values by KPI or count, each of one that a queue has.

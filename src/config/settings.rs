@@ -1,5 +1,7 @@
 //! Settings as meant: checked, with every default filled in, ready to be passed down.
 
+use crate::alert::hours::Hours;
+use crate::alert::rule::Rule;
 use crate::decode::format::Encoding;
 use crate::decode::mapping::Mapping;
 use crate::entity::Kind;
@@ -32,6 +34,10 @@ pub struct Settings {
     pub plan: Plan,
     /// What showing reads.
     pub kpi: KpiSettings,
+    /// When to tell people, in the order of the settings.
+    pub alerts: Arc<[Rule]>,
+    /// When queues are open that say so: a rule without hours of its own is in force for them then.
+    pub queue_hours: Arc<BTreeMap<String, Hours>>,
     /// How long the archive of intervals is kept.
     pub keep_intervals: Span,
     pub max_entities: MaxEntities,
@@ -54,6 +60,8 @@ pub struct Source {
     pub format: Encoding,
     /// Without a record for so long it is told as silent.
     pub silent_after: Option<Span>,
+    /// It is told as silent within them only, by the zone of `[windows]`; always if nobody said.
+    pub hours: Option<Hours>,
 }
 
 /// The topics the program writes, as the settings name them: what a generation adds to the names of
@@ -73,6 +81,8 @@ pub struct Topics {
     pub rejects: String,
     /// Assembled calls.
     pub calls: String,
+    /// The newest record of each rule and entity.
+    pub alerts: String,
     /// Partitions of a topic that the program creates.
     pub partitions: i32,
     /// Copies of a topic that the program creates.
@@ -96,6 +106,8 @@ pub struct Engine {
     pub subjects_workers: usize,
     /// Threads of the stage kpis, each a member of its group.
     pub kpis_workers: usize,
+    /// Whether the program raises alerts about itself and its sources.
+    pub built_in_alerts: bool,
     /// Names this instance among those of one cluster; part of its transactional ids.
     pub instance: String,
 }

@@ -4,9 +4,10 @@
 //! Schema, so that none of them knows a key that the others do not.
 
 use super::fault::{Faults, item_of, key_of};
-use super::keys::SECTIONS;
+use super::keys::{CONDITION, SECTIONS};
 use super::leaf;
 use super::nearest::{hint, listed, nearest};
+use super::opening;
 use crate::time::Span;
 use jiff::tz::TimeZone;
 use toml::{Table, Value};
@@ -77,6 +78,12 @@ pub enum Shape {
     Encoding,
     Delimiter,
     TimeFormat,
+    /// Opening hours as written.
+    Hours,
+    /// A date, or a day of every year.
+    ClosedDay,
+    /// A condition of a rule, in which others may stand.
+    Condition,
     /// Whatever it is; of promised keys whose form is not settled.
     Anything,
 }
@@ -88,9 +95,9 @@ impl Shape {
         match self {
             Text | Secret | Name | Word(_) | Duration { .. } | WaitEdge { .. } => true,
             Interval | Also | TimeZone | Moment | Address | Brokers | Encoding | Delimiter | TimeFormat => true,
-            Table(_) | Names(_) | Properties | List { .. } | Integer { .. } | Number { .. } | Switch | Anything => {
-                false
-            }
+            Hours | ClosedDay => true,
+            Table(_) | Names(_) | Properties | List { .. } | Integer { .. } | Number { .. } => false,
+            Switch | Condition | Anything => false,
         }
     }
 
@@ -98,7 +105,7 @@ impl Shape {
     fn wanted(&self) -> String {
         use Shape::*;
         match self {
-            Table(_) | Names(_) | Properties => "a table".to_owned(),
+            Table(_) | Names(_) | Properties | Condition => "a table".to_owned(),
             List { .. } => "a list in brackets".to_owned(),
             Text | Secret => "text in quotes".to_owned(),
             Brokers => "text such as \"localhost:9092\"".to_owned(),
@@ -116,6 +123,8 @@ impl Shape {
             Delimiter => "a sign in quotes".to_owned(),
             TimeFormat => "a format such as \"%d.%m.%Y %H:%M:%S\"".to_owned(),
             Address => "an address such as \"127.0.0.1:8080\"".to_owned(),
+            Hours => "hours such as \"mon-fri 08:00-20:00\"".to_owned(),
+            ClosedDay => "a date such as \"2026-12-25\" or \"12-25\"".to_owned(),
             Anything => "a value".to_owned(),
         }
     }
@@ -137,6 +146,7 @@ pub fn check_document(document: &Table, found: &mut Findings) {
 fn check(shape: &Shape, value: &Value, place: &str, found: &mut Findings) {
     match (shape, value) {
         (Shape::Table(keys), Value::Table(table)) => check_table(keys, table, place, found),
+        (Shape::Condition, Value::Table(table)) => check_table(CONDITION, table, place, found),
         (Shape::Names(each), Value::Table(table)) => {
             for (name, value) in table {
                 let place = key_of(place, name);
@@ -244,6 +254,7 @@ fn check_leaf(shape: &Shape, value: &Value) -> Result<(), String> {
     }
     match (shape, value) {
         (Shape::Anything, _) | (Shape::Switch, Value::Boolean(_)) => Ok(()),
+        (Shape::ClosedDay, Value::String(_) | Value::Datetime(_)) => opening::closed(value).map(drop),
         (shape, Value::String(text)) if shape.is_text() => check_text(shape, text),
         (Shape::Brokers, Value::Array(items)) => match brokers(items) {
             Some(text) => check_text(shape, &text),
@@ -298,6 +309,7 @@ fn check_text(shape: &Shape, text: &str) -> Result<(), String> {
         Shape::Address => leaf::address(text).map(drop),
         Shape::Encoding => leaf::encoding(text).map(drop),
         Shape::Delimiter => leaf::delimiter(text).map(drop),
+        Shape::Hours => opening::hours(text).map(drop),
         Shape::TimeFormat => leaf::time_format(text).map(drop),
         _ => Ok(()),
     }

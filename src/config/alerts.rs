@@ -1,0 +1,336 @@
+//! Rules of alerts: from `[[alerts]]` as written to rules as meant, refusing what could never fire, or not mean what
+//! it says.
+
+use super::fault::{Faults, item_of, key_of};
+use super::nearest::{hint, listed, nearest};
+use super::numbers::{Number, Numbers};
+use super::opening::Calendars;
+use super::shape;
+use super::view::View;
+use crate::alert::condition::{Condition, Level};
+use crate::alert::record::PLACES;
+use crate::alert::rule::{BUILT_IN, Rule, Selector, Severity};
+use crate::entity::{Entity, Kind};
+use crate::kpi::settings::KpiSettings;
+use crate::life::plan::Plan;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use toml::Value;
+
+/// Fewer calls say nothing of a share or mean of them, unless a rule says otherwise.
+const ENOUGH_CALLS: i64 = 20;
+/// The keys of a level.
+const LEVEL: [&str; 5] = ["kpi", "window", "trigger", "clear", "min_volume"];
+
+/// What rules are understood by.
+#[derive(Clone, Copy)]
+pub struct Around<'a> {
+    pub kpi: &'a KpiSettings,
+    /// The tables `[queues.NAME]`, for their labels.
+    pub queues: View<'a>,
+    pub plan: &'a Plan,
+    pub calendars: &'a Calendars,
+}
+
+/// What is found out on the way.
+struct Told<'a> {
+    faults: &'a mut Faults,
+    warnings: &'a mut Vec<String>,
+}
+
+/// The rules of `[[alerts]]`; one with a fault is left out.
+pub fn rules(list: View, around: Around, faults: &mut Faults, warnings: &mut Vec<String>) -> Arc<[Rule]> {
+    let mut told = Told { faults, warnings };
+    let mut rules = Vec::new();
+    let mut names: Vec<String> = Vec::new();
+    for (index, table) in list.items() {
+        let (place, name) = (item_of("alerts", index), table.get("name").text());
+        if let Some(earlier) = names.iter().position(|other| *other == name && !name.is_empty()) {
+            let sentence =
+                format!("`{name}` is the name of `{}` already; each rule needs its own", item_of("alerts", earlier));
+            told.faults.add(key_of(&place, "name"), sentence);
+        } else if BUILT_IN.contains(&name.as_str()) {
+            let sentence = format!("`{name}` is an alert of the program's own; choose another name");
+            told.faults.add(key_of(&place, "name"), sentence);
+        }
+        rules.extend(rule(table, &name, &place, around, &mut told));
+        names.push(name);
+    }
+    rules.into()
+}
+
+fn rule(table: View, name: &str, place: &str, around: Around, told: &mut Told) -> Option<Rule> {
+    let of = selector(table.get("of"), &key_of(place, "of"), around, told.faults);
+    let text = |key: &str, told: &mut Told| {
+        let text = table.get(key).some_text();
+        if let Some(Err(sentence)) = text.as_deref().map(places) {
+            told.faults.add(key_of(place, key), sentence);
+        }
+        text
+    };
+    let (title, body, panel_url) = (text("title", told), text("text", told), text("panel_url", told));
+    let runbook_url = table.get("runbook_url").some_text();
+    for (key, url) in [("panel_url", &panel_url), ("runbook_url", &runbook_url)] {
+        if let Some(url) = url.as_deref().filter(|url| !url.starts_with("https://") && !url.starts_with("http://")) {
+            let sentence = format!("`{url}` is no address of a page; write it with https:// or http://");
+            told.faults.add(key_of(place, key), sentence);
+        }
+    }
+    let hours = around.calendars.hours_of(table, place, told.faults);
+    let said = LEVEL.iter().find(|key| !table.get(key).is_absent());
+    let when = table.get("when");
+    let when = match (when.is_absent(), said) {
+        (false, Some(key)) => {
+            told.faults.add(key_of(place, "when"), format!("stands beside `{key}`; keep one of them"));
+            None
+        }
+        (false, None) => condition(when, &key_of(place, "when"), &of, around, told),
+        (true, _) => level(table, place, &of, around, told).map(Condition::Level),
+    };
+    Some(Rule {
+        name: name.to_owned(),
+        of,
+        when: when?,
+        hold: table.get("for").span(),
+        hours,
+        severity: Severity::from_word(&table.get("severity").text()).unwrap_or(Severity::Warning),
+        title,
+        text: body,
+        runbook_url,
+        panel_url,
+    })
+}
+
+/// A condition below `when`.
+fn condition(table: View, place: &str, of: &Selector, around: Around, told: &mut Told) -> Option<Condition> {
+    if !table.0.is_some_and(Value::is_table) {
+        return None;
+    }
+    let parts = ["all", "any", "not"].into_iter().chain(LEVEL.into_iter().take(1));
+    let said: Vec<&str> = parts.filter(|key| !table.get(key).is_absent()).collect();
+    match said.as_slice() {
+        ["not"] => {
+            let below = condition(table.get("not"), &key_of(place, "not"), of, around, told)?;
+            stray(table, "not", place, told)?;
+            Some(Condition::Not(Box::new(below)))
+        }
+        [key @ ("all" | "any")] => {
+            let list = key_of(place, key);
+            if table.get(key).is_empty_list() {
+                told.faults.add(&list, "is empty; list conditions in it");
+            }
+            let items = table.get(key).items();
+            let below: Vec<Option<Condition>> =
+                items.map(|(index, item)| condition(item, &item_of(&list, index), of, around, told)).collect();
+            stray(table, key, place, told)?;
+            let below: Vec<Condition> = below.into_iter().collect::<Option<_>>()?;
+            match (below.is_empty(), *key) {
+                (true, _) => None,
+                (false, "all") => Some(Condition::All(below)),
+                (false, _) => Some(Condition::Any(below)),
+            }
+        }
+        [first, second, ..] => {
+            let sentence = format!("holds `{first}` and `{second}`; put both into a list, all = [...] or any = [...]");
+            told.faults.add(place, sentence);
+            None
+        }
+        [_] | [] if LEVEL.iter().any(|key| !table.get(key).is_absent()) => {
+            level(table, place, of, around, told).map(Condition::Level)
+        }
+        // A key that nobody knows has been told of.
+        _ if table.entries().next().is_some() => None,
+        _ => {
+            let sentence = "holds no condition; write `kpi`, `window` and `trigger`, or `all`, `any` or `not` of such";
+            told.faults.add(place, sentence);
+            None
+        }
+    }
+}
+
+/// What belongs to a level and stands beside `all`, `any` or `not`.
+fn stray(table: View, beside: &str, place: &str, told: &mut Told) -> Option<()> {
+    let Some(key) = LEVEL.into_iter().find(|key| !table.get(key).is_absent()) else { return Some(()) };
+    told.faults
+        .add(key_of(place, key), format!("stands beside `{beside}`, which has levels of its own; move it there"));
+    None
+}
+
+fn level(table: View, place: &str, of: &Selector, around: Around, told: &mut Told) -> Option<Level> {
+    let (kpi, window) = (table.get("kpi").text(), table.get("window").text());
+    let mut missing = |key: &str, sentence: &str| {
+        if table.get(key).is_absent() {
+            told.faults.add(key_of(place, key), format!("is missing; {sentence}"));
+        }
+    };
+    missing("kpi", "name a number such as \"abandonment_rate\", or write `when`");
+    missing("window", "write one such as \"now\" or \"30m\"");
+    missing("trigger", "write the value beyond which it fires");
+    let number = |key: &str| table.get(key).0.and_then(shape::number);
+    let (trigger, said_clear) = (number("trigger"), number("clear"));
+    let numbers = Numbers { settings: around.kpi, of };
+    let known = match (kpi.is_empty(), window.is_empty()) {
+        (false, false) => match numbers.find(&kpi, &window) {
+            Ok(known) => Some(known),
+            Err((key, sentence)) => {
+                told.faults.add(key_of(place, key), sentence);
+                None
+            }
+        },
+        _ => None,
+    }?;
+    let trigger = trigger?;
+    let clear = said_clear.unwrap_or(trigger);
+    let is_above = if clear == trigger { known.is_worse_above } else { clear < trigger };
+    let mut refuse = |key: &str, sentence: Result<(), String>| {
+        if let Err(sentence) = sentence {
+            told.faults.add(key_of(place, key), sentence);
+        }
+    };
+    refuse("trigger", known.reaches(trigger).and_then(|()| known.passes(trigger, is_above)));
+    refuse("clear", said_clear.map_or(Ok(()), |clear| known.reaches(clear)));
+    let min_volume = table.get("min_volume").0.and_then(Value::as_integer);
+    if let Some(volume) = min_volume.filter(|volume| 0 < *volume) {
+        refuse("min_volume", known.counts_calls(&kpi, volume));
+    }
+    if known.is_ratio && known.is_service && is_above != known.is_worse_above {
+        let (side, other) = if is_above { ("above", "least") } else { ("below", "most") };
+        told.warnings.push(format!(
+            "{}: by it the rule fires {side} {trigger}, where `{kpi}` is better; if that is not meant, write at {other} {trigger}",
+            key_of(place, "clear")
+        ));
+    }
+    let enough = if known.is_fraction { ENOUGH_CALLS } else { 0 };
+    Some(Level { kpi, window, trigger, clear, is_above, min_volume: min_volume.unwrap_or(enough) })
+}
+
+fn selector(table: View, place: &str, around: Around, faults: &mut Faults) -> Selector {
+    let kind = Kind::from_word(&table.get("kind").text()).unwrap_or(Kind::Queue);
+    let text = |key: &str| table.get(key).some_text();
+    let pattern = |key: &str| text(key).unwrap_or_else(|| "*".to_owned());
+    let mut of = Selector { kind, id: pattern("id"), tenant: pattern("tenant"), among: None };
+    let mut add = |key: &str, sentence: String| faults.add(key_of(place, key), sentence);
+    let word = kind.word();
+    if kind == Kind::QueueAgent && !around.plan.queue_agent {
+        add("kind", "agents within queues are not counted; set `windows.queue_agent = true`".to_owned());
+    }
+    if kind == Kind::Agent && around.plan.agent(&of.id) != of.id {
+        add("id", format!("`{}` is another name of agent `{}`; write that", of.id, around.plan.agent(&of.id)));
+    }
+    let teams: Vec<&str> = around.plan.teams.iter().map(|team| team.name.as_str()).collect();
+    if kind == Kind::Team && !of.id.contains('*') && !teams.contains(&of.id.as_str()) {
+        add("id", format!("there is no team `{}`; {}", of.id, hint(&of.id, &teams)));
+    }
+    let in_team = text("team").and_then(|name| {
+        let Some(team) = around.plan.teams.iter().find(|team| team.name == name) else {
+            add("team", format!("there is no team `{name}`; {}", hint(&name, &teams)));
+            return None;
+        };
+        let ids: BTreeSet<String> = match kind {
+            Kind::Queue => team.queues.clone(),
+            Kind::Agent => team.members.iter().map(|member| member.agent.clone()).collect(),
+            Kind::Team | Kind::Tenant | Kind::QueueAgent => {
+                add("team", format!("picks queues or agents, and this is of kind `{word}`; write `id`"));
+                return None;
+            }
+        };
+        if ids.is_empty() {
+            let key = if kind == Kind::Queue { "queues" } else { "members" };
+            add("team", format!("team `{name}` lists no `{key}`; list some or pick them by `id`"));
+        }
+        Some(ids)
+    });
+    let labelled = text("label").and_then(|label| {
+        if kind != Kind::Queue {
+            add("label", format!("labels are of queues, and this is of kind `{word}`; write `id`"));
+            return None;
+        }
+        let labels = |queue: View| queue.get("labels").items().map(|(_, label)| label.text()).collect::<Vec<_>>();
+        let queues = around.queues.entries().filter(|(_, queue)| labels(*queue).contains(&label));
+        let ids: BTreeSet<String> = queues.map(|(id, _)| id.to_owned()).collect();
+        if ids.is_empty() {
+            let all: BTreeSet<String> = around.queues.entries().flat_map(|(_, queue)| labels(queue)).collect();
+            let all: Vec<&str> = all.iter().map(String::as_str).collect();
+            let known = match all.is_empty() {
+                true => "give it to some as [queues.NAME] labels".to_owned(),
+                false => hint(&label, &all),
+            };
+            add("label", format!("no queue has the label `{label}`; {known}"));
+        }
+        Some(ids)
+    });
+    let asked = [&in_team, &labelled].iter().any(|ids| ids.as_ref().is_some_and(|ids| !ids.is_empty()));
+    let among = match (in_team, labelled) {
+        (Some(team), Some(label)) => Some(team.intersection(&label).cloned().collect::<Vec<_>>()),
+        (ids, None) | (None, ids) => ids.map(|ids| ids.into_iter().collect()),
+    };
+    of.among = among;
+    if let Some(among) = of.among.as_ref().filter(|_| asked) {
+        let is_selected = |id: &String| of.selects(&entity(&of, id));
+        if !among.iter().any(is_selected) {
+            faults.add(place, "nothing is of all of that; ask for less");
+        }
+    }
+    of
+}
+
+/// An entity of this id that a selector may be asked about: every pattern matches itself.
+pub fn entity(of: &Selector, id: &str) -> Entity {
+    Entity { tenant: of.tenant.as_str().into(), kind: of.kind, id: id.into(), channel: None }
+}
+
+/// Whether all that stands in braces has a meaning.
+fn places(text: &str) -> Result<(), String> {
+    let mut rest = text;
+    while let Some((_, after)) = rest.split_once('{') {
+        let Some((name, behind)) = after.split_once('}') else {
+            return Err("`{` is never closed; write such as {entity} or {value}".to_owned());
+        };
+        if !PLACES.contains(&name) {
+            let known = match nearest(name, PLACES) {
+                Some(near) => format!("did you mean {{{near}}}?"),
+                None => format!("known are {}", listed(&PLACES)),
+            };
+            return Err(format!("there is no {{{name}}} to fill in; {known}"));
+        }
+        rest = behind;
+    }
+    Ok(())
+}
+
+impl Number {
+    /// Whether it may have such a value.
+    fn reaches(&self, value: f64) -> Result<(), String> {
+        match value {
+            value if value < 0.0 => Err(format!("{value} is less than 0, which no number is; give what is meant")),
+            value if self.is_ratio && 1.0 < value && value <= 100.0 => {
+                Err(format!("{value} is no share; give 0 to 1, such as {} for {value} %", value / 100.0))
+            }
+            value if self.is_ratio && 1.0 < value => {
+                Err(format!("{value} is no share; give 0 to 1, such as 0.1 for 10 %"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether it may lie beyond such a value.
+    fn passes(&self, trigger: f64, is_above: bool) -> Result<(), String> {
+        match (is_above, trigger) {
+            (false, 0.0) => Err("nothing is below 0, so that it never fires; \
+                                 write more, such as 1 to fire when there are none"
+                .to_owned()),
+            (true, 1.0) if self.is_ratio => {
+                Err("no share is above 1, so that it never fires; give less, such as 0.1 for 10 %".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether there are calls to be counted for it.
+    fn counts_calls(&self, name: &str, volume: i64) -> Result<(), String> {
+        match self.has_volume {
+            true => Ok(()),
+            false => Err(format!("`{name}` is not of calls in a window, so that there are no {volume}; remove it")),
+        }
+    }
+}
