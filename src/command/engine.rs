@@ -83,7 +83,8 @@ pub fn topics(settings: &Settings) -> Vec<TopicSpec> {
         let dirty = ("min.cleanable.dirty.ratio", "0.1".to_string());
         specs.push(spec(state, &[compact.clone(), dirty, ("segment.bytes", (64 << 20).to_string())]));
     }
-    specs.push(spec(&settings.topics.kpis, &[compact]));
+    specs.push(spec(&settings.topics.kpis, std::slice::from_ref(&compact)));
+    specs.push(spec(&settings.topics.alerts, &[compact]));
     let keep = ("retention.ms", settings.keep_intervals.0.to_string());
     specs.push(spec(&settings.topics.intervals, &[archive.clone(), keep]));
     specs.push(spec(&settings.topics.rejects, &kept(14)));
@@ -138,6 +139,7 @@ pub fn start(settings: &Settings, accept_gap: bool, status: &Arc<Status>, stop: 
             (intervals.clone(), Some(partitions)),
             (settings.topics.rejects.as_str().into(), None),
             (settings.topics.calls.as_str().into(), None),
+            (settings.topics.alerts.as_str().into(), Some(partitions)),
         ],
         accept_gap,
         fetch,
@@ -186,8 +188,9 @@ pub fn start(settings: &Settings, accept_gap: bool, status: &Arc<Status>, stop: 
             .collect(),
         kpis: outlet(&settings.topics.kpis),
         intervals: outlet(&settings.topics.intervals),
-        alerts: std::sync::Arc::from([]),
-        alerts_to: outlet("acd.alerts"),
+        alerts: settings.alerts.clone(),
+        own_alerts: settings.engine.built_in_alerts,
+        alerts_to: outlet(&settings.topics.alerts),
         partials_partitions: partitions,
         max_entities: Arc::new(move |tenant: &str| max_entities.of(tenant)),
     };
