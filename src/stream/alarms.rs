@@ -52,7 +52,8 @@ impl Alarms {
         }
     }
 
-    /// Finds for what was loaded the rule and the account.
+    /// Finds for what was loaded the rule and the account, which the state topic may not have had yet: only what was
+    /// read since then has told of it.
     pub fn settle(&mut self, rules: &[Rule], accounts: &Accounts) {
         for alarm in std::mem::take(&mut self.loading) {
             let Whose::Entity(entity) = &alarm.whose else { continue };

@@ -12,7 +12,7 @@ use super::marks::Marks;
 use super::outlet::Outlet;
 use super::own_alarms::Health;
 use super::progress;
-use super::publish::{Duty, LASTS_MAX, PANES, Publisher, Turn, board_windows, end_idle_agents, tombstone};
+use super::publish::{Duty, LASTS_MAX, PANES, Publisher, Turn, board_windows, concurrent, end_idle_agents, tombstone};
 use super::shown::Shown;
 use super::snapshot;
 use super::stage::{Clock, Input, OutRecord, Output, Record, Stage, commit_every};
@@ -20,7 +20,7 @@ use crate::alert::rule::Rule;
 use crate::calendar::Interval;
 use crate::entity::{Entity, Kind};
 use crate::event::DEFAULT_TENANT;
-use crate::fact::{Family, Key, Measure, Reasons};
+use crate::fact::{Family, Key, Reasons};
 use crate::kpi::settings::KpiSettings;
 use crate::tally::intervals::Finder;
 use crate::tally::tally::Shape;
@@ -314,7 +314,12 @@ impl Kpis {
             }
         }
         if let Some(before) = steady {
-            board.make_up_empty_intervals(settings, &mut self.finders, before, as_of, (offset, now));
+            let Board { publisher, accounts, configured, .. } = board;
+            for seat in configured {
+                let account = accounts.at_mut(*seat);
+                let finder = finder(&mut self.finders, &settings.kpi, &account.entity.tenant);
+                publisher.make_up_empty(account, &settings.kpi, finder, (before, as_of), (offset, now));
+            }
         }
     }
 }
@@ -376,30 +381,6 @@ impl Board {
         }
         account.wake = next;
         self.wakes.extend(next.map(|next| (next, seat)));
-    }
-
-    /// A configured queue has an interval even if nothing happened in it.
-    fn make_up_empty_intervals(
-        &mut self,
-        settings: &KpisSettings,
-        finders: &mut HashMap<Arc<str>, Finder>,
-        before: EventTime,
-        as_of: EventTime,
-        (offset, now): (i64, Instant),
-    ) {
-        for seat in &self.configured {
-            let account = self.accounts.at_mut(*seat);
-            let finder = finder(finders, &settings.kpi, &account.entity.tenant);
-            for (place, (_, length)) in settings.kpi.intervals.iter().enumerate() {
-                let mut interval: Interval = finder.find(*length, before);
-                while interval.end <= as_of {
-                    self.publisher.ready(account, place, interval, offset);
-                    // The board shows the one that is open now.
-                    self.publisher.changed_slow(account, offset, now);
-                    interval = finder.find(*length, interval.end);
-                }
-            }
-        }
     }
 
     /// Forgets what no late fact can reach any more, once it is published.
@@ -556,7 +537,6 @@ impl Stage for Kpis {
                 board.publisher.changed(account, board.next, now, self.settings.emit_every);
             }
         }
-        board.alarms.settle(&self.settings.alerts, &board.accounts);
         let as_of = board.marks.as_of();
         for seat in 0..board.accounts.len() as Seat {
             let account = board.accounts.at_mut(seat);
@@ -653,6 +633,7 @@ impl Stage for Kpis {
                 match board.holds_back {
                     true => board.publisher.collect_archive(&board.accounts, turn, out),
                     false => {
+                        board.alarms.settle(&self.settings.alerts, &board.accounts);
                         board.publisher.collect(&mut board.accounts, &mut board.alarms, turn, out);
                         board.alarms.tick(&board.accounts, turn, out);
                         board.alarms.own.tick(&Health::of(&board.marks, &board.coverage, turn), turn, out);
@@ -688,12 +669,6 @@ impl Stage for Kpis {
         gauge!("callpulse_entities", "partition" => input.partition.to_string()).set(0.0);
         self.inputs.remove(input);
     }
-}
-
-/// By how much facts change the level of calls at once; none if they do not.
-fn concurrent(facts: &[(Key, i64)]) -> Option<i64> {
-    let key = Key::measure(Measure::Concurrent);
-    facts.iter().find(|fact| fact.0 == key).map(|fact| fact.1)
 }
 
 /// Whose a name in a batch is.

@@ -12,7 +12,7 @@ use super::snapshot::kept_by;
 use super::stage::{Clock, OutRecord, Output};
 use crate::calendar::{Interval, Length};
 use crate::entity::{Entity, Kind};
-use crate::fact::{Facts, Key, Reasons};
+use crate::fact::{Facts, Key, Measure, Reasons};
 use crate::kpi::project::{Edition, Window, archive_key, board_key};
 use crate::kpi::record::KpiRecord;
 use crate::kpi::settings::KpiSettings;
@@ -216,6 +216,26 @@ impl Publisher {
     /// An interval is to be archived when it ends.
     pub fn plan(&mut self, account: &Account, place: usize, interval: Interval) {
         self.duties.insert((interval.end, Duty::Archive, account.seat, place, interval));
+    }
+
+    /// A configured queue has an interval even if nothing happened in it.
+    pub fn make_up_empty(
+        &mut self,
+        account: &mut Account,
+        settings: &KpiSettings,
+        finder: &mut Finder,
+        (before, as_of): (EventTime, EventTime),
+        (offset, now): (i64, Instant),
+    ) {
+        for (place, (_, length)) in settings.intervals.iter().enumerate() {
+            let mut interval = finder.find(*length, before);
+            while interval.end <= as_of {
+                self.ready(account, place, interval, offset);
+                // The board shows the one that is open now.
+                self.changed_slow(account, offset, now);
+                interval = finder.find(*length, interval.end);
+            }
+        }
     }
 
     /// What is shown of it grows by itself while calls wait or agents are logged in.
@@ -449,6 +469,12 @@ pub fn end_idle_agents(accounts: &mut Accounts, turn: Turn<'_>, steady_from: Eve
         account.ended = true;
         out.extend(board_windows(&turn.settings.kpi).map(|window| tombstone(&account.entity, window, turn)));
     }
+}
+
+/// By how much facts change the level of calls at once; none if they do not.
+pub fn concurrent(facts: &[(Key, i64)]) -> Option<i64> {
+    let key = Key::measure(Measure::Concurrent);
+    facts.iter().find(|fact| fact.0 == key).map(|fact| fact.1)
 }
 
 /// The names of the windows on the board.
