@@ -1,8 +1,9 @@
-//! Every query of every dashboard, asked of a real Prometheus that scrapes a real Callpulse: each has an answer.
+//! Every query of every dashboard and of every alerting rule, asked of a real Prometheus that scrapes a real Callpulse:
+//! each has an answer.
 
 use crate::centre::AtWork;
 use crate::scraped::{PATIENCE, Prometheus};
-use crate::{one_fact, written};
+use crate::{alerting, one_fact, written};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -77,7 +78,7 @@ fn unanswered(prometheus: &Prometheus, answered: &mut BTreeSet<String>) -> Vec<S
 }
 
 #[test]
-fn every_query_of_every_dashboard_has_an_answer_and_one_fact_is_the_same_everywhere() {
+fn every_query_of_every_dashboard_and_rule_has_an_answer_and_one_fact_is_the_same_everywhere() {
     if !Prometheus::is_here() {
         assert!(std::env::var_os("CI").is_none(), "CI has Prometheus; the package `prometheus` brings it");
         eprintln!("prometheus is not on the path; install the package `prometheus` to ask it");
@@ -92,9 +93,10 @@ fn every_query_of_every_dashboard_has_an_answer_and_one_fact_is_the_same_everywh
             park_timeout(Duration::from_secs(1));
         }
     }
-    let (mut answered, late) = (BTreeSet::new(), Instant::now() + PATIENCE);
+    let (mut answered, mut of_rules, late) = (BTreeSet::new(), BTreeSet::new(), Instant::now() + PATIENCE);
     loop {
-        let left = unanswered(&prometheus, &mut answered);
+        let mut left = unanswered(&prometheus, &mut answered);
+        left.extend(alerting::unanswered(&prometheus, &mut of_rules));
         if left.is_empty() {
             break;
         }
@@ -105,6 +107,7 @@ fn every_query_of_every_dashboard_has_an_answer_and_one_fact_is_the_same_everywh
     assert!(100 < answered.len(), "{} queries", answered.len());
     at_work.end_calls();
     one_fact::is_the_same(&at_work, &prometheus);
+    alerting::event_time_goes_on(&prometheus);
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! The dashboards of `deploy/grafana`: written from one source, held to Grafana's rules, and answered by a real
-//! Prometheus that scrapes a real Callpulse.
+//! Prometheus that scrapes a real Callpulse. So are the alerting rules of `deploy/prometheus`.
 //!
 //! `UPDATE=1 cargo test --test grafana` writes them anew.
 
@@ -10,6 +10,7 @@ mod deployment;
 #[expect(dead_code, reason = "the broker is not broken here")]
 mod kafka;
 
+mod alerting;
 mod answers;
 mod centre;
 mod dashboards;

@@ -30,7 +30,10 @@ impl Prometheus {
         fs::create_dir_all(&dir).expect("a directory");
         let example = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/prometheus/prometheus.yml"));
         let settings = example.expect("the example").replace("127.0.0.1:8080", target).replace("15s", "1s");
+        // Nobody is to be told of a test's alerts.
+        let settings = settings.replace("127.0.0.1:9093", "127.0.0.1:1");
         fs::write(dir.join("prometheus.yml"), settings).expect("its settings");
+        crate::alerting::copy_rules(&dir);
         let log = fs::File::create(dir.join("log")).expect("a log");
         let child = Command::new("prometheus")
             .arg(format!("--config.file={}", dir.join("prometheus.yml").display()))
@@ -56,6 +59,13 @@ impl Prometheus {
             Some("success") => Ok(answer["data"]["result"].as_array().cloned().unwrap_or_default()),
             _ => Err(answer["error"].to_string()),
         }
+    }
+
+    /// Its rules, as it knows them.
+    pub fn rules(&self) -> Vec<Value> {
+        let answer = json(&self.address, "/api/v1/rules");
+        let groups = answer["data"]["groups"].as_array().expect("groups");
+        groups.iter().flat_map(|group| group["rules"].as_array().expect("rules")).cloned().collect()
     }
 
     /// The values of a label of a selector.
