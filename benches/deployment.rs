@@ -54,7 +54,7 @@ impl Deployment {
             "[kafka]\nbrokers = \"{brokers}\"\n[[sources]]\ntopic = \"{events}\"\n\
              [topics]\npartitions = {PARTITIONS}\npartials = \"{prefix}partials\"\nsubjects = \"{prefix}subjects\"\nstate = \"{prefix}state\"\n\
              kpis = \"{prefix}kpis\"\nintervals = \"{prefix}intervals\"\nrejects = \"{prefix}rejects\"\n\
-             calls = \"{prefix}calls\"\n[serve]\nlisten = \"127.0.0.1:0\"\n[engine]\n{engine}\n"
+             calls = \"{prefix}calls\"\nalerts = \"{prefix}alerts\"\n[serve]\nlisten = \"127.0.0.1:0\"\n[engine]\n{engine}\n"
         );
         let deployment = Deployment { prefix, dir, settings };
         let made = deployment.callpulse("a", &["topics", "--create"]).output().expect("topics");

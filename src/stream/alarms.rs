@@ -33,7 +33,7 @@ pub struct Alarms {
     unkept: BTreeSet<Place>,
     unkept_orphans: Vec<Entry>,
     loading: Vec<Alarm>,
-    /// The second that was looked at last.
+    /// The second that was looked at last; none while rules rest.
     looked: Option<i64>,
     /// The engine's own.
     pub own: OwnAlarms,
@@ -132,7 +132,7 @@ impl Alarms {
         }
     }
 
-    /// Looks, once a second, at what waits or fires, and ends what is gone.
+    /// Looks, once a second, at what waits or fires, and ends what is gone; at everything when rules have rested.
     pub fn tick(&mut self, accounts: &Accounts, turn: Turn<'_>, out: &mut Vec<OutRecord>) {
         if turn.is_behind() {
             return self.rest();
@@ -141,7 +141,10 @@ impl Alarms {
         if self.looked.is_some_and(|looked| second <= looked) {
             return;
         }
-        self.looked = Some(second);
+        if self.looked.replace(second).is_none() {
+            // What changed while they rested need not change again.
+            accounts.iter().for_each(|account| self.look(account, &[], turn, out));
+        }
         end_orphans(&mut self.orphans, &mut self.unkept_orphans, (turn.as_of, turn), out);
         let busy = self.alarms.iter().filter(|(_, alarm)| !alarm.state.is_quiet());
         for (seat, rule) in busy.map(|(at, _)| *at).collect::<Vec<_>>() {
@@ -156,6 +159,7 @@ impl Alarms {
 
     /// What happened while nobody was told does not count.
     fn rest(&mut self) {
+        self.looked = None;
         for (at, alarm) in &mut self.alarms {
             if matches!(alarm.state.phase, Phase::Pending { .. }) {
                 alarm.state.rest();

@@ -66,7 +66,7 @@ fn settings(brokers: &str, events: &str, port: u16) -> String {
         "[kafka]\nbrokers = \"{brokers}\"\n[[sources]]\ntopic = \"{events}\"\n\
          [topics]\npartitions = 2\npartials = \"{events}.partials\"\nsubjects = \"{events}.subjects\"\n\
          state = \"{events}.state\"\nkpis = \"{events}.kpis\"\nintervals = \"{events}.intervals\"\n\
-         rejects = \"{events}.rejects\"\ncalls = \"{events}.calls\"\n\
+         rejects = \"{events}.rejects\"\ncalls = \"{events}.calls\"\nalerts = \"{events}.alerts\"\n\
          [windows]\nintervals = [\"15m\", \"1d\"]\n\
          [queues.sales]\ntitle = \"Sales\"\n\
          targets = {{ average_speed_of_answer = 15, abandonment_rate = 0.05, average_wait = 20 }}\n\

@@ -25,7 +25,7 @@ mod single;
 use deployment::{Deployment, INSTANCES, Instance, PARTITIONS, Reader};
 use kafka::Broker;
 use load::{Load, POISON, When};
-use oracle::{calls_end_as_told, ends_as_replay, rejects_are};
+use oracle::{alerts_are_told_once, calls_end_as_told, ends_as_replay, rejects_are};
 use plan::{Fault, plan};
 use proxy::Proxy;
 use std::collections::BTreeMap;
@@ -149,7 +149,8 @@ impl Chaos {
         let kpis = ends_as_replay(&self.deployment, &mut board, instants);
         let calls = calls_end_as_told(&self.deployment);
         let rejects = rejects_are(&self.deployment, POISON);
-        format!("{kpis}; {calls} call records; {rejects} rejects")
+        let alerts = alerts_are_told_once(&self.deployment);
+        format!("{kpis}; {calls} call records; {rejects} rejects; {alerts} transitions of alerts, each told once")
     }
 
     fn happen(&mut self, fault: Fault, load: &Load) {

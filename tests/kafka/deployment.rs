@@ -19,6 +19,26 @@ pub const PARTITIONS: i32 = 4;
 /// How long the engine may take to work off what it was given.
 pub const PATIENCE: Duration = Duration::from_secs(240);
 
+/// Of counts that only grow, so that what fires at the end is known; and one that comes and goes.
+const RULES: &str = r#"
+[[alerts]]
+name = "answers"
+kpi = "calls_answered"
+window = "total"
+trigger = 20
+[[alerts]]
+name = "tenant abandons"
+of = { kind = "tenant" }
+kpi = "calls_abandoned"
+window = "total"
+trigger = 5
+[[alerts]]
+name = "waits"
+kpi = "waiting"
+window = "now"
+trigger = 0
+"#;
+
 /// The names of instances, of which a test starts those it needs.
 pub const INSTANCES: [&str; 3] = ["a", "b", "c"];
 
@@ -108,9 +128,9 @@ impl Deployment {
             "[kafka]\nbrokers = \"{brokers}\"\n[[sources]]\ntopic = \"{prefix}acd.events\"\n\
              [topics]\npartitions = {PARTITIONS}\npartials = \"{prefix}partials\"\nsubjects = \"{prefix}subjects\"\nstate = \"{prefix}state\"\n\
              kpis = \"{prefix}kpis\"\nintervals = \"{prefix}intervals\"\nrejects = \"{prefix}rejects\"\n\
-             calls = \"{prefix}calls\"\n[engine]\ninstance = \"{instance}\"\n\
+             calls = \"{prefix}calls\"\nalerts = \"{prefix}alerts\"\n[engine]\ninstance = \"{instance}\"\n\
              [windows]\ntimezone = \"{zone}\"\nintervals = [{intervals}]\n\
-             [serve]\nlisten = \"127.0.0.1:0\"\n"
+             [serve]\nlisten = \"127.0.0.1:0\"\n{RULES}"
         )
     }
 

@@ -7,7 +7,7 @@
 
 use crate::deployment::{Deployment, PATIENCE, Reader};
 use crate::kafka;
-use crate::oracle::{calls_end_as_told, ends_as_replay, rejects_are};
+use crate::oracle::{alerts_are_told_once, calls_end_as_told, ends_as_replay, rejects_are};
 use callpulse::decode::json;
 use callpulse::event::{Decoded, Event};
 use callpulse::simulate::centre::Centre;
@@ -92,6 +92,7 @@ fn killed_three_times(deployment: &Deployment, events: &[Written]) {
 
     println!("compared: {}", ends_as_replay(deployment, &mut board, 5));
     println!("compared: {} call records", calls_end_as_told(deployment));
+    println!("compared: {} transitions of alerts", alerts_are_told_once(deployment));
     rejects_are(deployment, "");
     drop(b);
     fs::remove_dir_all(&deployment.dir).expect("the directory to go");

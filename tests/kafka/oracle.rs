@@ -1,6 +1,7 @@
 //! What was published against what a replay of the same events says.
 
 use crate::deployment::{Deployment, Key, PARTITIONS, PATIENCE, Reader, committed, key};
+use callpulse::alert::record::AlertRecord;
 use callpulse::config;
 use callpulse::decode::json;
 use callpulse::event::{Decoded, Event, What};
@@ -237,6 +238,46 @@ pub fn rejects_are(deployment: &Deployment, poison: &str) -> usize {
     });
     assert_eq!(rejected, told);
     told.len()
+}
+
+/// Each alert was told once when it began to fire and once when it resolved, and what fires at the end is what the last
+/// records say. Answers how many transitions there were.
+pub fn alerts_are_told_once(deployment: &Deployment) -> usize {
+    let mut told: BTreeMap<String, Vec<AlertRecord>> = BTreeMap::new();
+    read_all(&deployment.brokers, &deployment.topic("alerts"), |_, _, value, _| {
+        let record: AlertRecord = serde_json::from_slice(value).expect("an alert; none is a week old");
+        told.entry(record.key()).or_default().push(record);
+    });
+    for (key, told) in &told {
+        assert!(told[0].is_firing(), "{key} resolves what never fired: {:?}", told[0]);
+        for pair in told.windows(2) {
+            let (before, after) = (&pair[0], &pair[1]);
+            assert_ne!(before.is_firing(), after.is_firing(), "{key} was told twice: {pair:?}");
+            assert!(before.version <= after.version, "{key} goes back: {pair:?}");
+            assert_eq!(before.alert_id == after.alert_id, before.is_firing(), "{key}: {pair:?}");
+        }
+    }
+    let mut firing = BTreeSet::new();
+    for (key, told) in told.iter().filter(|(key, _)| key.starts_with("answers|") || key.starts_with("tenant abandons|"))
+    {
+        if told.last().is_some_and(AlertRecord::is_firing) {
+            firing.insert(key.clone());
+        }
+    }
+    let mut wanted = BTreeSet::new();
+    for record in deployment.replay(None).values().filter(|record| record["window"]["name"] == "total") {
+        let (kind, entity) = (&record["entity"]["kind"], &record["entity"]);
+        let is_more = |count: &str, than: i64| than < record["counts"][count].as_i64().unwrap_or_default();
+        let rule = match kind.as_str() {
+            Some("queue") if entity["channel"].is_null() && is_more("answered", 20) => "answers",
+            Some("tenant") if entity["channel"].is_null() && is_more("abandoned", 5) => "tenant abandons",
+            _ => continue,
+        };
+        let text = |value: &Value| value.as_str().expect("a text").to_owned();
+        wanted.insert(format!("{rule}|{}|{}|{}", text(&record["tenant"]), text(kind), text(&entity["id"])));
+    }
+    assert_eq!(firing, wanted, "what fires at the end");
+    told.values().map(Vec::len).sum()
 }
 
 /// Reads what is committed to a topic: partition, offset, value, and headers by name.

@@ -63,7 +63,7 @@ impl Centre {
              [[sources]]\ntopic = \"{prefix}.events\"\n\
              [topics]\npartitions = 1\npartials = \"{prefix}.partials\"\nstate = \"{prefix}.state\"\n\
              kpis = \"{prefix}.kpis\"\nintervals = \"{prefix}.intervals\"\nrejects = \"{prefix}.rejects\"\n\
-             calls = \"{prefix}.calls\"\n[windows]\nintervals = [\"15m\"]\n\
+             calls = \"{prefix}.calls\"\nalerts = \"{prefix}.alerts\"\n[windows]\nintervals = [\"15m\"]\n\
              [serve]\nlisten = \"127.0.0.1:0\"\ntoken = \"{TOKEN}\"\n",
             connection.brokers,
             properties.collect::<String>(),
