@@ -100,6 +100,12 @@ impl Zone {
         self.zone.to_datetime(timestamp(at.0))
     }
 
+    /// The instant of a wall clock: the first of two, and the one after a gap that it lies in.
+    pub fn instant(&self, local: DateTime) -> EventTime {
+        let zoned = local.to_zoned(self.zone.clone());
+        zoned.map_or(EventTime(i64::MAX), |zoned| EventTime(zoned.timestamp().as_millisecond()))
+    }
+
     /// The local date at an instant.
     fn date(&self, at: EventTime) -> Date {
         self.local(at).date()

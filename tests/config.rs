@@ -1,13 +1,16 @@
 //! Settings: the manual is complete and true, every fault is told at its place, secrets stay secret.
 
 use callpulse::alert::condition::{Condition, Level};
+use callpulse::alert::reading::Reading;
+use callpulse::alert::record::{AlertRecord, Subject, Told};
 use callpulse::alert::rule::{Rule, Severity};
+use callpulse::alert::state::{Step as Transition, Why};
 use callpulse::calendar::Length;
 use callpulse::config::fault::Fault;
 use callpulse::config::settings::Settings;
 use callpulse::config::{self, ConfigError, DEMO, Loaded, MANUAL};
 use callpulse::decode::format::Format;
-use callpulse::entity::Kind;
+use callpulse::entity::{Entity, Kind};
 use callpulse::kpi::settings::Formula;
 use callpulse::stream::outlet::{Form, RecordFormat, SchemaIds};
 use callpulse::time::{EventTime, Span};
@@ -15,6 +18,9 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::path::Path;
 use toml::{Table, Value};
+
+#[path = "support/schema.rs"]
+mod schemas;
 
 fn env(variables: &[(&str, &str)]) -> BTreeMap<String, String> {
     variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -112,6 +118,14 @@ fn the_examples_of_the_manual_can_be_used() {
 
 #[test]
 fn the_manual_holds_every_key_that_is_not_only_promised() {
+    fn lay_over(under: &mut Table, over: &Table) {
+        for (key, value) in over {
+            match (under.get_mut(key), value) {
+                (Some(Value::Table(under)), Value::Table(over)) => lay_over(under, over),
+                _ => drop(under.insert(key.clone(), value.clone())),
+            }
+        }
+    }
     fn walk(schema: &serde_json::Value, document: Option<&Value>, place: &str) {
         if schema["description"].as_str().is_some_and(|about| about.starts_with("Understood, not used")) {
             assert!(document.is_none(), "{place} is not used and stands in the manual");
@@ -127,8 +141,10 @@ fn the_manual_holds_every_key_that_is_not_only_promised() {
         }
         if schema["items"]["properties"].is_object() {
             // Of several examples each shows some of the keys.
-            let items = document.as_array().expect(place).iter().filter_map(Value::as_table);
-            let together: Table = items.flat_map(|item| item.clone()).collect();
+            let mut together = Table::new();
+            for item in document.as_array().expect(place).iter().filter_map(Value::as_table) {
+                lay_over(&mut together, item);
+            }
             walk(&schema["items"], Some(&Value::Table(together)), &format!("{place}[]"));
         }
     }
@@ -178,6 +194,9 @@ fn every_value_of_the_manual_changes_the_settings() {
         text("https://example.com/"),
         text("answer_rate"),
         text("s*"),
+        text("team"),
+        Value::Array(vec![text("sales"), text("other")]),
+        Value::Array(vec![text("30m"), text("7m")]),
         text("5m"),
         list("12-24"),
     ];
@@ -190,16 +209,18 @@ fn every_value_of_the_manual_changes_the_settings() {
         // A secret is shown as hidden, whatever it is: that it is read has a test of its own.
         let is_secret = matches!(path.last(), Some(Step::Key(key)) if key == "token" || key == "sasl.password");
         // What names something else is refused where that is not there.
-        let names = ["window", "kpi", "team", "label"];
+        let names = ["window", "kpi", "team", "label", "labels"];
         let is_name = matches!(path.last(), Some(Step::Key(key)) if names.contains(&key.as_str()));
-        let is_refused = |path: &[Step]| {
+        let is_refused = |other: Value| {
             let mut document = manual.clone();
-            *at(&mut document, path) = text("other");
+            *at(&mut document, &path) = other;
             let faults = read(&text_of(&document)).err().unwrap_or_default();
             matches!(faults.as_slice(), [fault] if fault.sentence.contains("`other`"))
         };
-        let is_label = matches!(path.last(), Some(Step::Key(key)) if key == "labels");
-        assert!(changes || is_secret || is_label || is_name && is_refused(&path), "nothing reads {path:?}");
+        assert!(
+            changes || is_secret || is_name && (is_refused(text("other")) || is_refused(list("other"))),
+            "nothing reads {path:?}"
+        );
     }
 }
 
@@ -1474,9 +1495,129 @@ fn hours_are_written_out_or_those_of_a_calendar() {
         "calendars.a.closed[0]: `25.12.` is no day; write such as \"2026-12-25\", or \"12-25\" for every year",
     );
     check(
-        "sources = [{ topic = 'a', silent_after = '9h', hours = 'mon-fri 08:00-12:00 13:00-20:00' }]",
-        "sources[0].silent_after: is longer than any stretch of its `hours`, so that it is never silent; at most \"7h\"",
+        "sources = [{ topic = 'a', silent_after = '7h', hours = 'mon-fri 08:00-12:00 13:00-20:00' }]",
+        "sources[0].silent_after: no stretch of its `hours` is longer than \"7h\", so that it is never silent; give less \
+         than that",
     );
     let warnings = read("sources = [{ topic = 'a', hours = 'daily 08:00-12:00' }]").unwrap().warnings;
     assert_eq!(warnings, ["sources[0].hours: has no effect without `silent_after`"]);
+}
+
+/// Records of the manual's rules, firing and resolved, with numbers and without.
+#[test]
+fn the_rules_of_the_manual_make_records_of_the_schema() {
+    let schema = callpulse::alert::schema::record();
+    let rules = settings(&text_of(&Value::Table(manual_in_use()))).alerts;
+    assert!(rules.iter().any(|rule| rule.when.levels().len() == 2) && 4 <= rules.len());
+    let since = EventTime::parse("2026-03-02T10:00:05Z").unwrap();
+    for rule in rules.iter() {
+        let entity = Entity { tenant: "default".into(), kind: rule.of.kind, id: "sales".into(), channel: None };
+        let levels = rule.when.levels().len();
+        let reading = Reading { value: Some(0.123), numerator: Some(37), denominator: Some(301) };
+        let steps = [Transition::Fires { since }].into_iter().chain(Why::ALL.map(|why| Transition::Resolves {
+            since,
+            fired: since,
+            why,
+        }));
+        for (step, reading) in steps.flat_map(|step| [(step, Some(reading)), (step, None)]) {
+            let readings = vec![reading; levels];
+            let subject = Subject::of(&entity, Some("Sales"));
+            let told = Told { rule, subject, step, readings: &readings, as_of: since, version: 7 };
+            let record = AlertRecord::of(told);
+            assert!(!format!("{}{}{:?}", record.title, record.text, record.panel_url).contains('{'), "{record:?}");
+            let mut record = serde_json::to_value(record).unwrap();
+            assert!(schemas::knows(&schema, &record), "{record:#}");
+            for field in ["alert_id", "levels", "value", "severity"] {
+                let removed = record.as_object_mut().unwrap().remove(field).expect(field);
+                assert!(!schemas::accepts(&schema, &record), "without {field}");
+                record[field] = removed;
+            }
+            record["reason"] = "whatever".into();
+            assert!(!schemas::accepts(&schema, &record));
+        }
+    }
+    let entity = Entity { tenant: "default".into(), kind: Kind::Queue, id: "sales".into(), channel: None };
+    let readings = [Some(Reading { value: Some(0.123), numerator: Some(37), denominator: Some(301) })];
+    let step = Transition::Fires { since };
+    let subject = Subject::of(&entity, Some("Sales"));
+    let told = Told { rule: &rules[0], subject, step, readings: &readings, as_of: since, version: 7 };
+    let record = AlertRecord::of(told);
+    assert_eq!(record.title, "12.3 % of the callers of Sales gave up");
+    assert_eq!(record.text, "37 of 301 in 30m; fires above 10 %, clears at 7 %.");
+    assert_eq!(record.panel_url.as_deref(), Some("https://grafana.example.com/d/callpulse-queue?var-queue=sales"));
+}
+
+/// Rules of whatever, with what is nearly right more often than chance would have it.
+fn rules() -> impl Strategy<Value = String> {
+    let text = |words: Vec<&'static str>| prop_oneof![3 => prop::sample::select(words).prop_map(str::to_owned), 1 => "\\PC{0,8}"];
+    let number =
+        prop::sample::select(vec!["0", "1", "0.5", "-1", "100", "nan", "inf", "1e300", "'x'", "9223372036854775807"]);
+    let kpi = text(vec![
+        "abandonment_rate",
+        "service_level",
+        "service_level.offered",
+        "longest_wait",
+        "waiting",
+        "agents_available",
+        "agents_",
+        "calls_offered",
+        "occupancy",
+        "utilization",
+        "expected_wait",
+        "service_level.",
+    ]);
+    let window = text(vec!["now", "total", "30m", "per_1d", "per_1w"]);
+    let level = (kpi, window, number.clone(), prop::option::of(number)).prop_map(|(kpi, window, trigger, clear)| {
+        let clear = clear.map_or(String::new(), |clear| format!(", clear = {clear}"));
+        format!("kpi = {kpi:?}, window = {window:?}, trigger = {trigger}{clear}")
+    });
+    let when = level.clone().prop_map(|level| format!("{{ {level} }}")).prop_recursive(4, 12, 3, |below| {
+        (prop::sample::select(vec!["all", "any", "not"]), prop::collection::vec(below, 0..3)).prop_map(|(of, below)| {
+            let not = below.first().cloned().unwrap_or_else(|| "{}".to_owned());
+            if of == "not" { format!("{{ not = {not} }}") } else { format!("{{ {of} = [{}] }}", below.join(", ")) }
+        })
+    });
+    let condition = prop_oneof![level, when.prop_map(|when| format!("when = {when}"))];
+    let of = (
+        prop::sample::select(vec!["queue", "agent", "team", "tenant", "queue_agent", "x"]),
+        text(vec!["*", "sales", "s*s", "**", ""]),
+        prop::option::of(text(vec!["front", "back"])),
+        prop::option::of(text(vec!["vip"])),
+    );
+    let of = of.prop_map(|(kind, id, team, label)| {
+        let named = |key: &str, text: Option<String>| text.map_or(String::new(), |text| format!(", {key} = {text:?}"));
+        format!("of = {{ kind = '{kind}', id = {id:?}{}{} }}", named("team", team), named("label", label))
+    });
+    let words = text(vec!["{entity}", "{", "}", "{}", "{valu}", "{{value}}", "mon 08:00-09:00", "office", "ő{ő}"]);
+    (condition, prop::option::of(of), words.clone(), words).prop_map(|(condition, of, title, hours)| {
+        let of = of.map_or(String::new(), |of| format!("{of}, "));
+        format!(
+            "queues.sales.labels = ['vip']\nteams.front = {{ queues = ['sales'], members = [{{ agent = 'ana' }}] }}\n\
+             alerts = [{{ name = 'a', {of}{condition}, title = {title:?}, hours = {hours:?} }}]"
+        )
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+    /// What is taken has levels that can be looked at, and whatever is not is told.
+    #[test]
+    fn no_rule_makes_it_panic(text in rules()) {
+        match read(&text) {
+            Err(faults) => prop_assert!(!faults.is_empty()),
+            Ok(loaded) => {
+                let levels = loaded.settings.alerts[0].when.levels();
+                prop_assert!(!levels.is_empty());
+                for level in levels {
+                    prop_assert!(0.0 <= level.trigger && level.trigger.is_finite() && level.clear.is_finite());
+                    let (low, high) = match level.is_above {
+                        true => (level.clear, level.trigger),
+                        false => (level.trigger, level.clear),
+                    };
+                    prop_assert!(low <= high);
+                }
+            }
+        }
+    }
 }

@@ -89,12 +89,13 @@ fn the_manual_of_the_kpis_is_what_the_catalogue_writes() {
 
 #[test]
 fn the_schemas_are_what_the_code_says() {
-    use callpulse::{decode, kpi, stream::schema};
+    use callpulse::{alert, decode, kpi, stream::schema};
     let schemas = [
         ("event", decode::schema::event()),
         ("kpi", kpi::schema::record()),
         ("call", schema::call()),
         ("progress", schema::progress()),
+        ("alert", alert::schema::record()),
         ("headers", schema::headers()),
         ("reject", schema::reject()),
     ];

@@ -12,4 +12,5 @@ pub mod hours;
 pub mod reading;
 pub mod record;
 pub mod rule;
+pub mod schema;
 pub mod state;

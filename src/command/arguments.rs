@@ -186,7 +186,9 @@ pub enum SchemaOf {
     Call,
     /// The records `progress|N` of the board
     Progress,
-    /// Headers of these three, as an object of texts
+    /// Alert records
+    Alert,
+    /// Headers of KPI, call and progress records, as an object of texts
     Headers,
     /// Headers of a reject, as an object of texts
     Reject,

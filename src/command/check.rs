@@ -5,7 +5,7 @@ use super::engine;
 use super::failure::Failure;
 use super::surroundings::environment;
 use super::tell::tell;
-use crate::{config, decode, kpi, stream};
+use crate::{alert, config, decode, kpi, stream};
 
 pub fn check_config(asked: &Config) -> Result<(), Failure> {
     let loaded = config::load(asked.config.as_deref(), environment())?;
@@ -27,6 +27,7 @@ pub fn schema(of: SchemaOf) -> Result<(), Failure> {
         SchemaOf::Kpi => kpi::schema::record(),
         SchemaOf::Call => stream::schema::call(),
         SchemaOf::Progress => stream::schema::progress(),
+        SchemaOf::Alert => alert::schema::record(),
         SchemaOf::Headers => stream::schema::headers(),
         SchemaOf::Reject => stream::schema::reject(),
         SchemaOf::Config => config::schema(),

@@ -9,6 +9,7 @@ use crate::stream::calls::{Calls, CallsSettings};
 use crate::stream::client::{Connection, Fetch};
 use crate::stream::kpis::{Kpis, KpisSettings};
 use crate::stream::outlet::Outlet;
+use crate::stream::progress::Watched;
 use crate::stream::status::Status;
 use crate::stream::stop::Stop;
 use crate::stream::subjects::{Subjects, SubjectsSettings};
@@ -182,7 +183,10 @@ pub fn start(settings: &Settings, accept_gap: bool, status: &Arc<Status>, stop: 
         silent_after: settings
             .sources
             .iter()
-            .filter_map(|source| Some((source.topic.clone(), source.silent_after?)))
+            .filter_map(|source| {
+                let (topic, hours) = (source.topic.clone(), source.hours.clone());
+                Some(Watched { topic, after: source.silent_after?, hours })
+            })
             .collect(),
         kpis: outlet(&settings.topics.kpis),
         intervals: outlet(&settings.topics.intervals),

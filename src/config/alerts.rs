@@ -238,7 +238,7 @@ fn selector(table: View, place: &str, around: Around, faults: &mut Faults) -> Se
             let key = if kind == Kind::Queue { "queues" } else { "members" };
             add("team", format!("team `{name}` lists no `{key}`; list some or pick them by `id`"));
         }
-        Some(ids)
+        Some(ids).filter(|ids| !ids.is_empty())
     });
     let labelled = text("label").and_then(|label| {
         if kind != Kind::Queue {
@@ -257,15 +257,14 @@ fn selector(table: View, place: &str, around: Around, faults: &mut Faults) -> Se
             };
             add("label", format!("no queue has the label `{label}`; {known}"));
         }
-        Some(ids)
+        Some(ids).filter(|ids| !ids.is_empty())
     });
-    let asked = [&in_team, &labelled].iter().any(|ids| ids.as_ref().is_some_and(|ids| !ids.is_empty()));
     let among = match (in_team, labelled) {
         (Some(team), Some(label)) => Some(team.intersection(&label).cloned().collect::<Vec<_>>()),
         (ids, None) | (None, ids) => ids.map(|ids| ids.into_iter().collect()),
     };
     of.among = among;
-    if let Some(among) = of.among.as_ref().filter(|_| asked) {
+    if let Some(among) = &of.among {
         let is_selected = |id: &String| of.selects(&entity(&of, id));
         if !among.iter().any(is_selected) {
             faults.add(place, "nothing is of all of that; ask for less");

@@ -7,7 +7,7 @@
 //! ```
 
 use super::fault::{Faults, key_of};
-use super::leaf::WEEKDAYS;
+use super::leaf::{WEEKDAYS, written};
 use super::nearest::{hint, listed};
 use super::view::View;
 use crate::alert::hours::Hours;
@@ -158,10 +158,10 @@ pub fn of_source(
     match source.get("silent_after").duration() {
         None => warnings.push(format!("{}: has no effect without `silent_after`", key_of(place, "hours"))),
         Some(after) => {
-            if let Some(longest) = longest(&hours).filter(|longest| *longest < after) {
+            if let Some(longest) = longest(&hours).filter(|longest| *longest <= after) {
                 let sentence = format!(
-                    "is longer than any stretch of its `hours`, so that it is never silent; at most \"{}\"",
-                    super::leaf::written(longest)
+                    "no stretch of its `hours` is longer than \"{}\", so that it is never silent; give less than that",
+                    written(longest)
                 );
                 faults.add(key_of(place, "silent_after"), sentence);
             }

@@ -11,7 +11,7 @@ use super::coverage::{self, Coverage};
 use super::marks::Marks;
 use super::outlet::Outlet;
 use super::own_alarms::Health;
-use super::progress;
+use super::progress::{self, Watched};
 use super::publish::{Duty, LASTS_MAX, PANES, Publisher, Turn, board_windows, end_idle_agents, tombstone};
 use super::shown::Shown;
 use super::snapshot;
@@ -55,8 +55,8 @@ pub struct KpisSettings {
     /// How long a fact may be late.
     pub late_horizon: Span,
     pub allowed_skew: Span,
-    /// Topics of events, and without a record for how long each is silent.
-    pub silent_after: Arc<[(String, Span)]>,
+    /// Topics of events that are told as silent.
+    pub silent_after: Arc<[Watched]>,
     pub kpis: Outlet,
     pub intervals: Outlet,
     pub alerts: Arc<[Rule]>,

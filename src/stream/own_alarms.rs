@@ -48,10 +48,9 @@ pub struct Health<'h> {
 impl<'h> Health<'h> {
     pub fn of(marks: &Marks, coverage: &Coverage, turn: Turn<'h>) -> Health<'h> {
         let wall = EventTime(turn.clock.wall_ms);
-        let sources = turn.settings.silent_after.iter().map(|(topic, after)| {
-            // Without any record it is silent from the beginning.
-            let silent = marks.log_time_of(topic).map_or(Span(after.0 + 1_000), |last| wall.since(last));
-            (topic.as_str(), silent, *after)
+        let sources = turn.settings.silent_after.iter().map(|watched| {
+            let last = marks.log_time_of(&watched.topic);
+            (watched.topic.as_str(), watched.silent_for(last, &turn.settings.kpi.zone, wall), watched.after)
         });
         Health {
             behind: Span(wall.since(turn.as_of).0.max(0)),

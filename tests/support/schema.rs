@@ -95,6 +95,7 @@ fn matches(pattern: &str, text: &str) -> bool {
     match pattern {
         callpulse::kpi::schema::TIME => EventTime::parse(text).is_some_and(|time| time.to_string() == text),
         "^[0-9]+$" => !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()),
+        "^[0-9a-f]{16}$" => text.len() == 16 && text.bytes().all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(&c)),
         other => panic!("pattern {other}"),
     }
 }
