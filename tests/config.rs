@@ -2,7 +2,7 @@
 
 use callpulse::alert::condition::{Condition, Level};
 use callpulse::alert::reading::Reading;
-use callpulse::alert::record::{AlertRecord, Told};
+use callpulse::alert::record::{AlertRecord, Subject, Told};
 use callpulse::alert::rule::{Rule, Severity};
 use callpulse::alert::state::{Step as Transition, Why};
 use callpulse::calendar::Length;
@@ -1521,8 +1521,8 @@ fn the_rules_of_the_manual_make_records_of_the_schema() {
         }));
         for (step, reading) in steps.flat_map(|step| [(step, Some(reading)), (step, None)]) {
             let readings = vec![reading; levels];
-            let title = Some("Sales");
-            let told = Told { rule, entity: &entity, title, step, readings: &readings, as_of: since, version: 7 };
+            let subject = Subject::of(&entity, Some("Sales"));
+            let told = Told { rule, subject, step, readings: &readings, as_of: since, version: 7 };
             let record = AlertRecord::of(told);
             assert!(!format!("{}{}{:?}", record.title, record.text, record.panel_url).contains('{'), "{record:?}");
             let mut record = serde_json::to_value(record).unwrap();
@@ -1539,8 +1539,8 @@ fn the_rules_of_the_manual_make_records_of_the_schema() {
     let entity = Entity { tenant: "default".into(), kind: Kind::Queue, id: "sales".into(), channel: None };
     let readings = [Some(Reading { value: Some(0.123), numerator: Some(37), denominator: Some(301) })];
     let step = Transition::Fires { since };
-    let title = Some("Sales");
-    let told = Told { rule: &rules[0], entity: &entity, title, step, readings: &readings, as_of: since, version: 7 };
+    let subject = Subject::of(&entity, Some("Sales"));
+    let told = Told { rule: &rules[0], subject, step, readings: &readings, as_of: since, version: 7 };
     let record = AlertRecord::of(told);
     assert_eq!(record.title, "12.3 % of the callers of Sales gave up");
     assert_eq!(record.text, "37 of 301 in 30m; fires above 10 %, clears at 7 %.");
