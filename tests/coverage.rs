@@ -5,6 +5,7 @@
 #[expect(dead_code, reason = "the laws also ask how far it read")]
 mod drive;
 
+use callpulse::alert::record::AlertRecord;
 use callpulse::config;
 use callpulse::config::settings::Settings;
 use callpulse::decode::format::Format;
@@ -93,6 +94,8 @@ struct Centre {
     board: BTreeMap<String, KpiRecord>,
     archive: BTreeMap<String, KpiRecord>,
     ended: Vec<String>,
+    /// What the engine told of itself, in order: rule and state.
+    alerts: Vec<String>,
 }
 
 impl Centre {
@@ -107,6 +110,7 @@ impl Centre {
             board: BTreeMap::new(),
             archive: BTreeMap::new(),
             ended: Vec::new(),
+            alerts: Vec::new(),
         }
     }
 
@@ -141,6 +145,11 @@ impl Centre {
         for OutRecord { to, key, value, .. } in out {
             let Output::Topic { topic, .. } = to else { continue };
             let key = String::from_utf8(key.expect("a key")).expect("text");
+            if topic.as_ref() == "alerts" {
+                let alert: AlertRecord = serde_json::from_slice(&value.expect("an alert")).expect("an alert");
+                self.alerts.push(format!("{} {}", alert.rule, alert.state));
+                continue;
+            }
             let topic = if topic.as_ref() == "kpis" { &mut self.board } else { &mut self.archive };
             match value {
                 Some(_) if key.starts_with("progress|") => {}
@@ -242,6 +251,10 @@ fn a_batch_that_is_gone_is_a_gap_until_the_next_one() {
     assert_eq!(of(centre.archived("per_15m", 0)), (true, None));
     assert_eq!(of(centre.archived("per_15m", 15)), (false, None));
     assert_eq!(centre.covered("5m"), (false, None));
+    // The gap ended in the twelfth minute, and is told for an hour.
+    assert_eq!(centre.alerts, ["watchdog firing", "input_gap firing"]);
+    centre.hear([], 73);
+    assert_eq!(centre.alerts[2..], ["input_gap resolved"]);
 }
 
 #[test]
