@@ -83,7 +83,9 @@ fn written_as(text: &str, format: Format) -> String {
     for line in text.lines().filter(|line| !line.is_empty()) {
         let heading =
             line.strip_prefix("# HELP ").or(line.strip_prefix("# TYPE ")).and_then(|line| line.split_once(' '));
-        match (heading, line.split_once("le=\"").map(|(head, rest)| (head, rest.split_once('"')))) {
+        // No other label ends in `le` right after a brace or a comma.
+        let edge = line.find("{le=\"").or_else(|| line.find(",le=\"")).map(|at| line.split_at(at + 1));
+        match (heading, edge.map(|(head, rest)| (head, rest["le=\"".len()..].split_once('"')))) {
             (Some((name, rest)), _) => {
                 let name = name.strip_suffix("_total").filter(|_| format == Format::OpenMetrics).unwrap_or(name);
                 let _ = writeln!(out, "{}{name} {rest}", &line[..7]);
@@ -147,12 +149,12 @@ mod tests {
 
     #[test]
     fn what_the_recorder_wrote_is_told_in_either_format() {
-        let text = "# HELP a_total b\n# TYPE a_total counter\na_total{r=\"x\"} 1\n\n# TYPE s histogram\n\
+        let text = "# HELP a_total b\n# TYPE a_total counter\na_total{rule=\"x\"} 1\n\n# TYPE s histogram\n\
                     s_bucket{le=\"0.5\"} 1\ns_bucket{le=\"1\"} 2\ns_bucket{le=\"+Inf\"} 2\n\n";
         let edges = "s_bucket{le=\"0.5\"} 1\ns_bucket{le=\"1.0\"} 2\ns_bucket{le=\"+Inf\"} 2\n";
         for (format, name) in [(Format::Prometheus, "a_total"), (Format::OpenMetrics, "a")] {
             let expected =
-                format!("# HELP {name} b\n# TYPE {name} counter\na_total{{r=\"x\"}} 1\n# TYPE s histogram\n{edges}");
+                format!("# HELP {name} b\n# TYPE {name} counter\na_total{{rule=\"x\"}} 1\n# TYPE s histogram\n{edges}");
             assert_eq!(written_as(text, format), expected);
         }
     }
