@@ -4,6 +4,7 @@ use crate::deployment::reader;
 use crate::engine::centre;
 use crate::kafka;
 use callpulse::decode::json;
+use callpulse::event::{CallEvent, Channel, Event, Via, What};
 use callpulse::simulate::centre::Centre;
 use callpulse::simulate::settings::SimSettings;
 use callpulse::stream::feed::Feed;
@@ -12,7 +13,7 @@ use rdkafka::Offset;
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::message::Message as _;
 use serde::Deserialize;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -44,7 +45,8 @@ impl Load {
             agents: Some(AGENTS_A_CENTRE),
             ..base
         };
-        for (at, event) in Centre::new(settings) {
+        let mut steady = Steady::default();
+        for (at, event) in Centre::new(settings).filter(|(_, event)| steady.keeps(event)) {
             thread::sleep(Duration::from_millis((at.0 - now()).max(0) as u64));
             let key = event.call_id.as_deref().unwrap_or("agents").to_string();
             feed.send(&key, &json::encode(&event), at.0).expect("written");
@@ -58,6 +60,32 @@ impl Load {
 
     pub fn end(&self) {
         self.is_over.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Leaves out what waits for an hour, mails, tasks and callbacks, so that a load has as many calls open after minutes as
+/// it has after hours.
+#[derive(Default)]
+struct Steady {
+    /// Callbacks that are under way, by tenant and call id.
+    callbacks: HashSet<(String, String)>,
+}
+
+impl Steady {
+    fn keeps(&mut self, event: &Event<'_>) -> bool {
+        if matches!(event.channel, Channel::Email | Channel::Task) {
+            return false;
+        }
+        let (What::Call(call), Some(call_id)) = (&event.what, &event.call_id) else { return true };
+        let key = (event.tenant.to_string(), call_id.to_string());
+        match call {
+            CallEvent::Queued { via: Via::Callback, .. } => {
+                self.callbacks.insert(key);
+                false
+            }
+            CallEvent::Ended { .. } => !self.callbacks.remove(&key),
+            _ => !self.callbacks.contains(&key),
+        }
     }
 }
 
