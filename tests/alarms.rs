@@ -1,0 +1,107 @@
+//! What the stage kpis tells by its rules, and when: hours, restarts with other rules, rest, and the end of it all.
+
+#[path = "support/drive.rs"]
+#[expect(dead_code, reason = "the laws also ask how far it read")]
+mod drive;
+#[path = "support/stages.rs"]
+mod stages;
+
+use callpulse::config;
+use callpulse::config::settings::Settings;
+use stages::{Centre, EIGHT, MINUTE, call};
+use std::collections::BTreeMap;
+
+fn settings(rules: &str) -> Settings {
+    let text = format!(
+        "[engine]\nbuilt_in_alerts = false\n[windows]\nsliding = [\"5m\"]\nintervals = []\n[queues.sales]\n{rules}"
+    );
+    config::read(&text, &BTreeMap::new()).expect("settings").settings
+}
+
+/// Fires once more than one call was answered in five minutes.
+const BUSY: &str = "[[alerts]]\nname = \"busy\"\nkpi = \"calls_answered\"\nwindow = \"5m\"\ntrigger = 1\nclear = 0\n";
+
+#[test]
+fn a_rule_fires_once_and_resolves_once_whatever_is_told_in_between() {
+    let mut centre = Centre::new(&settings(BUSY));
+    centre.hear([call("a", 0), call("b", 0)], 2);
+    centre.hear([call("c", 2)], 4);
+    assert_eq!(centre.alerts, ["busy firing"]);
+    centre.restart(&settings(BUSY));
+    centre.hear([], 5);
+    assert_eq!(centre.alerts, ["busy firing"]);
+    centre.hear([], 12);
+    assert_eq!(centre.alerts[1..], ["busy resolved cleared"]);
+    centre.hear([call("d", 20), call("e", 20)], 22);
+    assert_eq!(centre.alerts[2..], ["busy firing"]);
+}
+
+#[test]
+fn a_rule_that_is_gone_ends_what_it_told() {
+    let mut centre = Centre::new(&settings(BUSY));
+    centre.hear([call("a", 0), call("b", 0)], 2);
+    centre.restart(&settings(""));
+    centre.hear([], 3);
+    assert_eq!(centre.alerts, ["busy firing", "busy resolved rule_removed"]);
+    // It stays in the topic for a week, and a restart does not end it twice.
+    centre.restart(&settings(""));
+    centre.hear([], 4);
+    assert_eq!(centre.alerts.len(), 2);
+    centre.hear([], 7 * 24 * 60 + 4);
+    assert_eq!(centre.alerts[2..], ["busy|default|queue|sales gone"]);
+}
+
+#[test]
+fn what_resolved_leaves_the_topic_after_a_week() {
+    let mut centre = Centre::new(&settings(BUSY));
+    centre.hear([call("a", 0), call("b", 0)], 2);
+    centre.hear([], 12);
+    centre.hear([], 7 * 24 * 60 + 11);
+    assert_eq!(centre.alerts.len(), 2);
+    centre.hear([], 7 * 24 * 60 + 13);
+    assert_eq!(centre.alerts[2..], ["busy|default|queue|sales gone"]);
+}
+
+#[test]
+fn outside_its_hours_a_rule_is_closed() {
+    // The events are of a Monday, from 8:00 UTC on.
+    let mut centre = Centre::new(&settings(&format!("{BUSY}hours = \"mon 08:00-08:04\"\n")));
+    centre.hear([call("a", 0), call("b", 0)], 2);
+    centre.hear([], 4);
+    assert_eq!(centre.alerts, ["busy firing", "busy resolved closed"]);
+    centre.hear([call("c", 4), call("d", 4)], 6);
+    assert_eq!(centre.alerts.len(), 2);
+}
+
+#[test]
+fn rules_rest_while_event_time_is_behind() {
+    let mut centre = Centre::new(&settings(BUSY));
+    centre.hear([], 0);
+    centre.hear_late([call("a", 0), call("b", 0)], 2, 5);
+    assert_eq!(centre.alerts, [""; 0], "it is three minutes behind");
+    // Nothing new happens, and it is no longer behind.
+    centre.hear([], 3);
+    assert_eq!(centre.alerts, ["busy firing"]);
+}
+
+#[test]
+fn no_value_keeps_the_state_and_few_calls_fire_nothing() {
+    let rule = "[[alerts]]\nname = \"lost\"\nkpi = \"answer_rate\"\nwindow = \"5m\"\ntrigger = 0.5\nclear = 0.6\nmin_volume = 2\n";
+    let mut centre = Centre::new(&settings(rule));
+    centre.hear([abandoned("a", 0)], 2);
+    assert_eq!(centre.alerts, [""; 0], "one call says nothing");
+    centre.hear([abandoned("b", 2)], 3);
+    assert_eq!(centre.alerts, ["lost firing"]);
+    centre.hear([], 30);
+    assert_eq!(centre.alerts.len(), 1, "an empty window says nothing");
+    centre.hear([call("c", 30), call("d", 30)], 32);
+    assert_eq!(centre.alerts[1..], ["lost resolved cleared"]);
+}
+
+/// A caller who gives up after a minute.
+fn abandoned(id: &str, minute: i64) -> [(i64, Vec<u8>); 2] {
+    let at = [EIGHT + minute * MINUTE, EIGHT + (minute + 1) * MINUTE];
+    let queued = format!(r#"{{"type":"call.queued","time":{},"call_id":"{id}","queue":"sales"}}"#, at[0]);
+    let ended = format!(r#"{{"type":"call.ended","time":{},"call_id":"{id}"}}"#, at[1]);
+    [(at[0], queued.into_bytes()), (at[1], ended.into_bytes())]
+}
