@@ -1,6 +1,10 @@
 //! Replay: events from files through the same fold and the same tallies, without a broker.
 
+pub mod room;
+
 pub mod engine;
+
+pub mod walk;
 
 pub mod files;
 

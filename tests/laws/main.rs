@@ -17,6 +17,7 @@ mod published;
 mod records;
 mod shares;
 mod stages;
+mod walk;
 mod windows;
 mod world;
 
