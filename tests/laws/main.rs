@@ -15,6 +15,7 @@ mod cuts;
 mod order;
 mod published;
 mod records;
+mod rules;
 mod shares;
 mod stages;
 mod walk;
