@@ -6,6 +6,10 @@ pub mod engine;
 
 pub mod walk;
 
+pub mod alerts;
+
+pub mod alert_output;
+
 pub mod files;
 
 pub mod rotation;
