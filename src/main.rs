@@ -1,7 +1,7 @@
 //! The program: arguments in, exit code out. What the commands do is in `command`.
 
 use callpulse::command::arguments::{Arguments, Command};
-use callpulse::command::{check, decode, demo, replay, run, ship, simulate, topics};
+use callpulse::command::{alerts, check, decode, demo, replay, run, ship, simulate, topics};
 use clap::Parser;
 use std::io::{Write, stderr};
 use std::process::ExitCode;
@@ -10,6 +10,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Run(asked) => run::run(&asked),
         Command::Demo(asked) => demo::run(&asked),
+        Command::Alerts { asked } => alerts::run(&asked),
         Command::Topics(asked) => topics::run(&asked),
         Command::Replay(asked) => replay::run(&asked),
         Command::Decode(asked) => decode::run(&asked),

@@ -176,3 +176,38 @@ fn a_closed_standard_error_stops_nothing() {
     let ended = child.wait_with_output().expect("the program ends");
     assert_eq!(ended.status.code(), Some(0), "a reject and a summary that nobody reads");
 }
+
+#[test]
+fn alerts_are_tried_on_past_events() {
+    let events = [
+        r#"{"type":"call.queued","time":"2026-03-02T09:00:00Z","call_id":"c1","queue":"sales"}"#,
+        r#"{"type":"call.queued","time":"2026-03-02T09:00:10Z","call_id":"c2","queue":"sales"}"#,
+        r#"{"type":"call.answered","time":"2026-03-02T09:00:30Z","call_id":"c1","agent":"ana"}"#,
+        r#"{"type":"call.answered","time":"2026-03-02T09:01:00Z","call_id":"c2","agent":"bo"}"#,
+        r#"{"type":"call.ended","time":"2026-03-02T09:05:00Z","call_id":"c2"}"#,
+    ];
+    let events = Scratch::new("alerts.jsonl", events.join("\n").as_bytes());
+    let rule = "[[alerts]]\nname = \"busy\"\nkpi = \"waiting\"\nwindow = \"now\"\ntrigger = 1\nclear = 0\n";
+    let rules = Scratch::new("alerts.toml", rule.as_bytes());
+    let test = ["alerts", "test", "--format", "json", events.path()];
+    let with_rules = [test.as_slice(), &["--config", rules.path()]].concat();
+    let table = callpulse(&[with_rules.as_slice(), &["--list"]].concat(), b"");
+    assert_eq!(
+        String::from_utf8_lossy(&table.stdout),
+        "2026-03-02 09:00:00Z to 2026-03-02 09:05:00Z, 5m 0s\n\
+         A page is one firing. It flaps if it fires again within an hour of resolving.\n\
+         \n\
+         rule  severity  entity       fired  flaps  pages a week  firing  longest\n\
+         busy  warning   queue sales      1      0        2016.0     50s      50s\n\
+         \n\
+         rule  entity       fired                 resolved              lasted  why      peak\n\
+         busy  queue sales  2026-03-02 09:00:10Z  2026-03-02 09:01:00Z  50s     cleared  2\n"
+    );
+    let json = callpulse(&[with_rules.as_slice(), &["--json", "--pages-a-week", "2500"]].concat(), b"");
+    let found: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    assert_eq!(found["rules"][0]["entities"][0]["periods"][0]["peak"], 2.0);
+    assert_eq!(found["rules"][0]["suggestion"]["sum"]["fired"], 1);
+    let no_rules = callpulse(&test, b"");
+    assert_eq!(no_rules.status.code(), Some(2));
+    assert!(told(&no_rules).contains("the settings have no rules to try"), "{}", told(&no_rules));
+}

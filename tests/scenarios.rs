@@ -12,14 +12,17 @@
 //!   service_level 0/1 = 0.000000
 //! ```
 //!
-//! An agent's event stands as `09:00:00  -  agent.state  @ana  state=paused  reason=lunch`. Times are UTC on 2026-03-02, or on the day of the last `date` line. An interval is named with an
+//! `= 10:00:00  alerts` asks what the rules of the settings told until then. An agent's event stands as `09:00:00  -  agent.state  @ana  state=paused  reason=lunch`. Times are UTC on 2026-03-02, or on the day of the last `date` line. An interval is named with an
 //! instant in it (`per_1h@09:00:00`), its part by entry with `/entry`. `UPDATE=1 cargo test --test
 //! scenarios` writes the indented lines anew; read the diff before you keep it.
 
+use callpulse::alert::trial::Period;
 use callpulse::config;
+use callpulse::config::settings::Settings;
 use callpulse::decode::json;
 use callpulse::event::Decoded;
 use callpulse::kpi::record::{Count, Fields, Kpi, KpiRecord};
+use callpulse::replay::alerts::{Asked, try_rules};
 use callpulse::replay::engine::Replay;
 use callpulse::replay::filter::Filter;
 use callpulse::time::EventTime;
@@ -123,6 +126,10 @@ impl Scenario {
                 };
             }
             let words: Vec<&str> = asked.split_whitespace().collect();
+            if let [until, "alerts"] = words.as_slice() {
+                show_alerts(&mut out, replay, &settings, time(date, until));
+                continue;
+            }
             let [as_of, entity, window, kpis @ ..] = words.as_slice() else { panic!("{line}: too short") };
             let records = replay.settle(&settings.kpi, time(date, as_of)).records(&Filter::default()).collect();
             show(&mut out, records, date, entity, window, kpis);
@@ -219,6 +226,29 @@ fn show(out: &mut String, records: Vec<KpiRecord>, date: &str, entity: &str, win
         let wanted = record.targets.get(id).map(|wanted| format!("target {}", met(wanted.target, Some(wanted.met))));
         let value = values.get(id).map(written_kpi).or(wanted).unwrap_or("absent".to_string());
         let _ = writeln!(out, "  {id} {value}");
+    }
+}
+
+/// Every time a rule fired: of which entity, since when it held, when it fired, when and why it resolved, the worst.
+fn show_alerts(out: &mut String, replay: Replay, settings: &Settings, until: EventTime) {
+    let Settings { kpi, alerts: rules, queue_hours, .. } = settings;
+    let tried = try_rules(replay, Asked { settings: kpi, rules, queue_hours, until, keeps_numbers: false }, |_| {});
+    let clock = |at: EventTime| at.to_string()[5..19].replace('T', " ");
+    for outcome in &tried.outcomes {
+        for Period { since, fired, resolved, peak } in &outcome.periods {
+            let (rule, kind, id) = (&rules[outcome.rule].name, outcome.entity.kind.word(), &outcome.entity.id);
+            let (since, fired) = (clock(*since), clock(*fired));
+            let resolved =
+                resolved.map_or("still fires".to_string(), |(at, why)| format!("{} {}", why.word(), clock(at)));
+            let peak = peak.unwrap_or_default();
+            let parts = peak.numerator.zip(peak.denominator).map(|(over, under)| format!(" {over}/{under}"));
+            let value = peak.value.map_or("no value".to_string(), |value| format!("{value:.3}"));
+            let peak = format!("{}{value}", parts.map_or(String::new(), |parts| format!("{} = ", parts.trim())));
+            let _ = writeln!(out, "  {rule} {kind}:{id}  since {since}  fired {fired}  {resolved}  peak {peak}");
+        }
+    }
+    if tried.outcomes.iter().all(|outcome| outcome.periods.is_empty()) {
+        out.push_str("  nothing fires\n");
     }
 }
 

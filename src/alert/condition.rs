@@ -52,11 +52,16 @@ impl Level {
 
     /// Whether it is on at a value, having been so or not.
     fn is_on(&self, value: f64, was: bool) -> bool {
-        let (is_beyond, is_clear) = match self.is_above {
+        let (is_beyond, is_clear) = self.sides(value);
+        is_beyond || was && !is_clear
+    }
+
+    /// Whether a value lies beyond `trigger`, and whether at `clear` or better.
+    pub fn sides(&self, value: f64) -> (bool, bool) {
+        match self.is_above {
             true => (self.trigger < value, value <= self.clear),
             false => (value < self.trigger, self.clear <= value),
-        };
-        is_beyond || was && !is_clear
+        }
     }
 }
 

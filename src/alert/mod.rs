@@ -14,3 +14,5 @@ pub mod record;
 pub mod rule;
 pub mod schema;
 pub mod state;
+pub mod suggestion;
+pub mod trial;

@@ -26,6 +26,11 @@ pub enum Command {
     Ship(Ship),
     /// Print events of a simulated call centre as JSON lines
     Simulate(Simulate),
+    /// Try the rules of alerts
+    Alerts {
+        #[command(subcommand)]
+        asked: Alerts,
+    },
     /// Print the topics it needs, with partitions, settings and ACLs, and check them
     Topics(Topics),
     /// Print every fault of the settings, or nothing
@@ -101,6 +106,36 @@ pub struct Decode {
     /// Format of the files, as of `replay`
     #[arg(long, value_name = "F")]
     pub format: String,
+    /// Write every reject here, as JSON lines
+    #[arg(long, value_name = "FILE")]
+    pub rejects: Option<PathBuf>,
+    /// Files of events; `-` is standard input, gzip is read as such
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Alerts {
+    /// Print what the rules of the settings would have told of past events: when, for how long, and how often it flapped
+    Test(AlertsTest),
+}
+
+#[derive(Debug, Args)]
+pub struct AlertsTest {
+    #[command(flatten)]
+    pub config: Config,
+    /// Format of the files, as of `replay`
+    #[arg(long, value_name = "F")]
+    pub format: String,
+    /// Suggest levels at which each rule would have paged at most so often, over all its entities
+    #[arg(long, value_name = "N", value_parser = pages)]
+    pub pages_a_week: Option<f64>,
+    /// Print every time an alert fired, below the table
+    #[arg(long)]
+    pub list: bool,
+    /// Print all of it as one JSON object instead
+    #[arg(long)]
+    pub json: bool,
     /// Write every reject here, as JSON lines
     #[arg(long, value_name = "FILE")]
     pub rejects: Option<PathBuf>,
@@ -194,6 +229,12 @@ pub enum SchemaOf {
     Reject,
     /// Settings
     Config,
+}
+
+/// A number of pages that is more than none.
+fn pages(text: &str) -> Result<f64, &'static str> {
+    let pages = text.parse().ok().filter(|pages: &f64| pages.is_finite() && 0.0 < *pages);
+    pages.ok_or("it is no number above 0")
 }
 
 /// A time as RFC 3339 or as epoch milliseconds.

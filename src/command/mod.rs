@@ -16,6 +16,8 @@ pub mod intake;
 
 pub mod replay;
 
+pub mod alerts;
+
 pub mod decode;
 
 pub mod engine;

@@ -94,6 +94,20 @@ impl CallLog {
         self.entries().map_while(read)
     }
 
+    /// The log as it was when it held its first events only.
+    pub fn first(&self, events: usize) -> CallLog {
+        let mut log = CallLog::default();
+        let mut names = HashSet::new();
+        for entry in self.entries().take(events) {
+            write_bytes(&mut log.bytes, entry);
+            log.events += 1;
+            if self.has_doubles {
+                log.has_doubles |= Rank::of(entry).name().is_some_and(|name| !names.insert(name));
+            }
+        }
+        log
+    }
+
     /// Adds an event encoded by [`encode`].
     pub fn add(&mut self, entry: &[u8]) -> Added {
         let new = Rank::of(entry);

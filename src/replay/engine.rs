@@ -4,6 +4,7 @@
 //! Holding the calls' logs costs a few dozen bytes an event and saves deciding anything twice.
 
 use super::filter::Filter;
+use super::room::{MaxEntities, Room};
 use crate::calendar::Interval;
 use crate::entity::{Entity, Kind};
 use crate::event::{CallEvent, DEFAULT_TENANT, Event, What};
@@ -22,7 +23,7 @@ use crate::life::time_line::{self, Part, TimeLine};
 use crate::tally::intervals::Finder;
 use crate::tally::tally::{Booked, Shape, Tally};
 use crate::time::EventTime;
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -39,14 +40,14 @@ pub enum Taken {
 
 /// The events of a replay.
 pub struct Replay {
-    plan: Arc<Plan>,
+    pub(super) plan: Arc<Plan>,
     /// By tenant and call id, see `call_key`.
-    calls: HashMap<Box<str>, CallLog>,
-    restarts: BTreeMap<String, Vec<Restart>>,
-    agents: BTreeMap<(String, String), TimeLine>,
+    pub(super) calls: HashMap<Box<str>, CallLog>,
+    pub(super) restarts: BTreeMap<String, Vec<Restart>>,
+    pub(super) agents: BTreeMap<(String, String), TimeLine>,
     latest: Option<EventTime>,
     not_after: EventTime,
-    max_entities: Arc<dyn Fn(&str) -> usize>,
+    pub(super) max_entities: MaxEntities,
     key: String,
     entry: Vec<u8>,
 }
@@ -129,9 +130,7 @@ impl Replay {
     pub fn settle(mut self, settings: &KpiSettings, as_of: EventTime) -> Tallies<'_> {
         let mut tallies = Tallies::new(settings, as_of, self.max_entities.clone());
         let mut routes = Routes::new(self.plan.clone());
-        for queue in settings.queues.keys() {
-            let tenant = Arc::from(DEFAULT_TENANT);
-            let entity = Entity { tenant, kind: Kind::Queue, id: queue.as_str().into(), channel: None };
+        for entity in configured(settings) {
             tallies.account(routes.id(entity.clone()), &entity);
         }
         // The order says for whom there is room, and nothing else; by tenant and time what is added to is at hand.
@@ -163,30 +162,29 @@ impl Replay {
     }
 }
 
+/// The queues that are there though nobody calls.
+pub(super) fn configured(settings: &KpiSettings) -> impl Iterator<Item = Entity> {
+    let entity = |queue: &String| {
+        let tenant = Arc::from(DEFAULT_TENANT);
+        Entity { tenant, kind: Kind::Queue, id: queue.as_str().into(), channel: None }
+    };
+    settings.queues.keys().map(entity)
+}
+
 /// What the calls of a replay add up to.
 pub struct Tallies<'s> {
     settings: &'s KpiSettings,
     shape: Shape,
     as_of: EventTime,
     accounts: Vec<Option<Known>>,
-    finders: Vec<Finder>,
-    by_tenant: HashMap<Arc<str>, OfTenant>,
-    max_entities: Arc<dyn Fn(&str) -> usize>,
-    refused: HashSet<EntityId>,
+    room: Room,
     /// The agents' parts in calls, by tenant and agent.
     parts: BTreeMap<(String, String), Vec<Change>>,
     reasons: Reasons,
 }
 
 /// When, of what, and of how many.
-type Change = (EventTime, Part, i64);
-
-struct OfTenant {
-    /// Its place in `finders`.
-    finder: usize,
-    entities: usize,
-    max_entities: usize,
-}
+pub(super) type Change = (EventTime, Part, i64);
 
 struct Known {
     entity: Entity,
@@ -196,16 +194,13 @@ struct Known {
 }
 
 impl<'s> Tallies<'s> {
-    fn new(settings: &'s KpiSettings, as_of: EventTime, max_entities: Arc<dyn Fn(&str) -> usize>) -> Tallies<'s> {
+    fn new(settings: &'s KpiSettings, as_of: EventTime, max_entities: MaxEntities) -> Tallies<'s> {
         Tallies {
             settings,
             shape: settings.shape(),
             as_of,
             accounts: Vec::new(),
-            finders: Vec::new(),
-            by_tenant: HashMap::new(),
-            max_entities,
-            refused: HashSet::new(),
+            room: Room::new(max_entities),
             parts: BTreeMap::new(),
             reasons: Reasons::default(),
         }
@@ -213,7 +208,7 @@ impl<'s> Tallies<'s> {
 
     /// How many entities found no room.
     pub fn refused(&self) -> usize {
-        self.refused.len()
+        self.room.refused()
     }
 
     /// Every record of the kept entities and windows, in the order of entities: `now`, sliding windows,
@@ -253,30 +248,16 @@ impl<'s> Tallies<'s> {
             self.admit(id, entity)?;
         }
         let account = self.accounts[index].as_mut()?;
-        Some((&mut account.tally, &mut self.finders[account.finder], &self.shape))
+        Some((&mut account.tally, self.room.finder(account.finder), &self.shape))
     }
 
     fn admit(&mut self, id: EntityId, entity: &Entity) -> Option<()> {
-        let (settings, finders, max_entities) = (self.settings, &mut self.finders, &self.max_entities);
-        let tenant = self.by_tenant.entry_ref(&entity.tenant).or_insert_with(|| {
-            finders.push(Finder::new(settings.zone(&entity.tenant).clone()));
-            OfTenant { finder: finders.len() - 1, entities: 0, max_entities: max_entities(&entity.tenant) }
-        });
-        let is_sure = match entity.kind {
-            Kind::Tenant => true,
-            Kind::Queue => settings.queues.contains_key(entity.id.as_ref()),
-            _ => false,
-        };
-        if tenant.max_entities <= tenant.entities && !is_sure {
-            self.refused.insert(id);
-            return None;
-        }
-        tenant.entities += 1;
+        let finder = self.room.admit(self.settings, id, entity)?;
         let mut tally = Tally::default();
         // The windows end where they will be shown, so that only what they hold is kept.
         tally.panes.slide(&self.shape.windows, self.as_of.second().0 + 1);
         tally.reach(self.as_of);
-        self.accounts[id.0 as usize] = Some(Known { entity: entity.clone(), tally, finder: tenant.finder });
+        self.accounts[id.0 as usize] = Some(Known { entity: entity.clone(), tally, finder });
         Some(())
     }
 }

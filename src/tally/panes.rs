@@ -96,16 +96,22 @@ impl Panes {
         has_changed
     }
 
-    /// The next end at which a pane enters or leaves a window; none if all are out.
+    /// The next end at which a window may change, a level that shows at it included; none if all panes are out.
     pub fn next_change(&self, lengths: &[i64]) -> Option<i64> {
+        let end = self.end?;
+        let showing = self.holds(end - 1).then_some(end + 1);
+        self.next_move(lengths).into_iter().chain(showing).min()
+    }
+
+    /// The next end at which a pane enters or leaves a window; none if all are out.
+    pub fn next_move(&self, lengths: &[i64]) -> Option<i64> {
         let end = self.end?;
         let entering = self.panes.get(self.panes.partition_point(|pane| pane.second < end));
         let leaving = lengths.iter().filter_map(|length| {
             let first = self.panes.get(self.panes.partition_point(|pane| pane.second < end - length))?;
             Some(first.second + length + 1)
         });
-        let showing = self.holds(end - 1).then_some(end + 1);
-        entering.map(|pane| pane.second + 1).into_iter().chain(leaving).chain(showing).min()
+        entering.map(|pane| pane.second + 1).into_iter().chain(leaving).min()
     }
 
     fn holds(&self, second: i64) -> bool {

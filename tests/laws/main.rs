@@ -15,8 +15,10 @@ mod cuts;
 mod order;
 mod published;
 mod records;
+mod rules;
 mod shares;
 mod stages;
+mod walk;
 mod windows;
 mod world;
 

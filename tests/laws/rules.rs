@@ -1,0 +1,335 @@
+//! Rules of alerts: levels with a gap, `for`, and the trial of a rule on its past.
+
+use crate::cases;
+use callpulse::alert::condition::{Condition, Level};
+use callpulse::alert::hours::Hours;
+use callpulse::alert::reading::Reading;
+use callpulse::alert::rule::{Rule, Selector, Severity};
+use callpulse::alert::state::{AlertState, Phase, Step, Why};
+use callpulse::alert::suggestion::{Past, Series, Wish, suggest};
+use callpulse::alert::trial::{InForce, Period, Sum, Trial};
+use callpulse::calendar::Zone;
+use callpulse::entity::Kind;
+use callpulse::time::{EventTime, Span};
+use proptest::prelude::*;
+
+static UTC: Zone = Zone::UTC;
+const ALWAYS: InForce<'static> = InForce { zone: &UTC, hours: None };
+
+/// Monday, 2026-03-02T08:00:00Z.
+const START: i64 = 1_772_438_400;
+
+fn level(trigger: f64, gap: f64, is_above: bool) -> Level {
+    let clear = if is_above { trigger - gap } else { trigger + gap };
+    Level { kpi: "waiting".into(), window: "now".into(), trigger, clear, is_above, min_volume: 0 }
+}
+
+fn rule(when: Condition, hold_s: i64, hours: Option<Hours>) -> Rule {
+    let of = Selector { kind: Kind::Queue, id: "*".into(), tenant: "*".into(), among: None };
+    let (title, text, runbook_url, panel_url) = (None, None, None, None);
+    let (name, hold, severity) = ("busy".to_string(), Span::from_secs(hold_s), Severity::Warning);
+    Rule { name, of, when, hold, hours, severity, title, text, runbook_url, panel_url }
+}
+
+fn at(second: i64) -> EventTime {
+    EventTime((START + second) * 1000 + 999)
+}
+
+fn reading(value: Option<i64>) -> Option<Reading> {
+    value.map(|value| Reading { value: Some(value as f64), ..Reading::default() })
+}
+
+/// So many seconds after the one before, what is read.
+type Readings = Vec<(i64, Option<i64>)>;
+
+fn readings(most: i64) -> impl Strategy<Value = Readings> {
+    let value = prop_oneof![6 => (0..9_i64).prop_map(Some), 1 => Just(None)];
+    proptest::collection::vec((1..most, value), 1..60)
+}
+
+fn a_level() -> impl Strategy<Value = Level> {
+    (1..8_i64, 0..4_i64, any::<bool>()).prop_map(|(trigger, gap, is_above)| level(trigger as f64, gap as f64, is_above))
+}
+
+fn a_condition() -> impl Strategy<Value = Condition> {
+    let leaf = a_level().prop_map(Condition::Level);
+    leaf.prop_recursive(3, 6, 3, |inner| {
+        let some = || proptest::collection::vec(inner.clone(), 1..3);
+        prop_oneof![
+            some().prop_map(Condition::All),
+            some().prop_map(Condition::Any),
+            inner.clone().prop_map(|of| Condition::Not(Box::new(of))),
+        ]
+    })
+}
+
+/// Whether a condition holds, worked out from all that was read so far and nothing remembered.
+fn holds(of: &Condition, so_far: &[Vec<Option<Reading>>], place: &mut usize) -> Option<bool> {
+    let known = |place: usize| so_far.iter().filter_map(move |readings| readings[place]?.value);
+    match of {
+        Condition::Level(level) => {
+            *place += 1;
+            so_far.last().and_then(|last| last[*place - 1])?;
+            let is_beyond = |value: &f64| if level.is_above { level.trigger < *value } else { *value < level.trigger };
+            let is_clear = |value: &f64| if level.is_above { *value <= level.clear } else { level.clear <= *value };
+            let values: Vec<f64> = known(*place - 1).collect();
+            // On if it was beyond the trigger after it was clear last.
+            let cleared = values.iter().rposition(|value| is_clear(value) && !is_beyond(value));
+            Some(values[cleared.map_or(0, |at| at + 1)..].iter().any(is_beyond))
+        }
+        Condition::Not(of) => holds(of, so_far, place).map(|holds| !holds),
+        Condition::All(of) => {
+            let each: Vec<Option<bool>> = of.iter().map(|of| holds(of, so_far, place)).collect();
+            if each.contains(&Some(false)) {
+                Some(false)
+            } else {
+                each.into_iter().collect::<Option<Vec<_>>>().map(|_| true)
+            }
+        }
+        Condition::Any(of) => {
+            let each: Vec<Option<bool>> = of.iter().map(|of| holds(of, so_far, place)).collect();
+            if each.contains(&Some(true)) {
+                Some(true)
+            } else {
+                each.into_iter().collect::<Option<Vec<_>>>().map(|_| false)
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(1_000))]
+
+    #[test]
+    fn between_trigger_and_clear_nothing_toggles(level in a_level(), read in readings(9)) {
+        let condition = Condition::Level(level.clone());
+        let (mut on, mut was) = (Vec::new(), false);
+        for (_, value) in read {
+            let holds = condition.holds(&[reading(value)], &mut on);
+            prop_assert_eq!(holds.is_none(), value.is_none());
+            let (is_beyond, is_clear) = value.map_or((false, false), |value| level.sides(value as f64));
+            prop_assert!(!is_beyond || on[0]);
+            prop_assert!(on[0] == was || is_beyond || is_clear);
+            prop_assert!(!is_clear || is_beyond || !on[0]);
+            was = on[0];
+        }
+    }
+
+    #[test]
+    fn what_a_condition_comes_to_follows_from_what_was_read(
+        condition in a_condition(),
+        read in proptest::collection::vec(proptest::collection::vec(prop_oneof![4 => (0..9_i64).prop_map(Some), 1 => Just(None)], 12), 1..20),
+    ) {
+        let levels = condition.levels().len();
+        prop_assume!(levels <= 12);
+        let read: Vec<Vec<Option<Reading>>> =
+            read.into_iter().map(|values| values.into_iter().take(levels).map(reading).collect()).collect();
+        let mut on = Vec::new();
+        for (place, readings) in read.iter().enumerate() {
+            prop_assert_eq!(condition.holds(readings, &mut on), holds(&condition, &read[..=place], &mut 0));
+        }
+    }
+
+    #[test]
+    fn it_fires_once_it_has_held_for_so_long_and_resolves_once_it_holds_no_more(
+        level in a_level(),
+        hold in 0..40_i64,
+        read in readings(15),
+    ) {
+        let rule = rule(Condition::Level(level), hold, None);
+        let (mut state, mut second) = (AlertState::default(), 0);
+        let mut looks: Vec<(i64, Option<bool>)> = Vec::new();
+        let mut so_far = Vec::new();
+        let (mut is_firing, mut since) = (false, 0);
+        for (after, value) in read {
+            second += after;
+            so_far.push(vec![reading(value)]);
+            looks.push((second, holds(&rule.when, &so_far, &mut 0)));
+            let step = state.look(&rule, &[reading(value)], at(second));
+            // Of the looks since it held not at all last, the time between each that held and the next.
+            let broken = looks.iter().rposition(|(_, holds)| *holds == Some(false)).map_or(0, |at| at + 1);
+            let run = &looks[broken..];
+            let run = &run[run.iter().position(|(_, holds)| *holds == Some(true)).unwrap_or(run.len())..];
+            let held: i64 =
+                run.windows(2).filter(|pair| pair[0].1 == Some(true)).map(|pair| pair[1].0 - pair[0].0).sum();
+            let expected = match looks.last().expect("a look").1 {
+                Some(true) if !is_firing && hold <= held => {
+                    (is_firing, since) = (true, run[0].0);
+                    Some(Step::Fires { since: at(since) })
+                }
+                Some(false) if is_firing => {
+                    is_firing = false;
+                    None
+                }
+                _ if !is_firing => None,
+                _ => None,
+            };
+            match (step, expected) {
+                (Some(Step::Resolves { since: of, why, .. }), None) => {
+                    prop_assert_eq!((of, why, is_firing), (at(since), Why::Cleared, false));
+                }
+                (step, expected) => prop_assert_eq!(step, expected),
+            }
+            prop_assert_eq!(matches!(state.phase, Phase::Firing { .. }), is_firing);
+        }
+    }
+
+    #[test]
+    fn what_was_before_a_rest_makes_nothing_fire(
+        level in a_level(),
+        hold in 1..40_i64,
+        before in readings(15),
+        after in readings(15),
+    ) {
+        let rule = rule(Condition::Level(level), hold, None);
+        let (mut state, mut second) = (AlertState::default(), 0);
+        for (seconds, value) in before {
+            second += seconds;
+            state.look(&rule, &[reading(value)], at(second));
+        }
+        let was_firing = matches!(state.phase, Phase::Firing { .. });
+        state.rest();
+        prop_assert_eq!(matches!(state.phase, Phase::Firing { .. }), was_firing);
+        second += 10_000;
+        let rested = second;
+        for (seconds, value) in after {
+            second += seconds;
+            if let Some(Step::Fires { since }) = state.look(&rule, &[reading(value)], at(second)) {
+                prop_assert!(at(rested) <= since && at(rested + hold) < at(second));
+            }
+        }
+    }
+
+    #[test]
+    fn more_looks_at_the_same_tell_the_same_and_no_later(
+        level in a_level(),
+        hold in 0..40_i64,
+        read in proptest::collection::vec((1..30_i64, (0..9_i64).prop_map(Some)), 1..60),
+        step in 1..7_i64,
+    ) {
+        let rule = rule(Condition::Level(level), hold, None);
+        let (mut few, mut many) = (AlertState::default(), AlertState::default());
+        let (mut second, mut looked, mut last) = (0, 0, None);
+        let (mut of_few, mut of_many): (Vec<(i64, bool)>, Vec<(i64, bool)>) = Default::default();
+        let mut longest = step;
+        for (after, value) in read {
+            for between in (second + step..second + after).step_by(step as usize) {
+                let Some(last) = last else { break };
+                of_many.extend(many.look(&rule, &[last], at(between)).map(|step| (between, matches!(step, Step::Fires { .. }))));
+            }
+            second += after;
+            longest = longest.max(second - looked);
+            (looked, last) = (second, Some(reading(value)));
+            of_few.extend(few.look(&rule, &[reading(value)], at(second)).map(|step| (second, matches!(step, Step::Fires { .. }))));
+            of_many.extend(many.look(&rule, &[reading(value)], at(second)).map(|step| (second, matches!(step, Step::Fires { .. }))));
+        }
+        // What fires in the many and not in the few was over before the few looked again.
+        for (fired, _) in of_few.iter().filter(|(_, fires)| *fires) {
+            let no_later = of_many.iter().any(|(early, fires)| *fires && *early <= *fired && fired - early < longest);
+            prop_assert!(no_later, "{:?} {:?}", of_few, of_many);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(200))]
+
+    #[test]
+    fn a_trial_tells_what_looks_in_every_second_tell(
+        condition in a_condition(),
+        hold in 0..90_i64,
+        read in readings(200),
+        open in proptest::collection::vec((0..60_u16, 1..60_u16), 0..4),
+        has_hours in any::<bool>(),
+    ) {
+        let mut hours = Hours::default();
+        let mut from = 8 * 60;
+        for (after, length) in open {
+            hours.week[0].push((from + after, from + after + length));
+            from += after + length;
+        }
+        let rule = rule(condition, hold, has_hours.then_some(hours));
+        let levels = rule.when.levels().len();
+        let all = |value: Option<i64>| -> Vec<Option<Reading>> {
+            (0..levels).map(|place| reading(value.map(|value| (value + place as i64 * 3) % 9))).collect()
+        };
+        let mut trial = Trial::new(&rule, InForce { hours: rule.hours.as_ref(), ..ALWAYS });
+        let (mut state, mut second, mut periods) = (AlertState::default(), 0, Vec::<Period>::new());
+        let mut last: Option<Vec<Option<Reading>>> = None;
+        let mut peak: Option<Reading> = None;
+        let mut look = |second: i64, readings: &[Option<Reading>]| {
+            let is_open = rule.hours.as_ref().is_none_or(|hours| hours.is_open(&UTC, at(second)));
+            let step = if is_open { state.look(&rule, readings, at(second)) } else { state.end(Why::Closed) };
+            let first = rule.when.levels()[0];
+            match state.is_quiet() {
+                true => peak = None,
+                false => {
+                    let is_worse = |value: f64| peak.and_then(|peak| peak.value).is_none_or(|known| if first.is_above { known < value } else { value < known });
+                    peak = readings[0].filter(|reading| reading.value.is_some_and(is_worse)).or(peak);
+                }
+            }
+            match step {
+                Some(Step::Fires { since }) => periods.push(Period { since, fired: at(second), resolved: None, peak: None }),
+                Some(Step::Resolves { why, .. }) => periods.last_mut().expect("fired").resolved = Some((at(second), why)),
+                None => {}
+            }
+            if let Some(period) = periods.last_mut().filter(|period| period.resolved.is_none()) {
+                period.peak = peak;
+            }
+        };
+        for (after, value) in read {
+            if let Some(last) = &last {
+                (second + 1..second + after).for_each(|between| look(between, last));
+            }
+            second += after;
+            look(second, &all(value));
+            trial.see(at(second), &all(value));
+            last = Some(all(value));
+        }
+        let found = trial.end(at(second));
+        prop_assert_eq!(found, periods);
+    }
+
+    #[test]
+    fn a_suggestion_is_what_a_trial_of_it_gives(
+        own in a_level(),
+        hold in 0..90_i64,
+        read in proptest::collection::vec(readings(2_000), 1..4),
+        fired_max in 0..6_u8,
+    ) {
+        let rule = rule(Condition::Level(own.clone()), hold, None);
+        let past: Vec<Series> = read
+            .iter()
+            .map(|read| {
+                let (mut series, mut second) = (Series::default(), 0);
+                for (after, value) in read {
+                    second += after;
+                    series.push(at(second), value.map(|value| value as f64));
+                }
+                series
+            })
+            .collect();
+        let past: Vec<Past<'_>> = past.iter().map(|series| Past { when: ALWAYS, series }).collect();
+        let until = at(120_000);
+        let wish = Wish { fired_max: f64::from(fired_max), until };
+        let Some(found) = suggest(&rule, &past, wish) else {
+            prop_assert!(read.iter().flatten().all(|(_, value)| value.is_none()));
+            return Ok(());
+        };
+        let is_ordered = if own.is_above { found.clear <= found.trigger } else { found.trigger <= found.clear };
+        prop_assert!(is_ordered && found.sum.fired as f64 <= wish.fired_max, "{:?}", found);
+        for (clear, expected) in [(found.clear, found.sum), (found.trigger, found.without_gap)] {
+            let when = Condition::Level(Level { trigger: found.trigger, clear, ..own.clone() });
+            let tried = crate::rules::rule(when, hold, None);
+            let sums = read.iter().map(|read| {
+                let (mut trial, mut second) = (Trial::new(&tried, ALWAYS), 0);
+                for (after, value) in read {
+                    second += after;
+                    trial.see(at(second), &[reading(*value)]);
+                }
+                Sum::of(&trial.end(until), until)
+            });
+            prop_assert_eq!(sums.fold(Sum::default(), Sum::and), expected);
+        }
+    }
+}
