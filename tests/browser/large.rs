@@ -150,13 +150,16 @@ fn the_wallboard_of_a_large_centre_is_smooth() {
         });
         address
     });
-    tell("large.mjs", &[&format!("http://{address}")], |asked| match asked {
-        "busy" => engine.is_busy.store(true, Ordering::Relaxed),
-        "calm" => engine.is_busy.store(false, Ordering::Relaxed),
-        "silent" => engine.says.store(SILENT, Ordering::Relaxed),
-        "behind" => engine.says.store(BEHIND, Ordering::Relaxed),
-        "still" => engine.says.store(STILL, Ordering::Relaxed),
-        other => panic!("nobody knows how to be {other}"),
+    tell("large.mjs", &[&format!("http://{address}")], |asked| {
+        match asked {
+            "busy" => engine.is_busy.store(true, Ordering::Relaxed),
+            "calm" => engine.is_busy.store(false, Ordering::Relaxed),
+            "silent" => engine.says.store(SILENT, Ordering::Relaxed),
+            "behind" => engine.says.store(BEHIND, Ordering::Relaxed),
+            "still" => engine.says.store(STILL, Ordering::Relaxed),
+            other => panic!("nobody knows how to be {other}"),
+        }
+        None
     });
     runtime.shutdown_background();
 }
