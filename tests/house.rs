@@ -118,7 +118,7 @@ fn the_asyncapi_document_tells_of_the_topics_as_they_are() {
     let (own, others): (Vec<_>, Vec<_>) = callpulse::command::engine::topics(&settings)
         .into_iter()
         .partition(|topic| !topic.name.starts_with("callpulse."));
-    assert_eq!((own.len(), others.len()), (5, 5));
+    assert_eq!((own.len(), others.len()), (6, 5));
     for topic in own {
         let policies = topic.config.get("cleanup.policy").map(|policies| policies.replace(',', ", "));
         let retention = topic.config.get("retention.ms").map(|ms| format!("          retention.ms: {ms}\n"));

@@ -7,6 +7,7 @@ use super::surroundings::{environment, leave_on_signal, log};
 use super::tell::tell;
 use crate::config::{self, settings::Settings};
 use crate::kpi::catalogue;
+use crate::serve::alerts::Alerts;
 use crate::serve::archive::{Archive, Pick};
 use crate::serve::board::Board;
 use crate::serve::health;
@@ -15,7 +16,7 @@ use crate::serve::listen::Limits;
 use crate::serve::live::streams::{CLIENTS_MAX, Streams};
 use crate::serve::meta::Meta;
 use crate::serve::prometheus::{Exported, Owned};
-use crate::serve::subscriber::{feed, subscribe};
+use crate::serve::subscriber::{feed, feed_alerts, subscribe};
 use crate::stream::follow::Source;
 use crate::stream::kpis::Kpis;
 use crate::stream::pick::Picker;
@@ -96,7 +97,7 @@ pub struct Running {
     engine: engine::Engine,
     runtime: tokio::runtime::Runtime,
     following: Arc<AtomicBool>,
-    subscribers: [std::thread::JoinHandle<Result<(), Refusal>>; 2],
+    subscribers: [std::thread::JoinHandle<Result<(), Refusal>>; 3],
     serving: tokio::task::JoinHandle<()>,
 }
 
@@ -112,10 +113,11 @@ impl Running {
             group: format!("{}-{purpose}", engine::group_prefix(settings)),
             topic: topic.to_owned(),
         };
+        let alerts = Arc::new(Alerts::default());
         let archived = source("archive", &settings.topics.intervals);
         let archive = Arc::new(Archive::new(picking(archived.clone())));
         let started = |cause| Failure::AtWork(format!("cannot start a thread: {cause}"));
-        let (on_board, indexed) = (board.clone(), archive.clone());
+        let (on_board, indexed, told) = (board.clone(), archive.clone(), alerts.clone());
         let subscribers = [
             subscribe(source("board", &settings.topics.kpis), following.clone(), stop.clone(), move |followed| {
                 feed(&on_board, followed);
@@ -123,6 +125,10 @@ impl Running {
             .map_err(started)?,
             subscribe(archived, following.clone(), stop.clone(), move |followed| indexed.feed(followed))
                 .map_err(started)?,
+            subscribe(source("alerts", &settings.topics.alerts), following.clone(), stop.clone(), move |followed| {
+                feed_alerts(&told, followed);
+            })
+            .map_err(started)?,
         ];
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -130,7 +136,7 @@ impl Running {
             .build()
             .map_err(|cause| Failure::AtWork(format!("cannot start a thread: {cause}")))?;
         let address = listener.local_addr().map_err(Failure::at_work)?;
-        let app = app(settings, &board, archive, &status, recorder);
+        let app = app(settings, Shown { board: board.clone(), alerts, archive }, &status, recorder);
         let leave = stop.clone();
         let serving = runtime.block_on(async {
             let listener = tokio::net::TcpListener::from_std(listener).map_err(Failure::at_work)?;
@@ -188,18 +194,25 @@ fn picking(source: Source) -> Pick {
     Box::new(move |places, until, on| picker.pick(places, until, on).map_err(|error| error.to_string()))
 }
 
+/// What subscribers keep for the endpoints.
+struct Shown {
+    board: Arc<Board>,
+    alerts: Arc<Alerts>,
+    archive: Arc<Archive>,
+}
+
 fn app(
     settings: &Settings,
-    board: &Arc<Board>,
-    archive: Arc<Archive>,
+    Shown { board, alerts, archive }: Shown,
     status: &Arc<Status>,
     recorder: metrics_exporter_prometheus::PrometheusHandle,
 ) -> App {
     let (owners, not_ready) = (status.clone(), status.clone());
-    let caught_up = board.clone();
+    let caught_up = (board.clone(), alerts.clone());
     App {
         board: board.clone(),
-        streams: Streams::new(board.clone(), CLIENTS_MAX),
+        alerts,
+        streams: Streams::new(board, CLIENTS_MAX),
         archive,
         meta: Arc::new(Meta::of(&settings.kpi, &settings.plan)),
         owned: Arc::new(move || {
@@ -225,8 +238,12 @@ fn app(
                 }
             };
             let mut reasons: Vec<String> = workers.filter_map(reason).collect();
-            if !caught_up.is_caught_up() {
+            let (board, alerts) = &caught_up;
+            if !board.is_caught_up() {
                 reasons.push("the board has not been read to its end yet".to_string());
+            }
+            if !alerts.is_caught_up() {
+                reasons.push("the alerts have not been read to their end yet".to_string());
             }
             reasons
         }),

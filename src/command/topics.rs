@@ -59,7 +59,7 @@ fn as_they_may_be(settings: &Settings, mut specs: Vec<TopicSpec>) -> Result<Vec<
             there = Some(has);
         }
     }
-    let of_entities = [&partials, &settings.topics.kpis, &settings.topics.intervals];
+    let of_entities = [&partials, &settings.topics.kpis, &settings.topics.intervals, &settings.topics.alerts];
     for spec in &mut specs {
         spec.partitions = of_entities.contains(&&spec.name).then_some(there.unwrap_or(wanted));
     }
@@ -111,7 +111,7 @@ fn print(settings: &Settings, specs: &[TopicSpec]) {
         operations.insert(&source.topic, "--operation Read");
     }
     let states = [&names.calls_state, &names.subjects_state, &names.kpis_state];
-    let shown = [&settings.topics.kpis, &settings.topics.intervals];
+    let shown = [&settings.topics.kpis, &settings.topics.intervals, &settings.topics.alerts];
     for both in [&names.partials, &names.subjects].into_iter().chain(shown).chain(states) {
         operations.insert(both, "--operation Read --operation Write --operation DescribeConfigs");
     }

@@ -1,4 +1,4 @@
-//! CSV: KPI records as a table (RFC 4180), one line a record, the same columns for every kind of entity.
+//! CSV: records as a table (RFC 4180), one line a record; of KPI records the same columns for every kind of entity.
 //!
 //! ```text
 //! tenant,kind,id,title,channel,window,start,end,as_of,version,final, counts, sums as NAME_ms, values of KPIs
@@ -69,7 +69,8 @@ impl<'a> Columns<'a> {
     }
 }
 
-fn line(cells: impl Iterator<Item = String>, out: &mut Vec<u8>) {
+/// One line.
+pub fn line(cells: impl Iterator<Item = String>, out: &mut Vec<u8>) {
     for (place, cell) in cells.enumerate() {
         if 0 < place {
             out.push(b',');

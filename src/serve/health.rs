@@ -15,10 +15,11 @@ const BUCKETS_SECONDS: [f64; 16] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
 
 /// What each metric tells.
-const HELP: [(&str, &str); 31] = [
+const HELP: [(&str, &str); 32] = [
     ("callpulse_agent_events_repeated_total", "Events of agents that had been read before."),
     ("callpulse_agent_states_lost_total", "States of agents that ended because nothing more was heard of the agent."),
     ("callpulse_agents", "Agents whose time line is held, by partition."),
+    ("callpulse_alerts_unreadable_total", "Records of the topic of alerts that could not be read."),
     ("callpulse_archive_intervals", "Intervals of the archive whose places are known."),
     ("callpulse_archive_unreadable_total", "Records of the archive that could not be read."),
     ("callpulse_as_of_timestamp_seconds", "Up to when event time is complete, by partition; every instance shows all."),

@@ -3,12 +3,15 @@
 //! What goes wrong is told as `application/problem+json`. With a token set, every page asks for it but those
 //! that `pages` calls open.
 
+use crate::serve::alerts::Alerts;
+use crate::serve::alerts_page::{self, AsksAlerts};
 use crate::serve::archive::Archive;
 use crate::serve::board::Board;
 use crate::serve::health;
 use crate::serve::history::{self, Sources};
 use crate::serve::kpis::{self, Wanted};
 use crate::serve::listen::{ConnectionPlace, Limits, listen};
+use crate::serve::live::alerts::AlertReader;
 use crate::serve::live::feed::Query as Streamed;
 use crate::serve::live::streams::Streams;
 use crate::serve::meta::{self, Meta};
@@ -46,6 +49,7 @@ use tokio::time::{interval, timeout};
 #[derive(Clone)]
 pub struct App {
     pub board: Arc<Board>,
+    pub alerts: Arc<Alerts>,
     pub streams: Arc<Streams>,
     pub archive: Arc<Archive>,
     pub meta: Arc<Meta>,
@@ -107,6 +111,7 @@ pub fn router(app: App) -> Router {
         .route(pages::KPIS.path, get(kpis))
         .route(pages::ENTITIES.path, get(entities))
         .route(pages::INTERVALS.path, get(intervals))
+        .route(pages::ALERTS.path, get(alerts))
         .route(pages::META.path, get(meta))
         .route(pages::STREAM.path, get(stream))
         .route(pages::OPENAPI.path, get(async || ([(CONTENT_TYPE, "application/json")], document)))
@@ -126,6 +131,7 @@ async fn metrics(State(app): State<App>, headers: HeaderMap) -> Response {
         let owned = (app.owned)();
         let scrape = Scrape { owned: &owned, exported: &app.exported, help: &*app.help, format };
         let mut text = prometheus::render(&app.board, scrape);
+        text.push_str(&alerts_page::firing(&app.alerts, &owned, format));
         if let Some(health) = &app.health {
             tell_behind(&app.board);
             text.push_str(&health::render(health, format));
@@ -181,6 +187,20 @@ async fn intervals(State(app): State<App>, request: Parts) -> Response {
     answering.await.unwrap_or_else(|_| failed())
 }
 
+async fn alerts(State(app): State<App>, request: Parts) -> Response {
+    let (given, wanted) = match given(request).await {
+        Ok(given) => given,
+        Err(fault) => return bad_request(&fault),
+    };
+    match AsksAlerts::read(given, pages::ALERTS.parameters) {
+        Ok(asks) => {
+            let answering = in_background(move || alerts_page::alerts(&app.alerts, &asks, &wanted));
+            answering.await.unwrap_or_else(|failed| failed)
+        }
+        Err(fault) => bad_request(&fault),
+    }
+}
+
 async fn meta(State(app): State<App>, request: Parts) -> Response {
     let answering = move |_: &Asked, _: &Wanted| {
         let body = json!({
@@ -204,8 +224,9 @@ async fn stream(State(app): State<App>, place: Option<Extension<ConnectionPlace>
     let told = wanted.headers.get(HeaderName::from_static("last-event-id")).and_then(|id| id.to_str().ok());
     // One that is not ours says nothing: everything is sent.
     let position = told.or(asked.last_event_id.as_deref()).and_then(|id| id.parse().ok());
+    let alerts = asked.alerts.then(|| AlertReader::new(app.alerts.clone(), asked.filter.tenants.clone()));
     let query = Streamed { filter: asked.filter.in_order(), parts: asked.parts };
-    let Some(stream) = app.streams.open(query, position) else {
+    let Some(stream) = app.streams.open(query, position, alerts) else {
         return later(10, "as many streams are open as may be; come back later, or ask another instance");
     };
     // The stream has a place of its own, and so its connection serves nothing after it.
@@ -234,11 +255,16 @@ async fn answer(
 }
 
 /// What is asked; errs with a sentence.
-async fn read(page: &Page, mut request: Parts) -> Result<(Asked, Wanted), String> {
+async fn read(page: &Page, request: Parts) -> Result<(Asked, Wanted), String> {
+    let (given, wanted) = given(request).await?;
+    Ok((Asked::read(given, page.parameters)?, wanted))
+}
+
+/// What stands behind the `?`; errs with a sentence.
+async fn given(mut request: Parts) -> Result<(Vec<(String, String)>, Wanted), String> {
     let query = Query::from_request_parts(&mut request, &()).await;
     let Query(given) = query.map_err(|rejection| rejection.body_text())?;
-    let asked = Asked::read(given, page.parameters)?;
-    Ok((asked, Wanted { uri: request.uri, headers: request.headers }))
+    Ok((given, Wanted { uri: request.uri, headers: request.headers }))
 }
 
 /// Work of milliseconds, off the threads that serve the others.

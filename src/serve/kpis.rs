@@ -39,8 +39,18 @@ pub fn kpis(board: &Board, meta: &Meta, asked: &Asked, wanted: &Wanted) -> Respo
     records_answer(meta, asked, wanted, Page { name: "kpis", records, next })
 }
 
-/// Records as JSON or as a table.
+/// KPI records as JSON or as a table.
 pub fn records_answer(meta: &Meta, asked: &Asked, wanted: &Wanted, page: Page) -> Response {
+    list_answer(asked, wanted, page, |records| table(records, asked.parts.as_ref(), meta))
+}
+
+/// Records as JSON, or as the table that is made of them.
+pub fn list_answer(
+    asked: &Asked,
+    wanted: &Wanted,
+    page: Page,
+    table: impl FnOnce(&mut dyn Iterator<Item = &[u8]>) -> Vec<u8>,
+) -> Response {
     let form = asked.form.unwrap_or_else(|| accepted(&wanted.headers));
     // Equal versions of a key have equal content.
     let mut contents = format!("{:?}", (form, &asked.parts, &page.next)).into_bytes();
@@ -52,7 +62,7 @@ pub fn records_answer(meta: &Meta, asked: &Asked, wanted: &Wanted, page: Page) -
     if is_known(&wanted.headers, &etag) {
         return not_modified(&etag);
     }
-    let records = page.records.iter().filter_map(|known| known.json.as_deref());
+    let mut records = page.records.iter().filter_map(|known| known.json.as_deref());
     let next = page.next.as_deref().map(cursor);
     let mut response = match form {
         Form::Json => {
@@ -61,7 +71,7 @@ pub fn records_answer(meta: &Meta, asked: &Asked, wanted: &Wanted, page: Page) -
         }
         Form::Csv => {
             let name = format!("attachment; filename=\"callpulse-{}.csv\"", page.name);
-            let body = table(records, asked.parts.as_ref(), meta);
+            let body = table(&mut records);
             ([(CONTENT_TYPE, csv::CONTENT_TYPE.to_owned()), (CONTENT_DISPOSITION, name)], body).into_response()
         }
     };

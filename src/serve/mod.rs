@@ -8,6 +8,8 @@ pub mod position;
 
 pub mod board;
 
+pub mod alerts;
+
 pub mod prometheus;
 
 pub mod health;
@@ -35,6 +37,8 @@ pub mod openapi;
 pub mod kpis;
 
 pub mod history;
+
+pub mod alerts_page;
 
 pub mod wallboard;
 

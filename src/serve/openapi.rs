@@ -1,9 +1,9 @@
 //! `/openapi.json`: the pages as an OpenAPI document, made from what the server itself reads.
 
-use crate::kpi;
 use crate::serve::pages::{Body, PAGES, PROBLEM, Page};
 use crate::serve::parameters::{Given, Parameter};
-use crate::serve::parts::HEAD;
+use crate::serve::parts::{ALERT_RECORD, HEAD};
+use crate::{alert, kpi};
 use serde_json::{Map, Value, json};
 
 /// OpenAPI 3.1. Whatever is answered with GET is with HEAD too, without its body.
@@ -114,21 +114,20 @@ fn schemas() -> Value {
         )
     };
     let key = object(&["key"], json!({ "key": text }));
-    let record = record();
-    let mut narrowed = record.clone();
+    let record = embedded(kpi::schema::record(), "KpiRecord");
     let optional = ["provisional", "covered_from", "gap"];
-    narrowed["required"] = json!(HEAD.into_iter().filter(|name| !optional.contains(name)).collect::<Vec<_>>());
-    narrowed["title"] = json!("Callpulse KPI record, perhaps narrowed by `fields`");
-    // What a kind and window has is in whole records only.
-    if let Some(narrowed) = narrowed.as_object_mut() {
-        narrowed.remove("allOf");
-    }
+    let of_kpis = narrowed(&record, HEAD.into_iter().filter(|name| !optional.contains(name)).collect());
+    let alert = embedded(alert::schema::record(), "AlertRecord");
+    let of_alerts = narrowed(&alert, ALERT_RECORD.head.to_vec());
     let of_records = json!({ "$ref": "#/components/schemas/Narrowed" });
     json!({
         "KpiRecord": record,
-        "Narrowed": narrowed,
+        "Narrowed": of_kpis,
         "Kpis": list("kpis", "Narrowed"),
         "Intervals": list("intervals", "Narrowed"),
+        "Alerts": list("alerts", "Alert"),
+        "AlertRecord": alert,
+        "Alert": of_alerts,
         "Entities": list("entities", "Entity"),
         "Entity": object(&["tenant", "kind", "id", "title", "windows"], json!({
             "tenant": text, "kind": text, "id": text, "title": text, "channel": text, "windows": texts,
@@ -156,13 +155,17 @@ fn schemas() -> Value {
         "OpenApi": { "type": "object" },
         "StreamEvents": {
             "description": "The data of each event by its name, one line of JSON. `snapshot`: forget what you know, so many records follow. `kpi`: a key's \
-                latest record. `end`: the key has ended. `live`: nothing is missing now; it may come again. `progress`: how far event time is, about once a \
+                latest record. `alerts`: forget what you know of alerts, so many follow. `alert`: an alert's newest record. `alert_end`: there is nothing more \
+                of an alert. `end`: the key has ended. `live`: nothing is missing now; it may come again. `progress`: how far event time is, about once a \
                 second and partition. `clock`: the server's, every two seconds. An event with an id is where a client may resume; an empty id is where it may not.",
             "type": "object",
             "properties": {
                 "snapshot": object(&["records"], json!({ "records": { "type": "integer", "minimum": 0 } })),
                 "kpi": object(&["key", "record"], json!({ "key": text, "record": of_records })),
                 "end": key,
+                "alerts": object(&["alerts"], json!({ "alerts": { "type": "integer", "minimum": 0 } })),
+                "alert": object(&["key", "record"], json!({ "key": text, "record": { "$ref": "#/components/schemas/AlertRecord" } })),
+                "alert_end": key,
                 "live": object(&[], json!({})),
                 "progress": object(&["partition", "as_of", "behind_ms", "silent"], json!({
                     "partition": { "type": "integer" },
@@ -181,27 +184,39 @@ fn object(required: &[&str], properties: Value) -> Value {
     json!({ "type": "object", "required": required, "properties": properties, "additionalProperties": false })
 }
 
-/// The record's own schema, whose references are those of this document.
-fn record() -> Value {
-    let mut schema = kpi::schema::record();
-    relocate(&mut schema);
+/// A record's own schema, whose references are those of this document, where it has this name.
+fn embedded(mut schema: Value, name: &str) -> Value {
+    relocate(&mut schema, &format!("#/components/schemas/{name}/$defs/"));
     if let Some(schema) = schema.as_object_mut() {
         schema.remove("$schema");
     }
     schema
 }
 
-fn relocate(schema: &mut Value) {
+fn relocate(schema: &mut Value, to: &str) {
     match schema {
         Value::Object(fields) => {
             if let Some(Value::String(reference)) = fields.get_mut("$ref")
                 && let Some(name) = reference.strip_prefix("#/$defs/")
             {
-                *reference = format!("#/components/schemas/KpiRecord/$defs/{name}");
+                *reference = format!("{to}{name}");
             }
-            fields.values_mut().for_each(relocate);
+            fields.values_mut().for_each(|part| relocate(part, to));
         }
-        Value::Array(items) => items.iter_mut().for_each(relocate),
+        Value::Array(items) => items.iter_mut().for_each(|part| relocate(part, to)),
         _ => {}
     }
+}
+
+/// A record that `fields` may have narrowed: these it has in any case.
+fn narrowed(record: &Value, required: Vec<&str>) -> Value {
+    let mut narrowed = record.clone();
+    let title = record["title"].as_str().unwrap_or_default();
+    narrowed["title"] = json!(format!("{title}, perhaps narrowed by `fields`"));
+    narrowed["required"] = json!(required);
+    // What one sort of record has is in whole records only.
+    if let Some(narrowed) = narrowed.as_object_mut() {
+        narrowed.remove("allOf");
+    }
+    narrowed
 }

@@ -1,7 +1,7 @@
 //! Pages: everything the server has, told once for reading parameters and for `/openapi.json`.
 
 use crate::serve::csv;
-use crate::serve::parameters::{OF_ENTITIES, OF_INTERVALS, OF_KPIS, OF_STREAM, Parameter};
+use crate::serve::parameters::{OF_ALERTS, OF_ENTITIES, OF_INTERVALS, OF_KPIS, OF_STREAM, Parameter};
 use crate::serve::problem;
 use crate::serve::prometheus::Format;
 
@@ -100,6 +100,14 @@ pub const INTERVALS: Page = Page {
     unready: Some(("The archive is still being read, or is being read for others.", PROBLEM)),
     ..PLAIN
 };
+pub const ALERTS: Page = Page {
+    path: "/api/v1/alerts",
+    about: "Alerts: what fires, and behind it what resolved within the last 7 days, of each the newest first.",
+    parameters: OF_ALERTS,
+    bodies: &[json("Alerts"), other(csv::CONTENT_TYPE)],
+    has_etag: true,
+    ..PLAIN
+};
 pub const META: Page = Page {
     path: "/api/v1/meta",
     about: "Windows, KPIs, counts and groups of queues, with titles and units.",
@@ -125,7 +133,8 @@ pub const OPENAPI: Page = Page {
 };
 
 /// Every page.
-pub const PAGES: &[Page] = &[WALLBOARD, METRICS, LIVEZ, READYZ, KPIS, ENTITIES, INTERVALS, META, STREAM, OPENAPI];
+pub const PAGES: &[Page] =
+    &[WALLBOARD, METRICS, LIVEZ, READYZ, KPIS, ENTITIES, INTERVALS, ALERTS, META, STREAM, OPENAPI];
 
 impl Page {
     /// Whether it refuses parameters that it does not know.

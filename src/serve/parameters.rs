@@ -1,9 +1,10 @@
 //! Parameters: what may stand behind the `?` of a page, told once for reading them and for `/openapi.json`.
 
+use crate::alert::rule::Severity;
 use crate::entity::Kind;
 use crate::event::Channel;
 use crate::serve::filter::Filter;
-use crate::serve::parts::{OF_NAMES, Parts, WHOLE};
+use crate::serve::parts::{ALERT_RECORD, KPI_RECORD, OF_NAMES, Parts, WHOLE};
 use crate::time::EventTime;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -38,6 +39,8 @@ pub struct Asked {
     pub from: Option<EventTime>,
     pub to: Option<EventTime>,
     pub last_event_id: Option<String>,
+    /// Whether a stream tells of alerts.
+    pub alerts: bool,
 }
 
 /// The form of an answer.
@@ -129,9 +132,48 @@ const FROM: Parameter = Parameter {
 const TO: Parameter =
     Parameter { name: "to", about: "Intervals that begin before this time.", given: Given::AtMostOnce, schema: time };
 
+const STATE: Parameter = Parameter {
+    name: "state",
+    about: "What fires, or what resolved within the last 7 days; both without it.",
+    given: Given::Repeatedly,
+    schema: || json!({ "enum": ["firing", "resolved"] }),
+};
+const RULE: Parameter = Parameter { name: "rule", about: "The rule's name.", given: Given::Repeatedly, schema: text };
+const SEVERITY: Parameter = Parameter {
+    name: "severity",
+    about: "How urgent it is.",
+    given: Given::Repeatedly,
+    schema: || json!({ "enum": Severity::ALL.map(Severity::word) }),
+};
+const ALERTS: Parameter = Parameter {
+    name: "alerts",
+    about: "Whether alerts are told too: all of the tenants asked for, whatever else is asked for, and those of the engine itself.",
+    given: Given::AtMostOnce,
+    schema: || json!({ "enum": ["true", "false"] }),
+};
+
 pub const OF_KPIS: &[Parameter] = &[KIND, ID, WINDOW, TENANT, CHANNEL, FIELDS, LIMIT, AFTER, FORMAT];
 pub const OF_ENTITIES: &[Parameter] = &[KIND, ID, TENANT, LIMIT, AFTER];
-pub const OF_STREAM: &[Parameter] = &[KIND, ID, WINDOW, TENANT, CHANNEL, FIELDS, LAST_EVENT_ID];
+pub const OF_STREAM: &[Parameter] = &[KIND, ID, WINDOW, TENANT, CHANNEL, FIELDS, ALERTS, LAST_EVENT_ID];
+pub const OF_ALERTS: &[Parameter] = &[
+    STATE,
+    RULE,
+    SEVERITY,
+    Parameter {
+        about: "The kind of entity; of alerts about the engine itself `source`, `partition` or `engine`.",
+        schema: text,
+        ..KIND
+    },
+    Parameter { about: "The entity's id.", ..ID },
+    TENANT,
+    Parameter {
+        schema: || json!({ "type": "string", "pattern": format!("^({0})(,({0}))*$", ALERT_RECORD.whole.join("|")) }),
+        ..FIELDS
+    },
+    LIMIT,
+    AFTER,
+    FORMAT,
+];
 pub const OF_INTERVALS: &[Parameter] = &[
     Parameter { given: Given::Once, ..KIND },
     Parameter { given: Given::Once, ..ID },
@@ -149,29 +191,14 @@ pub const OF_INTERVALS: &[Parameter] = &[
 impl Asked {
     /// Reads names and values in their order; errs with a sentence.
     pub fn read(given: Vec<(String, String)>, known: &[Parameter]) -> Result<Asked, String> {
+        checked(&given, known)?;
         let mut asked = Asked::default();
-        let mut seen: Vec<&str> = Vec::new();
-        for (name, value) in &given {
-            let Some(parameter) = known.iter().find(|known| known.name == name) else {
-                let names: Vec<&str> = known.iter().map(|known| known.name).collect();
-                return Err(match names.as_slice() {
-                    [] => format!("unknown parameter {name}; there are none here"),
-                    _ => format!("unknown parameter {name}; known are {}", names.join(", ")),
-                });
-            };
-            if parameter.given != Given::Repeatedly && seen.contains(&parameter.name) {
-                return Err(format!("{name} stands twice; give it once"));
-            }
-            seen.push(parameter.name);
-            asked.take(name, value)?;
-        }
-        match known.iter().find(|known| known.given == Given::Once && !seen.contains(&known.name)) {
-            Some(missing) => Err(format!("{} is missing; give it once", missing.name)),
-            None => Ok(asked),
-        }
+        given.iter().try_for_each(|(name, value)| asked.take(name, value))?;
+        Ok(asked)
     }
 
-    fn take(&mut self, name: &str, value: &str) -> Result<(), String> {
+    /// Takes one that every page understands alike.
+    pub fn take(&mut self, name: &str, value: &str) -> Result<(), String> {
         let owned = || value.to_owned();
         match name {
             "kind" => {
@@ -187,7 +214,7 @@ impl Asked {
                 let words: Vec<&str> = Channel::ALL.iter().map(|channel| channel.word()).collect();
                 format!("unknown channel {value}; known are {}, {ALL_CHANNELS}", words.join(", "))
             })?)),
-            "fields" => self.parts = Some(Parts::parse(value)?),
+            "fields" => self.parts = Some(Parts::parse(value, &KPI_RECORD)?),
             "limit" => {
                 let limit = value.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
                 self.limit = Some(limit.ok_or_else(|| format!("limit is {value}; give 1 to {LIMIT_MAX}"))?);
@@ -205,9 +232,38 @@ impl Asked {
             }
             "from" => self.from = Some(instant(name, value)?),
             "to" => self.to = Some(instant(name, value)?),
+            "alerts" => {
+                self.alerts = match value {
+                    "true" => true,
+                    "false" => false,
+                    _ => return Err(format!("alerts is {value}; give true or false")),
+                }
+            }
             _ => self.last_event_id = Some(owned()),
         }
         Ok(())
+    }
+}
+
+/// Whether each name is known and stands as often as it may; errs with a sentence.
+pub fn checked(given: &[(String, String)], known: &[Parameter]) -> Result<(), String> {
+    let mut seen: Vec<&str> = Vec::new();
+    for (name, _) in given {
+        let Some(parameter) = known.iter().find(|known| known.name == name) else {
+            let names: Vec<&str> = known.iter().map(|known| known.name).collect();
+            return Err(match names.as_slice() {
+                [] => format!("unknown parameter {name}; there are none here"),
+                _ => format!("unknown parameter {name}; known are {}", names.join(", ")),
+            });
+        };
+        if parameter.given != Given::Repeatedly && seen.contains(&parameter.name) {
+            return Err(format!("{name} stands twice; give it once"));
+        }
+        seen.push(parameter.name);
+    }
+    match known.iter().find(|known| known.given == Given::Once && !seen.contains(&known.name)) {
+        Some(missing) => Err(format!("{} is missing; give it once", missing.name)),
+        None => Ok(()),
     }
 }
 

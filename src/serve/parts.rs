@@ -1,4 +1,4 @@
-//! Parts: which fields of a KPI record are asked for, and a record narrowed to them.
+//! Parts: which fields of a record are asked for, and a record narrowed to them.
 //!
 //! The head of a record always stays. What is kept is copied as it was published.
 
@@ -29,22 +29,61 @@ pub const OF_NAMES: [&str; 3] = ["counts", "sums_ms", "kpis"];
 /// What can be asked for whole.
 pub const WHOLE: [&str; 7] = ["now", "by_entry", "counters", "targets", "waiting", "profile", "paused_by_reason_ms"];
 
+/// What can be asked for of one sort of record.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct Shape {
+    /// What stays in any case.
+    pub head: &'static [&'static str],
+    pub of_names: &'static [&'static str],
+    pub whole: &'static [&'static str],
+}
+
+/// Of KPI records.
+pub static KPI_RECORD: Shape = Shape { head: &HEAD, of_names: &OF_NAMES, whole: &WHOLE };
+
+/// Of alerts.
+pub static ALERT_RECORD: Shape = Shape {
+    head: &["schema", "alert_id", "rule", "tenant", "entity", "state", "since", "version", "severity"],
+    of_names: &[],
+    whole: &[
+        "reason",
+        "as_of",
+        "resolved_at",
+        "title",
+        "text",
+        "kpi",
+        "window",
+        "value",
+        "numerator",
+        "denominator",
+        "trigger",
+        "clear",
+        "side",
+        "min_volume",
+        "levels",
+        "for_ms",
+        "runbook_url",
+        "panel_url",
+    ],
+};
+
 /// The fields asked for beside the head, at least one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Parts {
+    shape: &'static Shape,
     /// Parts asked for whole have no names.
     asked: BTreeMap<&'static str, BTreeSet<String>>,
 }
 
 impl Parts {
     /// Reads `counts.offered,kpis,now`; errs with a sentence.
-    pub fn parse(text: &str) -> Result<Parts, String> {
+    pub fn parse(text: &str, shape: &'static Shape) -> Result<Parts, String> {
         let mut asked: BTreeMap<&'static str, BTreeSet<String>> = BTreeMap::new();
         let mut whole = BTreeSet::new();
         for field in text.split(',').map(str::trim) {
             let (part, name) = field.split_once('.').map_or((field, None), |(part, name)| (part, Some(name)));
             let known = |list: &[&'static str]| list.iter().find(|known| **known == part).copied();
-            match (known(&OF_NAMES), known(&WHOLE), name) {
+            match (known(shape.of_names), known(shape.whole), name) {
                 (Some(part), _, Some(name)) if !name.is_empty() => {
                     asked.entry(part).or_default().insert(name.to_owned());
                 }
@@ -53,15 +92,21 @@ impl Parts {
                     whole.insert(part);
                 }
                 _ => {
-                    let names = OF_NAMES.map(|part| format!("{part}, {part}.NAME")).join(", ");
-                    return Err(format!("unknown field {field}; known are {names}, {}", WHOLE.join(", ")));
+                    let names = shape.of_names.iter().map(|part| format!("{part}, {part}.NAME"));
+                    let known: Vec<String> = names.chain(shape.whole.iter().map(|part| part.to_string())).collect();
+                    return Err(format!("unknown field {field}; known are {}", known.join(", ")));
                 }
             }
         }
         for part in whole {
             asked.insert(part, BTreeSet::new());
         }
-        Ok(Parts { asked })
+        Ok(Parts { shape, asked })
+    }
+
+    /// Whether this is asked for whole, or stays in any case.
+    pub fn has_whole(&self, part: &str) -> bool {
+        self.shape.head.contains(&part) || self.asked.contains_key(part)
     }
 
     /// Whether this of `counts`, `sums_ms` or `kpis` is asked for.
@@ -82,7 +127,7 @@ impl Parts {
         let mut writing = Writing::begin(&mut out);
         for (name, value) in &record.0 {
             match self.asked.get(name.0.as_ref()) {
-                _ if HEAD.contains(&name.0.as_ref()) => writing.field(name, value),
+                _ if self.shape.head.contains(&name.0.as_ref()) => writing.field(name, value),
                 Some(names) if names.is_empty() => writing.field(name, value),
                 Some(names) => match serde_json::from_str::<Object<'_>>(value.get()) {
                     Ok(object) => {
@@ -192,7 +237,7 @@ mod tests {
 
     #[track_caller]
     fn check(fields: &str, expected: &str) {
-        let parts = Parts::parse(fields).expect("fields");
+        let parts = Parts::parse(fields, &KPI_RECORD).expect("fields");
         let narrowed = parts.narrow(RECORD.as_bytes()).into_owned();
         let head = r#"{"schema":"s","tenant":"t","entity":{"kind":"queue"},"as_of":"x""#;
         assert_eq!(String::from_utf8(narrowed).unwrap(), format!("{head}{expected}}}"), "{fields}");
@@ -210,7 +255,7 @@ mod tests {
     #[test]
     fn refuses_what_it_does_not_know() {
         for fields in ["", "count", "counts.", "now.waiting", "counts,,kpis", "schema"] {
-            assert!(Parts::parse(fields).unwrap_err().contains("counts.NAME"), "{fields}");
+            assert!(Parts::parse(fields, &KPI_RECORD).unwrap_err().contains("counts.NAME"), "{fields}");
         }
     }
 }

@@ -146,7 +146,7 @@ impl Exported {
 }
 
 impl Owned {
-    fn holds(&self, partition: i32) -> bool {
+    pub fn holds(&self, partition: i32) -> bool {
         match self {
             Owned::All => true,
             Owned::Partitions(partitions) => partitions.contains(&partition),

@@ -1,5 +1,6 @@
 //! The subscriber: what a topic holds and goes on to hold, into memory.
 
+use crate::serve::alerts::Alerts;
 use crate::serve::board::{Board, Change, Place};
 use crate::stream::follow::{Followed, Source, follow};
 use crate::stream::outlet::to_json;
@@ -44,6 +45,20 @@ pub fn feed(board: &Board, followed: Followed<'_>) {
                     counter!("callpulse_board_unreadable_total").increment(1);
                     warn!(partition, offset, %reason, "KPI record left out of the board");
                 }
+            }
+        }
+    }
+}
+
+/// Takes what following the topic of alerts brings among those that are served.
+pub fn feed_alerts(alerts: &Alerts, followed: Followed<'_>) {
+    match followed {
+        Followed::Begun(_) => {}
+        Followed::CaughtUp => alerts.set_caught_up(),
+        Followed::Record { partition, offset, key, value } => {
+            if let Err(reason) = alerts.apply(partition, key, value) {
+                counter!("callpulse_alerts_unreadable_total").increment(1);
+                warn!(partition, offset, %reason, "alert left out");
             }
         }
     }

@@ -1,6 +1,7 @@
 //! A board of 500 queues and 5,000 agents, made by hand and served by the real server.
 
 use crate::node::{has_browser, tell};
+use callpulse::serve::alerts::Alerts;
 use callpulse::serve::archive::Archive;
 use callpulse::serve::board::{Board, Place};
 use callpulse::serve::http::{App, serve};
@@ -111,6 +112,7 @@ fn app(board: &Arc<Board>) -> App {
     let windows = ["now", "30m", "total"].map(String::from).to_vec();
     App {
         board: board.clone(),
+        alerts: Arc::new(Alerts::default()),
         streams: Streams::new(board.clone(), CLIENTS_MAX),
         archive: Arc::new(Archive::new(Box::new(|_, _, _| Err("there is none".to_owned())))),
         meta: Arc::new(Meta { windows, ..Meta::default() }),
@@ -148,13 +150,16 @@ fn the_wallboard_of_a_large_centre_is_smooth() {
         });
         address
     });
-    tell("large.mjs", &[&format!("http://{address}")], |asked| match asked {
-        "busy" => engine.is_busy.store(true, Ordering::Relaxed),
-        "calm" => engine.is_busy.store(false, Ordering::Relaxed),
-        "silent" => engine.says.store(SILENT, Ordering::Relaxed),
-        "behind" => engine.says.store(BEHIND, Ordering::Relaxed),
-        "still" => engine.says.store(STILL, Ordering::Relaxed),
-        other => panic!("nobody knows how to be {other}"),
+    tell("large.mjs", &[&format!("http://{address}")], |asked| {
+        match asked {
+            "busy" => engine.is_busy.store(true, Ordering::Relaxed),
+            "calm" => engine.is_busy.store(false, Ordering::Relaxed),
+            "silent" => engine.says.store(SILENT, Ordering::Relaxed),
+            "behind" => engine.says.store(BEHIND, Ordering::Relaxed),
+            "still" => engine.says.store(STILL, Ordering::Relaxed),
+            other => panic!("nobody knows how to be {other}"),
+        }
+        None
     });
     runtime.shutdown_background();
 }

@@ -1,5 +1,6 @@
 //! A running engine over a real Kafka, with half an hour of a simulated centre behind it.
 
+use crate::alert_records::{firing, key, resolved};
 use crate::kafka::{shared, unique};
 use crate::node::{has_browser, tell};
 use callpulse::decode::json;
@@ -9,6 +10,7 @@ use callpulse::stream::client::Connection;
 use callpulse::stream::feed::Feed;
 use callpulse::stream::topics::{TopicSpec, create_missing};
 use callpulse::time::EventTime;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::TcpListener;
@@ -108,17 +110,34 @@ fn the_wallboard_of_a_running_engine() {
         feed.send(key, &json::encode(&event), at.0).expect("an event sent");
     }
     feed.flush().expect("the past sent");
+    let alerts = Feed::open(&connection, &format!("{events}.alerts")).expect("a producer");
+    let tell_alert = |record: &Value| {
+        alerts.send(&key(record), &record.to_string(), clock().0).expect("an alert sent");
+        alerts.flush().expect("an alert sent");
+    };
+    let mut alert = firing("abandonment", "sales", EventTime(now.0 - 125_000));
+    alert["panel_url"] = json!("javascript:alert(1)");
+    let mut watchdog = firing("watchdog", "kpis", now);
+    watchdog["tenant"] = json!("callpulse");
+    watchdog["entity"] = json!({ "kind": "engine", "id": "kpis" });
+    tell_alert(&watchdog);
     let mut calls = 0;
-    tell("live.mjs", &[&format!("http://127.0.0.1:{port}"), TOKEN], |asked| match asked {
-        "call" => {
-            calls += 1;
-            let at = clock();
-            let call = format!(r#"{{"type":"call.queued","time":"{at}","call_id":"late-{calls}","queue":"sales"}}"#);
-            feed.send(&format!("late-{calls}"), &call, at.0).expect("a call sent");
-            feed.flush().expect("a call sent");
+    tell("live.mjs", &[&format!("http://127.0.0.1:{port}"), TOKEN], |asked| {
+        match asked {
+            "call" => {
+                calls += 1;
+                let at = clock();
+                let call =
+                    format!(r#"{{"type":"call.queued","time":"{at}","call_id":"late-{calls}","queue":"sales"}}"#);
+                feed.send(&format!("late-{calls}"), &call, at.0).expect("a call sent");
+                feed.flush().expect("a call sent");
+            }
+            "alert" => tell_alert(&alert),
+            "resolve" => tell_alert(&resolved(alert.clone(), clock())),
+            "stop" => engine.signal("-STOP"),
+            "go" => engine.signal("-CONT"),
+            other => panic!("nobody knows how to {other}"),
         }
-        "stop" => engine.signal("-STOP"),
-        "go" => engine.signal("-CONT"),
-        other => panic!("nobody knows how to {other}"),
+        None
     });
 }

@@ -41,8 +41,9 @@ pub fn has_browser() -> bool {
     is_ready() && has(&chromium, "--version")
 }
 
-/// Has node tell a story, one at a time so that they do not slow each other; `act` does what it asks for.
-pub fn tell(story: &str, arguments: &[&str], mut act: impl FnMut(&str)) {
+/// Has node tell a story, one at a time so that they do not slow each other; `act` does what it asks for, and may have
+/// something to say to it, on one line.
+pub fn tell(story: &str, arguments: &[&str], mut act: impl FnMut(&str) -> Option<String>) {
     static ONE: Mutex<()> = Mutex::new(());
     let _alone = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let mut node = Command::new("node")
@@ -57,9 +58,9 @@ pub fn tell(story: &str, arguments: &[&str], mut act: impl FnMut(&str)) {
         let line = line.expect("text");
         match line.strip_prefix("? ") {
             Some(asked) => {
-                act(asked);
+                let answer = act(asked).unwrap_or_else(|| "done".to_owned());
                 // Whoever has ended meanwhile says so in its exit code.
-                let _ = writeln!(answers, "done");
+                let _ = writeln!(answers, "{answer}");
             }
             None => println!("{line}"),
         }

@@ -1,27 +1,15 @@
 //! The alerting rules of `deploy/prometheus`: promtool runs their tests, and a real Prometheus has every series they
 //! ask for from a real Callpulse.
 
-use crate::scraped::{Prometheus, until};
+use crate::scraped::{Prometheus, RULES, folder, until};
 use callpulse::alert::rule::Severity;
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
-
-const RULES: &str = "callpulse-alerts.rules.yml";
-
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/prometheus")
-}
 
 fn rules() -> String {
     fs::read_to_string(folder().join(RULES)).expect("the rules")
-}
-
-/// Puts the rules where a Prometheus of the tests looks for them, evaluated every second.
-pub fn copy_rules(to: &Path) {
-    let rules = rules().replace("interval: 15s", "interval: 1s").replace("interval: 1m", "interval: 1s");
-    fs::write(to.join(RULES), rules).expect("the rules");
 }
 
 /// The texts of the files of tests, by their path.

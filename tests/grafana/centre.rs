@@ -1,5 +1,6 @@
 //! The centre that is shown: two weeks of few calls, then calls as they happen, written to a real Kafka.
 
+use crate::alert_records::{firing, key, resolved};
 use crate::deployment::{Deployment, Instance};
 use crate::kafka;
 use callpulse::decode::json;
@@ -37,6 +38,7 @@ impl AtWork {
         let mut settings = fs::read_to_string(&config).expect("the settings");
         settings = settings.replace("[topics]", "silent_after = \"5m\"\n[topics]");
         settings = settings.replace(deployment.intervals, "\"1h\", \"1d\"");
+        settings = settings.replace("[windows]", "[windows]\nsliding = [\"5m\", \"30m\", \"2h\"]");
         settings.push_str(
             "[queues.sales]\ntitle = \"Sales\"\ntargets = { average_speed_of_answer = 15, abandonment_rate = 0.05 }\n\
              [queues.support]\ntitle = \"Support\"\nthreshold = \"30s\"\ntarget = 0.75\n\
@@ -46,6 +48,15 @@ impl AtWork {
              [teams.front]\nqueues = [\"sales\", \"support\"]\n",
         );
         fs::write(&config, settings).expect("the settings");
+        let alerts = Feed::open(&connection, &deployment.topic("alerts")).expect("a producer");
+        for record in [
+            firing("abandonment", "sales", clock()),
+            firing("long_wait", "vip", clock()),
+            resolved(firing("abandonment", "support", clock().minus(HOUR)), clock()),
+        ] {
+            alerts.send(&key(&record), &record.to_string(), clock().0).expect("sent");
+        }
+        alerts.flush().expect("all arrived");
         let stop = Stop::new();
         let (asked, topic) = (stop.clone(), deployment.topic("acd.events"));
         let sending = thread::spawn(move || send(&Feed::open(&connection, &topic).expect("a producer"), &asked));

@@ -15,6 +15,7 @@ pub fn all() -> Vec<Dashboard> {
 
 const LIVE: &str = "callpulse-queues";
 const QUEUE: &str = "callpulse-queue";
+const ALERTS: &str = "callpulse-targets";
 const RED: &str = "red";
 const GREEN: &str = "green";
 const ORANGE: &str = "orange";
@@ -88,7 +89,7 @@ fn queues_live() -> Dashboard {
         )
         .decimals(1),
         table("Queues", "A queue a row; its name leads to its own dashboard. Targets are those of the settings.")
-            .size(24, 9)
+            .size(21, 9)
             .column("", &titles("queue"), "none", &[])
             .column("Waiting", &waiting, "short", &[])
             .column("Longest wait", &longest, "s", &[])
@@ -123,7 +124,13 @@ fn queues_live() -> Dashboard {
             .column("Targets missed", &missed("queue"), "short", &thresholds(GREEN, 1.0, RED))
             .joined(&[("title", "Queue")])
             .unseen("queue")
-            .field("Queue", &[("links", link(QUEUE, "var-queue=${__data.fields.queue}")), ("custom.width", json!(180))])
+            .field(
+                "Queue",
+                &[
+                    ("links", link(QUEUE, "Its own dashboard", "&var-queue=${__data.fields.queue}")),
+                    ("custom.width", json!(180)),
+                ],
+            )
             .option("sortBy", json!([{ "displayName": "Waiting", "desc": true }])),
         lines("Waiting", &about("Calls that wait, by queue", "waiting"), "short")
             .query(&named(&waiting, "queue"))
@@ -157,7 +164,20 @@ fn queues_live() -> Dashboard {
             .query(&named(&queues(&kpi("average_speed_of_answer"), "$window"), "queue"))
             .legend("{{title}}"),
     ];
+    let alerts = stat(
+        "Alerts firing",
+        "Alerts of the tenant and of Callpulse itself that fire now; leads to them.",
+        "short",
+        &format!("sum({}) or vector(0)", firing("")),
+    )
+    .colours(GREEN, &[(1.0, RED)])
+    .filled()
+    .default("links", link(ALERTS, "Alerts", ""))
+    .size(3, 9);
     let narrow = |panel: Panel| if panel.is("stat") { panel.size(3, 4) } else { panel };
+    let mut panels: Vec<Panel> = panels.into_iter().map(narrow).collect();
+    let beside_the_table = 1 + panels.iter().position(|panel| panel.is("table")).expect("a table");
+    panels.insert(beside_the_table, alerts);
     Dashboard {
         uid: LIVE,
         title: "Callpulse: Queues live",
@@ -168,7 +188,7 @@ fn queues_live() -> Dashboard {
             many("queue", "Queue", "acd_queue_info{tenant=\"$tenant\"}", "queue", "Which queues"),
             window("acd_queue_offered_calls{tenant=\"$tenant\"}", "5m"),
         ],
-        panels: panels.into_iter().map(narrow).collect(),
+        panels,
     }
 }
 
@@ -482,7 +502,26 @@ fn targets() -> Dashboard {
     let used = format!("({counted} - {met}) / ({allowed} > 0)");
     let mapping = json!([{ "type": "value", "options": {
         "0": { "index": 0, "text": "missed", "color": RED }, "1": { "index": 1, "text": "met", "color": GREEN } } }]);
+    let now = |severity: &str| format!("sum({}) or vector(0)", firing(&format!("severity=\"{severity}\"")));
     let panels = vec![
+        stat("Critical alerts", "Alerts of the tenant and of Callpulse itself that fire now and are critical.", "short", &now("critical")).colours(GREEN, &[(1.0, RED)]).filled().size(4, 4),
+        stat("Warnings", "Alerts that fire now and are warnings.", "short", &now("warning")).colours(GREEN, &[(1.0, ORANGE)]).filled().size(4, 4),
+        table("Alerts firing", "How many alerts of each rule fire now. Which entities they are of, the wallboard and the topic of alerts tell: a label of entities would make series without bound.")
+            .size(16, 8)
+            .rows(&format!("sort_desc({} > 0)", firing("")))
+            .transformation("organize", json!({ "excludeByName": { "Time": true }, "includeByName": {},
+                "indexByName": { "rule": 0, "severity": 1, "tenant": 2, "Value": 3 },
+                "renameByName": { "rule": "Rule", "severity": "Severity", "tenant": "Tenant", "Value": "Firing" } }))
+            .field("Firing", &[("unit", json!("short"))])
+            .field("Severity", &[("mappings", json!([{ "type": "value", "options": {
+                "critical": { "index": 0, "text": "critical", "color": RED },
+                "warning": { "index": 1, "text": "warning", "color": ORANGE },
+                "info": { "index": 2, "text": "info", "color": "blue" } } }])), ("custom.cellOptions", coloured())])
+            .default("noValue", json!("no alert fires")),
+        lines("Alerts over time", "How many alerts fire, by rule.", "short")
+            .size(8, 4)
+            .query(&format!("sum by (rule) ({})", firing(""))).legend("{{rule}}")
+            .default("decimals", json!(0)),
         stat("Targets missed", "Targets of all queues chosen that are missed now.", "short", &format!("sum(1 - {each})")).colours(GREEN, &[(1.0, RED)]).filled().size(6, 4),
         stat("Targets kept", "Targets of all queues chosen that are met now.", "short", &format!("sum({each})")).size(6, 4),
         stat("Misses", "Calls that the service level counts and that did not meet it.", "short", &format!("sum({counted} - {met})")).size(6, 4),
@@ -500,7 +539,7 @@ fn targets() -> Dashboard {
             .column("Allowed", &allowed, "short", &[("decimals", json!(1))])
             .joined(&[("title", "Queue")])
             .unseen("queue")
-            .field("Queue", &[("links", link(QUEUE, "var-queue=${__data.fields.queue}"))])
+            .field("Queue", &[("links", link(QUEUE, "Its own dashboard", "&var-queue=${__data.fields.queue}"))])
             .option("sortBy", json!([{ "displayName": "Against target", "desc": false }])),
         table("Every target", "Each target of the settings, missed ones first.")
             .size(10, 10)
@@ -518,8 +557,8 @@ fn targets() -> Dashboard {
     ];
     Dashboard {
         uid: "callpulse-targets",
-        title: "Callpulse: Service level and targets",
-        about: "Where the targets of the settings are met and where not",
+        title: "Callpulse: Service level and alerts",
+        about: "What fires, and where the targets of the settings are met and where not",
         variables: vec![
             of_datasource(),
             one("tenant", "Tenant", "acd_queue_info", "tenant", "Whose queues"),
@@ -640,6 +679,15 @@ fn agents_of(name: &str, window: &str) -> String {
     format!("max by (agent) ({name}{{{}}})", agent_labels(window))
 }
 
+/// How many alerts fire by rule and severity, of the tenant chosen and of Callpulse itself, but for the one that always
+/// fires.
+fn firing(labels: &str) -> String {
+    let more = if labels.is_empty() { String::new() } else { format!(",{labels}") };
+    format!(
+        "sum by (rule, severity, tenant) (callpulse_alerts_firing{{tenant=~\"$tenant|callpulse\",rule!=\"watchdog\"{more}}})"
+    )
+}
+
 /// Titles of what is chosen.
 fn titles(kind: &str) -> String {
     format!("max by ({kind}, title) (acd_{kind}_info{{tenant=\"$tenant\",{kind}=~\"${kind}\"}})")
@@ -701,9 +749,9 @@ fn dashed() -> Vec<(&'static str, Value)> {
 }
 
 /// To another dashboard, with the time and the variables of this one.
-fn link(uid: &str, more: &str) -> Value {
+fn link(uid: &str, title: &str, more: &str) -> Value {
     let url = format!(
-        "/d/{uid}?${{__url_time_range}}&${{datasource:queryparam}}&${{tenant:queryparam}}&${{window:queryparam}}&{more}"
+        "/d/{uid}?${{__url_time_range}}&${{datasource:queryparam}}&${{tenant:queryparam}}&${{window:queryparam}}{more}"
     );
-    json!([{ "title": "Its own dashboard", "url": url, "targetBlank": false }])
+    json!([{ "title": title, "url": url, "targetBlank": false }])
 }

@@ -3,6 +3,8 @@
 //!
 //! `UPDATE=1 cargo test --test grafana` writes them anew.
 
+#[path = "../support/alerts.rs"]
+mod alert_records;
 #[path = "../kafka/deployment.rs"]
 #[expect(dead_code, reason = "one instance that finds the broker directly")]
 mod deployment;
@@ -14,7 +16,6 @@ mod alerting;
 mod answers;
 mod centre;
 mod dashboards;
-mod one_fact;
 mod panels;
 mod rules;
 mod scraped;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,13 @@ use serde_json::Value;
 
 /// How long anything may take.
 pub const PATIENCE: Duration = Duration::from_secs(400);
+
+/// The alerting rules in the folder of what is shipped for Prometheus.
+pub const RULES: &str = "callpulse-alerts.rules.yml";
+
+pub fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/prometheus")
+}
 
 /// Prometheus, ended with the test.
 pub struct Prometheus {
@@ -28,12 +35,14 @@ impl Prometheus {
     pub fn start(target: &str) -> Prometheus {
         let dir = std::env::temp_dir().join(crate::kafka::unique("callpulse-prometheus"));
         fs::create_dir_all(&dir).expect("a directory");
-        let example = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/prometheus/prometheus.yml"));
-        let settings = example.expect("the example").replace("127.0.0.1:8080", target).replace("15s", "1s");
+        let example = fs::read_to_string(folder().join("prometheus.yml")).expect("the example");
+        let settings = example.replace("127.0.0.1:8080", target).replace("15s", "1s");
         // Nobody is to be told of a test's alerts.
         let settings = settings.replace("127.0.0.1:9093", "127.0.0.1:1");
         fs::write(dir.join("prometheus.yml"), settings).expect("its settings");
-        crate::alerting::copy_rules(&dir);
+        let rules = fs::read_to_string(folder().join(RULES)).expect("the rules");
+        let rules = rules.replace("interval: 15s", "interval: 1s").replace("interval: 1m", "interval: 1s");
+        fs::write(dir.join(RULES), rules).expect("the rules");
         let log = fs::File::create(dir.join("log")).expect("a log");
         let child = Command::new("prometheus")
             .arg(format!("--config.file={}", dir.join("prometheus.yml").display()))
@@ -49,6 +58,7 @@ impl Prometheus {
             let line = log.lines().find(|line| line.contains("Listening on"))?;
             Some(line.split("address=").nth(1)?.split_whitespace().next()?.trim_matches('"').to_owned())
         });
+        until("Prometheus is ready", || get(&address, "/-/ready").contains("Ready").then_some(()));
         Prometheus { child, address, dir }
     }
 

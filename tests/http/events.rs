@@ -67,6 +67,8 @@ pub struct Client {
     pub snapshots: usize,
     /// How many records.
     pub told: usize,
+    /// How many events of alerts.
+    pub alert_events: usize,
 }
 
 impl Client {
@@ -95,6 +97,7 @@ impl Client {
             }
             "progress" => drop(self.progress.insert(data["partition"].as_i64().expect("a partition"), data.clone())),
             "clock" => assert!(data["now"].as_str().is_some_and(|now| now.ends_with('Z')), "{data}"),
+            "alerts" | "alert" | "alert_end" => self.alert_events += 1,
             other => panic!("unknown event {other}"),
         }
     }

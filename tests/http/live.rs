@@ -10,7 +10,7 @@ use callpulse::serve::board::{Board, Place};
 use callpulse::serve::filter::Filter;
 use callpulse::serve::live::feed::{Feed, Query};
 use callpulse::serve::live::reader::Reader;
-use callpulse::serve::parts::Parts;
+use callpulse::serve::parts::{KPI_RECORD, Parts};
 use proptest::prelude::*;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -56,7 +56,7 @@ fn query() -> impl Strategy<Value = Query> {
     let parts = prop::option::of(prop::sample::select(vec!["counts.offered", "kpis,now", "counts"]));
     (kinds, windows, channels, parts).prop_map(|(kinds, windows, channels, parts)| Query {
         filter: Filter { kinds, windows, channels, ..Filter::default() }.in_order(),
-        parts: parts.map(|parts| Parts::parse(parts).expect("fields")),
+        parts: parts.map(|parts| Parts::parse(parts, &KPI_RECORD).expect("fields")),
     })
 }
 

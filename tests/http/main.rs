@@ -1,5 +1,8 @@
-//! The board, its Prometheus text and its HTTP pages, over records made by hand.
+//! The board, the alerts, their Prometheus text and HTTP pages, over records made by hand.
 
+#[path = "../support/alerts.rs"]
+mod alert_records;
+mod alerts;
 mod events;
 mod exposition;
 mod history;

@@ -1,5 +1,7 @@
 //! The OpenAPI document is true: every page and parameter in it is served, and every answer is as it says.
 
+use crate::alert_records::{firing, resolved};
+use crate::alerts::{ago, tell};
 use crate::history::{archived, quarter};
 use crate::records::{five_minutes, now, put};
 use crate::schema::{faults, resolve};
@@ -27,6 +29,9 @@ async fn furnished() -> (Server, Value) {
     for total in replayed("default").iter().filter(|record| record.window.name == "total") {
         put(&server.board, 0, total);
     }
+    let (fires, rests) = (firing("abandonment", "sales", ago(0)), firing("abandonment", "vip", ago(9)));
+    tell(&server.alerts, 0, &fires);
+    tell(&server.alerts, 0, &resolved(rests, ago(0)));
     let document = server.get("/openapi.json").await.json();
     (server, document)
 }
@@ -71,6 +76,10 @@ async fn every_answer_is_as_documented() {
         (&table, "", 200),
         (&unknown_window, "", 400),
         ("/api/v1/intervals", "", 400),
+        ("/api/v1/alerts", "", 200),
+        ("/api/v1/alerts?limit=1&fields=levels", "", 200),
+        ("/api/v1/alerts?format=csv", "", 200),
+        ("/api/v1/alerts?state=quiet", "", 400),
         ("/api/v1/stream?kind=planet", "", 400),
     ];
     for (path, header, status) in asked {
@@ -172,7 +181,11 @@ async fn every_documented_parameter_is_understood_and_no_other() {
                 let given = values.iter().map(|value| format!("{name}={value}"));
                 others.iter().cloned().chain(given).collect::<Vec<String>>()
             };
-            let good = if name == "after" { vec![next.clone()] } else { good(parameter) };
+            let good = match name {
+                "after" => vec![next.clone()],
+                "fields" if path.ends_with("/alerts") => vec!["value,levels".into(), "text".into()],
+                _ => good(parameter),
+            };
             let bad = bad(parameter);
             for value in &good {
                 assert_eq!(status(&with(std::slice::from_ref(value))).await, 200, "{path} {name}={value}");
@@ -233,7 +246,8 @@ async fn every_event_of_a_stream_is_as_documented() {
     server.board.apply(place, Some(b"progress|7"), Some(progress.as_bytes())).unwrap();
     let schemas = resolve(&document, &json!("#/components/schemas/StreamEvents"))["properties"].clone();
     let mut seen = std::collections::BTreeSet::new();
-    let mut listener = crate::streams::Listener::open(&server, "", "authorization: Bearer secret\r\n").await;
+    let mut listener =
+        crate::streams::Listener::open(&server, "?alerts=true", "authorization: Bearer secret\r\n").await;
     let mut ended = false;
     while seen.len() < schemas.as_object().unwrap().len() {
         for event in listener.events().await.expect("more to come") {
@@ -245,6 +259,7 @@ async fn every_event_of_a_stream_is_as_documented() {
         // What ends before the snapshot is none of it.
         if seen.contains("live") && !std::mem::replace(&mut ended, true) {
             crate::records::end(&server.board, &five_minutes("sales"));
+            server.alerts.apply(0, Some(b"abandonment|default|queue|sales"), None).expect("a readable key");
         }
     }
 }

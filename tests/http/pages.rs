@@ -118,7 +118,9 @@ async fn metrics_hold_the_kpis_owned_and_our_own_health() {
 #[tokio::test]
 async fn with_a_token_only_what_holds_no_numbers_is_open_to_all() {
     let server = Server::start(|app| app.token = Some("secret".into())).await;
-    for path in ["/metrics", "/api/v1/kpis", "/api/v1/entities", "/api/v1/meta", "/api/v1/stream", "/nowhere"] {
+    for path in
+        ["/metrics", "/api/v1/kpis", "/api/v1/entities", "/api/v1/meta", "/api/v1/stream", "/api/v1/alerts", "/nowhere"]
+    {
         let refused = server.get(path).await;
         refused.problem(401);
         assert!(refused.headers.contains("www-authenticate: bearer"), "{}", refused.headers);

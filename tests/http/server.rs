@@ -1,6 +1,7 @@
 //! A server for tests, on a port of its own, and what it answers.
 
 use crate::records::{five_minutes, put, queue};
+use callpulse::serve::alerts::Alerts;
 use callpulse::serve::archive::Archive;
 use callpulse::serve::board::Board;
 use callpulse::serve::http::{App, serve};
@@ -19,6 +20,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 pub struct Server {
     pub address: SocketAddr,
     pub board: Arc<Board>,
+    pub alerts: Arc<Alerts>,
     /// What `/readyz` has to say.
     pub reasons: Arc<Mutex<Vec<String>>>,
     pub stop: oneshot::Sender<()>,
@@ -41,8 +43,11 @@ impl Server {
         let reasons = Arc::new(Mutex::new(Vec::new()));
         let told = reasons.clone();
         board.set_caught_up();
+        let alerts = Arc::new(Alerts::default());
+        alerts.set_caught_up();
         let mut app = App {
             board: board.clone(),
+            alerts: alerts.clone(),
             streams: Streams::new(board.clone(), CLIENTS_MAX),
             archive: Arc::new(Archive::new(Box::new(|_, _, _| Err("there is none".to_owned())))),
             meta: Arc::default(),
@@ -61,7 +66,7 @@ impl Server {
         let serving = tokio::spawn(serve(listener, app, async {
             let _ = stopped.await;
         }));
-        Server { address, board, reasons, stop, serving }
+        Server { address, board, alerts, reasons, stop, serving }
     }
 
     pub async fn ask(&self, method: &str, path: &str, header: &str) -> Answer {

@@ -23,7 +23,7 @@ pub struct Listener {
     /// In lower case.
     head: String,
     parser: Parser,
-    client: Client,
+    pub client: Client,
 }
 
 impl Listener {
@@ -82,7 +82,7 @@ impl Listener {
         }
     }
 
-    async fn until(&mut self, is_there: impl Fn(&Client) -> bool) {
+    pub async fn until(&mut self, is_there: impl Fn(&Client) -> bool) {
         while !is_there(&self.client) {
             self.events().await.expect("more to come");
         }

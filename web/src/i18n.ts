@@ -40,6 +40,7 @@ export class Language {
   private readonly share: Intl.NumberFormat;
   private readonly clock: Intl.DateTimeFormat;
   private readonly hours: Intl.DateTimeFormat;
+  private readonly dated: Intl.DateTimeFormat;
   private readonly plural: Intl.PluralRules;
   private readonly units = new Map<string, Intl.NumberFormat>();
 
@@ -58,6 +59,9 @@ export class Language {
     });
     this.clock = new Intl.DateTimeFormat(tag, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
     this.hours = new Intl.DateTimeFormat(tag, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+    this.dated = new Intl.DateTimeFormat(tag, {
+      month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23",
+    });
     this.plural = new Intl.PluralRules(tag);
   }
 
@@ -121,6 +125,11 @@ export class Language {
 
   hour(at: number): string {
     return this.hours.format(at);
+  }
+
+  /** A time, with its day once that is not within the last half day. */
+  moment(at: number, now: number): string {
+    return now - at < 12 * 3_600_000 ? this.time(at) : this.dated.format(at);
   }
 
   /** A KPI's value by its unit. */

@@ -10,6 +10,7 @@ import { go, useRoute, type Route } from "./route.ts";
 import { Session } from "./session.ts";
 import { useListeners } from "./subscribe.ts";
 import { Agents } from "./views/agents.tsx";
+import { AlertsView } from "./views/alerts.tsx";
 import { Attention } from "./views/attention.tsx";
 import { Board } from "./views/board.tsx";
 import { EntityView } from "./views/entity.tsx";
@@ -17,7 +18,7 @@ import { Queues } from "./views/queues.tsx";
 import { groups, WallProvider, type Wall } from "./wall.ts";
 
 const session = new Session();
-const VIEW = { board: Board, queues: Queues, agents: Agents, attention: Attention, entity: EntityView };
+const VIEW = { board: Board, queues: Queues, agents: Agents, attention: Attention, alerts: AlertsView, entity: EntityView };
 
 function App() {
   useListeners(session.listeners);
@@ -43,7 +44,9 @@ function App() {
     document.documentElement.lang = lang.tag;
     document.documentElement.dir = lang.dir;
   }, [lang]);
-  const name = trouble ? `⚠ ${lang.t(`trouble.${trouble}`)}` : lang.t(`view.${route.view}`);
+  const firing = session.alerts.firing().length;
+  const view = `${0 < firing ? `(${lang.number(firing)}) ` : ""}${lang.t(`view.${route.view}`)}`;
+  const name = trouble ? `⚠ ${lang.t(`trouble.${trouble}`)}` : view;
   useEffect(() => void (document.title = `${name} – Callpulse`), [name]);
   if (session.token !== "fine") {
     return (

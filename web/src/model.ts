@@ -62,6 +62,33 @@ export interface Progress {
   silent: unknown[];
 }
 
+export type AlertSeverity = "info" | "warning" | "critical";
+
+/** An alert's newest record. */
+export interface Alert {
+  alert_id: string;
+  rule: string;
+  tenant: string;
+  entity: { kind: string; id: string; title?: string };
+  state: "firing" | "resolved";
+  reason?: string;
+  since: string;
+  as_of: string;
+  resolved_at?: string;
+  severity: AlertSeverity;
+  title: string;
+  /** The first number the rule looks at, as it was then. */
+  kpi?: string;
+  window?: string;
+  value?: number | null;
+  numerator?: number;
+  denominator?: number;
+  trigger?: number;
+  side?: "above" | "below";
+  runbook_url?: string;
+  panel_url?: string;
+}
+
 /** Agents' states in the order in which they are listed; who is in none is logged out. */
 export const STATES = ["available", "ringing", "handling", "paused", "other_work", "logged_out"] as const;
 

@@ -1,7 +1,7 @@
 // The route: what is shown, as the page's address says it, so that any view can be sent to others.
 import { useListeners } from "./subscribe.ts";
 
-export const VIEWS = ["board", "queues", "agents", "attention", "entity"] as const;
+export const VIEWS = ["board", "queues", "agents", "attention", "alerts", "entity"] as const;
 export type View = (typeof VIEWS)[number];
 export type Theme = "auto" | "dark" | "light";
 

@@ -2,9 +2,10 @@
 //
 // What is drawn asks the session and is told at most four times a second that something changed, and
 // once a second in any case, since ages and waits go on by themselves.
+import { Alerts } from "./alerts.ts";
 import { freshness, ServerClock, type Freshness } from "./freshness.ts";
 import { fields, KPIS } from "./kpis.ts";
-import type { KpiRecord, Meta, Progress } from "./model.ts";
+import type { Alert, KpiRecord, Meta, Progress } from "./model.ts";
 import { Store } from "./store.ts";
 import { problem, Stream, type Loss } from "./stream.ts";
 
@@ -32,6 +33,7 @@ interface Wanted {
 export class Session {
   readonly listeners = new Set<() => void>();
   readonly store = new Store(() => this.changed());
+  readonly alerts = new Alerts(() => this.changed());
   meta: Meta | null = null;
   tenants: string[] = [];
   /** Whether the server asks for a token, and whether it refused the one given. */
@@ -116,7 +118,7 @@ export class Session {
     const wanted = this.wanted!;
     const tenant = this.tenant(wanted.tenant);
     const window = this.window(wanted.window);
-    const query = new URLSearchParams({ channel: "all" });
+    const query = new URLSearchParams({ channel: "all", alerts: "true" });
     if (tenant) query.set("tenant", tenant);
     for (const kind of ["queue", "team", "tenant", ...(wanted.agents ? ["agent"] : [])]) query.append("kind", kind);
     for (const name of ["now", window]) query.append("window", name);
@@ -180,6 +182,14 @@ export class Session {
         return this.store.complete();
       case "progress":
         return this.store.hear(data as Progress, stopwatch);
+      case "alerts":
+        return this.alerts.begin((data as { alerts: number }).alerts);
+      case "alert": {
+        const { key, record } = data as { key: string; record: Alert };
+        return this.alerts.put(key, record);
+      }
+      case "alert_end":
+        return this.alerts.end((data as { key: string }).key);
       case "clock":
         this.clock.hear((data as { now: string }).now, stopwatch);
     }

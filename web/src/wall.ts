@@ -72,3 +72,19 @@ export function kpiTitle(wall: Wall, id: string): string {
   const name = wall.lang.maybe(`kpi.${base}`) ?? wall.session.meta?.kpis.find((kpi) => kpi.id === base)?.title ?? base!;
   return also ? `${name} (${also})` : name;
 }
+
+/** The name of any number a rule may look at. */
+export function numberTitle(wall: Wall, id: string): string {
+  const { lang, session } = wall;
+  if (lang.maybe(`kpi.${id}_now`)) return lang.maybe(`kpi.${id}_now`)!;
+  if (session.meta?.kpis.some((kpi) => kpi.id === id.split(".")[0])) return kpiTitle(wall, id);
+  const word = id.replace(/^(calls|agents)_/, "");
+  return lang.maybe(`count.${word}`) ?? lang.maybe(`state.${word}`) ?? id.replaceAll("_", " ");
+}
+
+/** Its unit; what is no KPI counts something, unless its name says otherwise. */
+export function numberUnit(wall: Wall, id: string): string {
+  const base = id.split(".")[0];
+  const unit = wall.session.meta?.kpis.find((kpi) => kpi.id === base)?.unit;
+  return unit ?? (id.endsWith("_seconds") ? "s" : id.endsWith("_rate") ? "ratio" : "calls");
+}

@@ -1,7 +1,7 @@
 // The wallboard over a running engine: loads, shows the API's numbers, follows events, says when it is cut off.
 //
-//   node live.mjs URL TOKEN     `? call`, `? stop` and `? go` on standard output ask for events, and for the
-//                               engine's process to stand still and to go on
+//   node live.mjs URL TOKEN     `? call`, `? alert` and `? resolve` on standard output ask for events and alerts,
+//                               `? stop` and `? go` for the engine's process to stand still and to go on
 import { ask, check, grave, open, story, until } from "./page.mjs";
 
 const [base, token] = process.argv.slice(2);
@@ -44,6 +44,11 @@ async function isTheApis(page, tag) {
 
 let page;
 const SALES = "view=entity&kind=queue&id=sales&window=30m";
+/** Any view is drawn. */
+const SHOWN = ".tile, tbody tr[data-row], .attention h1, .alerts h1";
+/** How many alerts the bar says fire. */
+const counted = (page) => page.locator(".top [data-alerts]").getAttribute("data-alerts");
+const row = (page, state) => page.locator(`.alert[data-alert=abandonment][data-state=${state}]`);
 
 await story([
   ["a token is asked for, a wrong one refused", async (browser) => {
@@ -86,13 +91,54 @@ await story([
     await until("the day has its curve", 30, async () => /lowest .*%/.test(await curve.getAttribute("aria-label")));
     await one.context().close();
   }],
+  ["an alert that fires is seen wherever people look", async (browser) => {
+    const one = await open(browser, `${base}/`, { token });
+    await until("none fires, but what always does", 120, async () => (await counted(one)) === "0");
+    await ask("alert");
+    await until("the bar counts one", 10, async () => (await counted(one)) === "1");
+    const mark = (within) => one.locator(`${within} [data-alerts="1"]`);
+    await until("its card is marked", 5, async () => (await mark('.card[data-entity="default|queue|sales"]').count()) === 1);
+    check((await one.locator(".card [data-alerts]").count()) === 1, "no other card is");
+    await until("the title counts it", 5, async () => (await one.title()).startsWith("(1)"));
+    await one.keyboard.press("2");
+    await until("its row is marked", 10, async () => (await mark("tbody tr[data-row]").count()) === 1);
+    await one.keyboard.press("5");
+    await row(one, "firing").waitFor();
+    check(new URL(one.url()).searchParams.get("view") === "alerts", "5 leads to the alerts");
+    const text = await row(one, "firing").innerText();
+    for (const part of ["abandonment rate of Sales is 12.3 %", "Critical", "12.3%", "37 of 301", "fires above 10.0%", "for "]) {
+      check(text.includes(part), `${part} is not in ${text}`);
+    }
+    const runbook = row(one, "firing").getByRole("link", { name: "Runbook" });
+    check((await runbook.getAttribute("href")) === "https://example.org/abandonment", "the runbook is a link");
+    check((await row(one, "firing").locator("a[href^=javascript]").count()) === 0, "what is no page is no link");
+    check((await grave(one)).length === 0, (await grave(one)).join("\n"));
+    await row(one, "firing").getByRole("link", { name: "Sales", exact: true }).focus();
+    await one.keyboard.press("Enter");
+    await one.waitForSelector(".entity h1");
+    check(new URL(one.url()).searchParams.get("id") === "sales", "its queue is a link");
+    check((await row(one, "firing").count()) === 1, "the queue's own view tells it");
+    check((await grave(one)).length === 0, (await grave(one)).join("\n"));
+    await one.goto(`${base}/?kiosk=1`);
+    await until("a kiosk says it in words", 10, async () => (await one.locator(".top.kiosk").innerText()).includes("1 alert fires"));
+    for (const [tag, word, share] of [["fa", "بحرانی", "۱۲٫۳٪"], ["hu", "Kritikus", "12,3%"], ["zh-CN", "严重", "12.3%"]]) {
+      await one.goto(`${base}/?view=alerts&lang=${tag}`);
+      await row(one, "firing").waitFor();
+      // Marks of direction are not seen.
+      const told = (await row(one, "firing").innerText()).replace(/[\u200e\u200f\u061c]/g, "");
+      check(told.includes(word) && told.includes(share), `${tag}: ${told}`);
+      check((await grave(one)).length === 0, `${tag}: ${(await grave(one)).join("\n")}`);
+    }
+    check(one.faults.length === 0, one.faults.join("\n"));
+    await one.context().close();
+  }],
   ["nothing grave in any view, dark and light", async (browser) => {
     for (const colours of ["dark", "light"]) {
       const one = await open(browser, `${base}/?theme=${colours}`, { token, colours });
-      const views = ["", "view=queues", "view=agents", "view=attention", SALES];
+      const views = ["", "view=queues", "view=agents", "view=attention", "view=alerts", SALES];
       for (const query of colours === "dark" ? [...views, "lang=fa&kiosk=1"] : views) {
         await one.goto(`${base}/?${query}&theme=${colours}`);
-        await one.waitForSelector(".tile, tbody tr[data-row], .attention h1");
+        await one.waitForSelector(SHOWN);
         await until("live", 10, async () => (await trouble(one)) === "none");
         const found = await grave(one);
         check(found.length === 0, `${query} ${colours}:\n${found.join("\n")}`);
@@ -157,12 +203,28 @@ await story([
   }],
   ["a phone has no sideways scrolling", async (browser) => {
     const one = await open(browser, `${base}/`, { token, width: 390, height: 844 });
-    for (const query of ["", "view=queues", "view=agents", "view=attention", SALES]) {
+    for (const query of ["", "view=queues", "view=agents", "view=attention", "view=alerts", SALES]) {
       await one.goto(`${base}/?${query}`);
-      await one.waitForSelector(".tile, tbody tr[data-row], .attention h1");
+      await one.waitForSelector(SHOWN);
       const beyond = await one.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       check(beyond <= 0, `${query} is ${beyond} px too wide`);
     }
+    await one.context().close();
+  }],
+  ["an alert that resolves is told below, and nowhere else", async (browser) => {
+    const one = await open(browser, `${base}/?view=alerts`, { token });
+    await row(one, "firing").waitFor();
+    await ask("resolve");
+    await row(one, "resolved").waitFor();
+    check((await row(one, "firing").count()) === 0, "it does not fire any more");
+    check((await one.locator(".alerts h1").innerText()) === "No alert fires", await one.locator(".alerts h1").innerText());
+    check((await row(one, "resolved").innerText()).includes("Well again"), "why it resolved");
+    check((await grave(one)).length === 0, (await grave(one)).join("\n"));
+    await one.goto(`${base}/`);
+    await until("none fires", 10, async () => (await counted(one)) === "0");
+    check((await one.locator(".card [data-alerts]").count()) === 0, "no card is marked");
+    await one.keyboard.press("5");
+    await row(one, "resolved").waitFor();
     await one.context().close();
   }],
   ["stale while the engine stands still, and well again after", async () => {

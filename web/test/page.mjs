@@ -65,10 +65,10 @@ export function check(holds, what) {
 
 const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 
-/** Has the test program do something to the server, and waits until it is done. */
+/** Has the test program do something to the server, waits until it is done, and returns what it says. */
 export async function ask(word) {
   process.stdout.write(`? ${word}\n`);
-  await answers.next();
+  return (await answers.next()).value;
 }
 
 /** Runs the steps one after the other, each named when it is done, and ends with whether all went well. */

@@ -1,4 +1,4 @@
-//! Frames: the board in words of server-sent events. Each event is whole and its data one line of JSON.
+//! Frames: board and alerts in words of server-sent events. Each event is whole and its data one line of JSON.
 //!
 //! ```text
 //! id: 5be0cd19137e2179.1763836800000.0-123
@@ -23,12 +23,22 @@ pub fn latest(known: &Known, parts: Option<&Parts>, out: &mut Vec<u8>) {
         return event("end", json!({ "key": &*known.key }).to_string().as_bytes(), out);
     };
     let record = parts.map_or(Cow::Borrowed(&record[..]), |parts| parts.narrow(record));
-    out.extend_from_slice(b"event: kpi\ndata: {\"key\":");
-    // Writing to a Vec does not fail.
-    let _ = serde_json::to_writer(&mut *out, &*known.key);
-    out.extend_from_slice(b",\"record\":");
-    on_one_line(&record, out);
-    out.extend_from_slice(b"}\n\n");
+    of_record("kpi", &known.key, &record, out);
+}
+
+/// So many alerts follow. What the client had of them is void.
+pub fn alerts(count: usize, out: &mut Vec<u8>) {
+    event("alerts", json!({ "alerts": count }).to_string().as_bytes(), out);
+}
+
+/// An alert's newest record.
+pub fn alert(key: &str, record: &[u8], out: &mut Vec<u8>) {
+    of_record("alert", key, record, out);
+}
+
+/// There is nothing more of an alert.
+pub fn alert_ended(key: &str, out: &mut Vec<u8>) {
+    event("alert_end", json!({ "key": key }).to_string().as_bytes(), out);
 }
 
 /// How far the engine is in a partition.
@@ -58,6 +68,16 @@ pub fn clock(now: &str, out: &mut Vec<u8>) {
 pub fn retry(milliseconds: u64, out: &mut Vec<u8>) {
     line("retry: ", milliseconds.to_string().as_bytes(), out);
     out.push(b'\n');
+}
+
+fn of_record(name: &str, key: &str, record: &[u8], out: &mut Vec<u8>) {
+    line("event: ", name.as_bytes(), out);
+    out.extend_from_slice(b"data: {\"key\":");
+    // Writing to a Vec does not fail.
+    let _ = serde_json::to_writer(&mut *out, key);
+    out.extend_from_slice(b",\"record\":");
+    on_one_line(record, out);
+    out.extend_from_slice(b"}\n\n");
 }
 
 fn event(name: &str, data: &[u8], out: &mut Vec<u8>) {

@@ -3,6 +3,7 @@
 //! A client costs one place, a task and at most two pieces under way: a piece is made when the one before went
 //! into the connection. Feeds live as long as somebody reads them.
 
+use super::alerts::AlertReader;
 use super::feed::{Feed, Query, clock};
 use super::frame;
 use super::reader::Reader;
@@ -13,6 +14,7 @@ use axum::body::Bytes;
 use hyper::body::{Body, Frame};
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::future::pending;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -56,13 +58,19 @@ impl Streams {
         Arc::new(Streams { board, feeds: Mutex::default(), places, ended: watch::Sender::new(false) })
     }
 
-    /// A stream of what is asked for, from a position on if there is one; none if all places are taken.
-    pub fn open(self: &Arc<Self>, query: Query, position: Option<Position>) -> Option<Stream> {
+    /// A stream of what is asked for, from a position on if there is one, with alerts if there is a reader of them; none if
+    /// all places are taken.
+    pub fn open(
+        self: &Arc<Self>,
+        query: Query,
+        position: Option<Position>,
+        alerts: Option<AlertReader>,
+    ) -> Option<Stream> {
         let place = self.places.clone().try_acquire_owned().ok()?;
         let (sender, pieces) = mpsc::channel(1);
         let reader = Reader::new(self.feed(query), position);
         let ended = self.ended.subscribe();
-        tokio::spawn(send(reader, sender, ended));
+        tokio::spawn(send(Readers { of_feed: Some(reader), alerts }, sender, ended));
         Some(Stream { pieces, _place: place })
     }
 
@@ -114,11 +122,17 @@ async fn turn(streams: Arc<Streams>, feed: Arc<Feed>) {
     }
 }
 
-/// Sends what a reader has, piece by piece, until the client leaves or all streams end.
-async fn send(reader: Reader, sender: mpsc::Sender<Bytes>, mut ended: watch::Receiver<bool>) {
+/// What one client is told from.
+struct Readers {
+    /// None while it is at work.
+    of_feed: Option<Reader>,
+    alerts: Option<AlertReader>,
+}
+
+/// Sends what the readers have, piece by piece, until the client leaves or all streams end.
+async fn send(mut readers: Readers, sender: mpsc::Sender<Bytes>, mut ended: watch::Receiver<bool>) {
     let sending = async {
-        let mut turned = reader.turned();
-        let mut reader = Some(reader);
+        let mut turned = readers.of_feed.as_ref()?.turned();
         let mut opening = Vec::new();
         frame::retry(RETRY_MS, &mut opening);
         frame::clock(&now(), &mut opening);
@@ -128,7 +142,7 @@ async fn send(reader: Reader, sender: mpsc::Sender<Bytes>, mut ended: watch::Rec
             // Without a piece for it the place is kept until there is one.
             let piece = match piece.take() {
                 Some(piece) => piece,
-                None => next(&mut reader, &mut turned, &mut clock).await?,
+                None => next(&mut readers, &mut turned, &mut clock).await?,
             };
             place.send(piece);
         }
@@ -142,7 +156,7 @@ async fn send(reader: Reader, sender: mpsc::Sender<Bytes>, mut ended: watch::Rec
 }
 
 /// Waits for the next piece.
-async fn next(kept: &mut Option<Reader>, turned: &mut watch::Receiver<()>, clock: &mut Instant) -> Option<Bytes> {
+async fn next(readers: &mut Readers, turned: &mut watch::Receiver<()>, clock: &mut Instant) -> Option<Bytes> {
     loop {
         if *clock <= Instant::now() {
             *clock = Instant::now() + CLOCK;
@@ -150,8 +164,11 @@ async fn next(kept: &mut Option<Reader>, turned: &mut watch::Receiver<()>, clock
             frame::clock(&now(), &mut out);
             return Some(out.into());
         }
+        if let Some(piece) = readers.alerts.as_mut().and_then(AlertReader::take) {
+            return Some(piece);
+        }
         turned.mark_unchanged();
-        let mut reader = kept.take()?;
+        let mut reader = readers.of_feed.take()?;
         let (reader, piece) = if reader.is_at_work() {
             spawn_blocking(move || {
                 let piece = reader.take();
@@ -164,12 +181,19 @@ async fn next(kept: &mut Option<Reader>, turned: &mut watch::Receiver<()>, clock
             (reader, piece)
         };
         let is_opening = reader.is_opening();
-        *kept = Some(reader);
+        readers.of_feed = Some(reader);
         if piece.is_some() {
             return piece;
         }
+        let alerts = async {
+            match &mut readers.alerts {
+                Some(alerts) => alerts.changed().await,
+                None => pending().await,
+            }
+        };
         tokio::select! {
             _ = turned.changed() => {}
+            () = alerts => {}
             () = sleep(ASK_AGAIN), if is_opening => {}
             () = sleep_until(*clock) => {}
         }

@@ -3,11 +3,12 @@ import { LANGUAGES } from "../i18n.ts";
 import { go, type Theme, type View } from "../route.ts";
 import { found } from "../views/attention.tsx";
 import { group, groups, useWall } from "../wall.ts";
+import { Count } from "./alarm.tsx";
 import { Age } from "./banner.tsx";
 import { Icon } from "./icons.tsx";
 import { Link } from "./link.tsx";
 
-export const TABS: View[] = ["board", "queues", "agents", "attention"];
+export const TABS: View[] = ["board", "queues", "agents", "attention", "alerts"];
 export const THEMES: Theme[] = ["auto", "dark", "light"];
 
 export function Top({ onHelp }: { onHelp: () => void }) {
@@ -23,6 +24,7 @@ export function Top({ onHelp }: { onHelp: () => void }) {
           </strong>
           <span>{lang.window(window)}</span>
         </p>
+        <Count inWords />
         <Age />
       </header>
     );
@@ -40,6 +42,7 @@ export function Top({ onHelp }: { onHelp: () => void }) {
                 <data value={count}>{lang.number(count)}</data>
               </span>
             )}
+            {view === "alerts" && <Count />}
           </Link>
         ))}
       </nav>

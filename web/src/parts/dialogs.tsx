@@ -28,7 +28,7 @@ export function Token() {
 }
 
 const KEYS = [
-  ["1 2 3 4", "help.views"],
+  ["1 2 3 4 5", "help.views"],
   ["/", "help.filter"],
   ["↑ ↓", "help.rows"],
   ["g", "help.group"],

@@ -4,6 +4,7 @@ import { STATES } from "../model.ts";
 import { go } from "../route.ts";
 import type { Entity } from "../store.ts";
 import { entities, useWall } from "../wall.ts";
+import { Alarm } from "../parts/alarm.tsx";
 import { Filter, matching, useRanks } from "../parts/filter.tsx";
 import { Grid, type Column } from "../parts/grid.tsx";
 import { Icon, STATE_ICON } from "../parts/icons.tsx";
@@ -29,7 +30,12 @@ export function Agents() {
       title: lang.t("column.agent"),
       isWords: true,
       by: (row) => ranks.get(row.key),
-      cell: (row) => <bdi>{row.title}</bdi>,
+      cell: (row) => (
+        <>
+          <bdi>{row.title}</bdi>
+          <Alarm of={row} />
+        </>
+      ),
     },
     {
       id: "state",

@@ -3,6 +3,7 @@ import { NONE } from "../i18n.ts";
 import { judge, judgeWait, longestWait, misses, worst } from "../judge.ts";
 import type { Entity } from "../store.ts";
 import { calm, entity, group, groups, kpiTitle, queues, title, useWall } from "../wall.ts";
+import { Alarm } from "../parts/alarm.tsx";
 import { Icon, SEVERITY_ICON } from "../parts/icons.tsx";
 import { Link } from "../parts/link.tsx";
 import { Heroes } from "./hero.tsx";
@@ -64,6 +65,7 @@ function Card({ of, isGroup = false }: { of: Entity; isGroup?: boolean }) {
           <Icon name={SEVERITY_ICON[severity]} />
           <bdi>{title(wall, of)}</bdi>
           <span class="hidden">{lang.t(`severity.${severity}`)}</span>
+          <Alarm of={of} />
         </span>
         <span class={`figure s${levelSeverity}`}>
           <span class="label">{lang.t("kpi.service_level")}</span>

@@ -11,6 +11,7 @@ import { Curve, type Point } from "../parts/curve.tsx";
 import { Icon, STATE_ICON } from "../parts/icons.tsx";
 import { KpiTile, Status, Tile } from "../parts/tile.tsx";
 import { Since } from "./agents.tsx";
+import { Firing } from "./alerts.tsx";
 import { Heroes } from "./hero.tsx";
 
 const HOUR_MS = 3_600_000;
@@ -22,7 +23,7 @@ const INDEXING_MS = 5_000;
 
 export function EntityView() {
   const wall = useWall();
-  const { lang, route } = wall;
+  const { lang, route, session } = wall;
   const of = entity(wall, route.kind, route.id);
   const record = useWhole(wall);
   if (!of) return <p class="empty">{lang.t("empty.entity")}</p>;
@@ -31,6 +32,11 @@ export function EntityView() {
       <h1>
         <bdi>{title(wall, of)}</bdi>
       </h1>
+      {0 < session.alerts.of(of.key).length && (
+        <section class="alerts" aria-label={lang.t("view.alerts")}>
+          <Firing alerts={session.alerts.of(of.key)} />
+        </section>
+      )}
       {of.recent?.gap && <Status severity={1}>{lang.t("entity.gap")}</Status>}
       {of.recent?.covered_from && (
         <p class="note">{lang.t("entity.covered", { time: lang.time(Date.parse(of.recent.covered_from)) })}</p>

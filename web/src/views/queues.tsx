@@ -4,6 +4,7 @@ import { count } from "../model.ts";
 import type { Entity } from "../store.ts";
 import { calm, kpiTitle, queues, useWall, type Wall } from "../wall.ts";
 import { NONE } from "../i18n.ts";
+import { Alarm } from "../parts/alarm.tsx";
 import { Filter, matching, useRanks } from "../parts/filter.tsx";
 import { Grid, type Column } from "../parts/grid.tsx";
 import { Icon, SEVERITY_ICON } from "../parts/icons.tsx";
@@ -51,6 +52,7 @@ function nameColumn(wall: Wall, ranks: Map<string, number>): Column<Entity> {
         <Icon name={SEVERITY_ICON[severity(row)]} />
         <span class="hidden">{wall.lang.t(`severity.${severity(row)}`)}</span>
         <bdi>{row.title}</bdi>
+        <Alarm of={row} />
       </>
     ),
   };
