@@ -109,6 +109,7 @@ impl Stages {
             kpis: "acd.kpis".into(),
             intervals: "acd.kpis.intervals".into(),
             alerts: [].into(),
+            queue_hours: Arc::default(),
             own_alerts: true,
             alerts_to: "acd.alerts".into(),
             partials_partitions: 1,

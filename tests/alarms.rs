@@ -74,6 +74,14 @@ fn outside_its_hours_a_rule_is_closed() {
 }
 
 #[test]
+fn a_rule_without_hours_has_those_of_its_queue() {
+    let mut centre = Centre::new(&settings(&format!("hours = \"mon 08:00-08:04\"\n{BUSY}")));
+    centre.hear([call("a", 0), call("b", 0)], 2);
+    centre.hear([], 4);
+    assert_eq!(centre.alerts, ["busy firing", "busy resolved closed"]);
+}
+
+#[test]
 fn rules_rest_while_event_time_is_behind() {
     let mut centre = Centre::new(&settings(BUSY));
     centre.hear([], 0);

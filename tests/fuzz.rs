@@ -312,6 +312,7 @@ fn kpis() -> Kpis {
         kpis: "kpis".into(),
         intervals: "intervals".into(),
         alerts: [].into(),
+        queue_hours: Arc::default(),
         own_alerts: true,
         alerts_to: "alerts".into(),
         partials_partitions: 1,

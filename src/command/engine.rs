@@ -193,6 +193,7 @@ pub fn start(settings: &Settings, accept_gap: bool, status: &Arc<Status>, stop: 
         kpis: outlet(&settings.topics.kpis),
         intervals: outlet(&settings.topics.intervals),
         alerts: settings.alerts.clone(),
+        queue_hours: settings.queue_hours.clone(),
         own_alerts: settings.engine.built_in_alerts,
         alerts_to: outlet(&settings.topics.alerts),
         partials_partitions: partitions,

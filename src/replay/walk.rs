@@ -127,6 +127,9 @@ struct Subject {
     forgotten: EventTime,
 }
 
+/// How an entity is looked at; none of one that nobody asks for.
+type Paces<'s> = Box<dyn Fn(&Entity) -> Option<Pace> + 's>;
+
 /// Takes what calls and agents amount to.
 struct Books<'s> {
     settings: &'s KpiSettings,
@@ -134,7 +137,7 @@ struct Books<'s> {
     as_of: EventTime,
     room: Room,
     seats: Vec<Seat>,
-    pace: Box<dyn Fn(&Entity) -> Option<Pace> + 's>,
+    pace: Paces<'s>,
     touched: Vec<usize>,
     with_agents: bool,
     parts: BTreeMap<(String, String), Vec<Change>>,

@@ -10,7 +10,6 @@ use super::own_alarms::OwnAlarms;
 use super::publish::{Turn, record};
 use super::snapshot::Entry;
 use super::stage::OutRecord;
-use crate::alert::hours::Hours;
 use crate::alert::rule::Rule;
 use crate::alert::state::{Phase, Why};
 use crate::entity::{Entity, Kind};
@@ -116,7 +115,7 @@ impl Alarms {
                 }
             })
             .collect();
-        let step = match is_open(rule, account, kpi, turn) {
+        let step = match is_open(rule, &account.entity, turn) {
             _ if account.ended => alarm.state.end(Why::EntityEnded),
             true => alarm.state.look(rule, &readings, turn.as_of),
             false => alarm.state.end(Why::Closed),
@@ -198,9 +197,11 @@ impl Alarms {
     }
 }
 
-fn is_open(rule: &Rule, account: &Account, kpi: &KpiSettings, turn: Turn<'_>) -> bool {
-    let hours: Option<&Hours> = rule.hours.as_ref();
-    hours.is_none_or(|hours| hours.is_open(kpi.zone(&account.entity.tenant), turn.as_of))
+/// By the rule's hours, else those of the queue it is about.
+fn is_open(rule: &Rule, entity: &Entity, turn: Turn<'_>) -> bool {
+    let of_queue = || turn.settings.queue_hours.get(entity.id.as_ref()).filter(|_| entity.kind == Kind::Queue);
+    let hours = rule.hours.as_ref().or_else(of_queue);
+    hours.is_none_or(|hours| hours.is_open(turn.settings.kpi.zone(&entity.tenant), turn.as_of))
 }
 
 fn title<'s>(kpi: &'s KpiSettings, entity: &Entity) -> Option<&'s str> {

@@ -16,6 +16,7 @@ use super::publish::{Duty, LASTS_MAX, PANES, Publisher, Turn, board_windows, con
 use super::shown::Shown;
 use super::snapshot;
 use super::stage::{Clock, Input, OutRecord, Output, Record, Stage, commit_every};
+use crate::alert::hours::Hours;
 use crate::alert::rule::Rule;
 use crate::calendar::Interval;
 use crate::entity::{Entity, Kind};
@@ -29,7 +30,7 @@ use hashbrown::HashMap;
 use metrics::{counter, gauge};
 use prost::Message;
 use smallvec::SmallVec;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -60,6 +61,8 @@ pub struct KpisSettings {
     pub kpis: Outlet,
     pub intervals: Outlet,
     pub alerts: Arc<[Rule]>,
+    /// Hours of queues by name, for rules without hours of their own.
+    pub queue_hours: Arc<BTreeMap<String, Hours>>,
     /// Whether the engine's own alerts are told.
     pub own_alerts: bool,
     /// Where alerts are told.

@@ -210,7 +210,7 @@ proptest! {
         let rule = rule(Condition::Level(level), hold, None);
         let (mut few, mut many) = (AlertState::default(), AlertState::default());
         let (mut second, mut looked, mut last) = (0, 0, None);
-        let (mut of_few, mut of_many): (Vec<(i64, bool)>, Vec<(i64, bool)>) = Default::default();
+        let (mut of_few, mut of_many) = (Vec::<(i64, bool)>::new(), Vec::<(i64, bool)>::new());
         let mut longest = step;
         for (after, value) in read {
             for between in (second + step..second + after).step_by(step as usize) {

@@ -408,6 +408,7 @@ fn kpis_settings(settings: &Settings) -> KpisSettings {
         kpis: KPIS.into(),
         intervals: INTERVALS.into(),
         alerts: RULES.clone(),
+        queue_hours: Arc::default(),
         own_alerts: true,
         alerts_to: ALERTS.into(),
         partials_partitions: TARGETS,

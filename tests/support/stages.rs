@@ -56,6 +56,7 @@ fn kpis(settings: &Settings) -> Kpis {
         kpis: "kpis".into(),
         intervals: "intervals".into(),
         alerts: settings.alerts.clone(),
+        queue_hours: settings.queue_hours.clone(),
         own_alerts: settings.engine.built_in_alerts,
         alerts_to: "alerts".into(),
         partials_partitions: 1,
