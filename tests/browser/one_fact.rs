@@ -70,7 +70,7 @@ fn one_fact_is_the_same_five_ways() {
             Err(difference) => Some(difference),
         }
     });
-    assert_eq!(compared.keys().cloned().collect::<Vec<_>>().len(), subjects.len());
+    assert_eq!(compared.len(), subjects.len());
     for (subject, facts) in compared {
         println!("{subject}: {facts} numbers");
         assert!(5 <= facts, "{subject}");
