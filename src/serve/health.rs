@@ -19,6 +19,7 @@ const HELP: [(&str, &str); 32] = [
     ("callpulse_agent_events_repeated_total", "Events of agents that had been read before."),
     ("callpulse_agent_states_lost_total", "States of agents that ended because nothing more was heard of the agent."),
     ("callpulse_agents", "Agents whose time line is held, by partition."),
+    ("callpulse_alerts_total", "Transitions of alerts told, by rule and state."),
     ("callpulse_alerts_unreadable_total", "Records of the topic of alerts that could not be read."),
     ("callpulse_archive_intervals", "Intervals of the archive whose places are known."),
     ("callpulse_archive_unreadable_total", "Records of the archive that could not be read."),
