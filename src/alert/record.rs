@@ -81,6 +81,11 @@ pub struct AlertLevel {
     pub min_volume: i64,
 }
 
+/// The text of a rule that has none: of a fraction, and of any other number.
+const SHARE_TEXT: &str =
+    "{kpi} over {window}: {value} ({numerator} of {denominator}); fires {side} {trigger}, clears at {clear}.";
+const NUMBER_TEXT: &str = "{kpi} over {window}: {value}; fires {side} {trigger}, clears at {clear}.";
+
 /// Who an alert is about: an entity, or a part of the engine itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
@@ -163,9 +168,8 @@ impl AlertRecord {
             panel_url: None,
         };
         record.title = record.fill(rule.title.as_deref().unwrap_or("{kpi} of {entity} is {value}"));
-        record.text = record.fill(rule.text.as_deref().unwrap_or(
-            "{kpi} over {window}: {value} ({numerator} of {denominator}); fires {side} {trigger}, clears at {clear}.",
-        ));
+        let usual = if record.first.denominator.is_some() { SHARE_TEXT } else { NUMBER_TEXT };
+        record.text = record.fill(rule.text.as_deref().unwrap_or(usual));
         record.panel_url = rule.panel_url.as_deref().map(|url| record.fill(url));
         record
     }
