@@ -170,7 +170,7 @@ impl AlertRecord {
         record.title = record.fill(rule.title.as_deref().unwrap_or("{kpi} of {entity} is {value}"));
         let usual = if record.first.denominator.is_some() { SHARE_TEXT } else { NUMBER_TEXT };
         record.text = record.fill(rule.text.as_deref().unwrap_or(usual));
-        record.panel_url = rule.panel_url.as_deref().map(|url| record.fill(url));
+        record.panel_url = rule.panel_url.as_deref().map(|url| record.fill_with(url, |filled| in_address(&filled)));
         record
     }
 }
@@ -241,6 +241,10 @@ pub const PLACES: [&str; 14] = [
 impl AlertRecord {
     /// A text of the rule with its places filled in, as [`PLACES`] names them.
     fn fill(&self, text: &str) -> String {
+        self.fill_with(text, |filled| filled)
+    }
+
+    fn fill_with(&self, text: &str, write: impl Fn(String) -> String) -> String {
         let mut out = String::with_capacity(text.len() + 32);
         let mut rest = text;
         while let Some(start) = rest.find('{') {
@@ -248,7 +252,7 @@ impl AlertRecord {
             rest = &rest[start..];
             let Some(end) = rest.find('}') else { break };
             match self.place(&rest[1..end]) {
-                Some(filled) => out.push_str(&filled),
+                Some(filled) => out.push_str(&write(filled)),
                 None => out.push_str(&rest[..=end]),
             }
             rest = &rest[end + 1..];
@@ -290,4 +294,27 @@ fn shown(kpi: &str, value: f64) -> String {
     };
     let number = format!("{value:.1}");
     format!("{}{unit}", number.strip_suffix(".0").unwrap_or(&number))
+}
+
+/// A value as part of an address: all but letters, digits and `-._~` percent-encoded, byte by byte.
+fn in_address(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    for byte in value.bytes() {
+        match byte {
+            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_in_an_address_is_one_part_of_it() {
+        assert_eq!(in_address("a-b_c.d~E9"), "a-b_c.d~E9");
+        assert_eq!(in_address("Sales & mail/é"), "Sales%20%26%20mail%2F%C3%A9");
+    }
 }
