@@ -15,7 +15,7 @@ const BUCKETS_SECONDS: [f64; 16] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
 
 /// What each metric tells.
-const HELP: [(&str, &str); 32] = [
+const HELP: [(&str, &str); 33] = [
     ("callpulse_agent_events_repeated_total", "Events of agents that had been read before."),
     ("callpulse_agent_states_lost_total", "States of agents that ended because nothing more was heard of the agent."),
     ("callpulse_agents", "Agents whose time line is held, by partition."),
