@@ -36,7 +36,7 @@ kpi = "longest_wait"
 window = "now"
 trigger = 180
 clear = 60
-hours = "sun-thu 08:00-20:00"
+hours = "sun-thu 08:00-11:00, sun-thu 12:00-20:00"
 [[alerts]]
 name = "service_level"
 of = { id = "IN" }
@@ -224,7 +224,7 @@ fn expected(stays: &BTreeMap<String, Vec<Stay>>, until: i64) -> BTreeMap<(String
     let zone = TimeZone::get("Asia/Jerusalem").expect("a zone");
     let is_day = |second: i64| {
         let local = zone.to_datetime(jiff::Timestamp::from_second(second).expect("a time"));
-        (8..20).contains(&local.hour()) && local.weekday().to_sunday_zero_offset() < 5
+        (8..20).contains(&local.hour()) && local.hour() != 11 && local.weekday().to_sunday_zero_offset() < 5
     };
     let mut all = BTreeMap::new();
     for queue in ["NW", "NE", "IN"] {

@@ -25,7 +25,9 @@ const RULES: &str = r#"
 name = "answers"
 kpi = "calls_answered"
 window = "total"
-trigger = 20
+# Above, though more answers are better.
+trigger = 20.5
+clear = 20
 [[alerts]]
 name = "tenant abandons"
 of = { kind = "tenant" }
