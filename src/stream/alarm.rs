@@ -87,9 +87,22 @@ impl Alarm {
         (as_of, turn): (EventTime, Turn<'_>),
         out: &mut Vec<OutRecord>,
     ) {
+        let step = self.apart(step);
         let subject = self.whose.subject(title);
         let told = AlertRecord::of(Told { rule, subject, step, readings, as_of, version: turn.version });
         self.send(told, turn, out);
+    }
+
+    /// What fires again before event time goes on is another alert, a millisecond later.
+    fn apart(&mut self, step: Step) -> Step {
+        let before = self.told.as_ref().and_then(|told| EventTime::parse(&told.since));
+        match (step, before, &mut self.state.phase) {
+            (Step::Fires { since }, Some(before), Phase::Firing { since: kept, .. }) if since <= before => {
+                *kept = EventTime(before.0 + 1);
+                Step::Fires { since: *kept }
+            }
+            _ => step,
+        }
     }
 
     /// Ends what fires for a reason that is not in its numbers. Whether it did fire.

@@ -112,7 +112,9 @@ fn alerts_of(
             let record: AlertRecord =
                 serde_json::from_slice(&record.value.expect("nothing is a week old")).expect("an alert");
             prop_assert_eq!((record.schema.as_ref(), record.key()), (SCHEMA, key.clone()));
-            prop_assert!(EventTime::parse(&record.since) <= EventTime::parse(&record.as_of));
+            // What fires again at the same instant is a millisecond later.
+            let time = |text: &str| EventTime::parse(text).expect("a time").0;
+            prop_assert!(time(&record.since) < time(&record.as_of) + 1_000);
             alerts.entry(key).or_default().push(record);
         }
         Ok(())
