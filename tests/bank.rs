@@ -3,6 +3,12 @@
 //! The data stand beside the repository and are no part of it; without them there is nothing to check,
 //! and each test says so.
 
+#[path = "support/bank.rs"]
+mod bank;
+#[path = "support/beside.rs"]
+mod beside;
+
+use bank::{MONTHS, file, month};
 use callpulse::config;
 use callpulse::decode::json;
 use callpulse::event::Decoded;
@@ -12,31 +18,7 @@ use callpulse::replay::filter::Filter;
 use callpulse::time::EventTime;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
-
-const DATA: &str = "data/anonymous-bank-1999";
-
-/// The folder of shared data, beside the repository or beside its worktrees; none if it is not there.
-fn shared() -> Option<PathBuf> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let found =
-        ["../shared", "../../shared"].map(|place| here.join(place)).into_iter().find(|at| at.join(DATA).is_dir());
-    if found.is_none() {
-        println!("skipped: ../shared/{DATA} is absent");
-    }
-    found
-}
-
-/// The events of a month as JSON lines.
-fn month(shared: &Path, name: &str) -> String {
-    let converter = shared.join("tools/bank_to_events.py");
-    let data = shared.join(DATA).join(format!("{name}.tsv.gz"));
-    let output = Command::new("python3").arg(converter).arg(data).output().expect("python3 runs the converter");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("lines of JSON")
-}
 
 fn replay<'l>(lines: impl IntoIterator<Item = &'l str>, windows: &[&str]) -> Vec<KpiRecord> {
     let text = "[windows]\nsliding = [\"30m\"]\nintervals = [\"1h\", \"1d\"]\ntimezone = \"Asia/Jerusalem\"\n";
@@ -77,15 +59,15 @@ fn check(at: &str, expected: &Value, found: Option<&Value>, compared: &mut usize
 
 #[test]
 fn january_is_what_an_independent_fold_makes_of_it() {
-    let Some(shared) = shared() else { return };
-    let january = month(&shared, "january");
+    let Some(january) = month("january") else { return };
     let records = replay(january.lines(), &["total", "per_1d"]);
     let found: HashMap<String, Value> = records
         .iter()
         .map(|record| serde_json::to_value(record).expect("JSON"))
         .map(|record| (place(&record), record))
         .collect();
-    let expected = std::fs::read_to_string(shared.join(DATA).join("expected-january.json")).expect("the figures");
+    let expected =
+        std::fs::read_to_string(file("expected-january.json").expect("beside the month")).expect("the figures");
     let expected: Vec<Value> = serde_json::from_str(&expected).expect("JSON");
     let mut compared = 0;
     for record in &expected {
@@ -144,8 +126,7 @@ const TABLE: [Row; 7] = [
 
 #[test]
 fn january_gives_the_published_table() {
-    let Some(shared) = shared() else { return };
-    let january = month(&shared, "january");
+    let Some(january) = month("january") else { return };
     let records = replay(january.lines(), &["total"]);
     for (name, numbers, means, waits) in TABLE {
         let is_it = |record: &&KpiRecord| format!("{} {}", record.entity.kind, record.entity.id) == name;
@@ -177,8 +158,8 @@ fn january_gives_the_published_table() {
 
 #[test]
 fn the_order_of_files_and_lines_told_twice_change_nothing() {
-    let Some(shared) = shared() else { return };
-    let months = ["january", "february", "march", "april", "september"].map(|name| month(&shared, name));
+    let months: Option<Vec<String>> = MONTHS.into_iter().map(month).collect();
+    let Some(months) = months else { return };
     let json = |records: Vec<KpiRecord>| -> Vec<String> {
         records.iter().map(|record| serde_json::to_string(record).expect("JSON")).collect()
     };
@@ -194,7 +175,6 @@ fn the_order_of_files_and_lines_told_twice_change_nothing() {
 
 #[test]
 fn every_month_adds_up() {
-    let Some(shared) = shared() else { return };
     // Offered, answered, abandoned; the last are the rows of the table with a time in queue that end with HANG.
     let figures = [
         ("january", [30_161, 27_060, 3_101]),
@@ -204,7 +184,7 @@ fn every_month_adds_up() {
         ("september", [29_633, 27_062, 2_571]),
     ];
     for (name, figures) in figures {
-        let lines = month(&shared, name);
+        let Some(lines) = month(name) else { return };
         let records = replay(lines.lines(), &["total"]);
         let tenant = records.iter().find(|record| record.entity.kind == "tenant").expect("the tenant");
         let counts = ["offered", "answered", "abandoned"]
@@ -216,8 +196,8 @@ fn every_month_adds_up() {
 
 #[test]
 fn the_profile_of_the_week_counts_who_was_queued_in_each_hour() {
-    let Some(shared) = shared() else { return };
-    let months = [month(&shared, "january"), month(&shared, "february")].concat();
+    let (Some(january), Some(february)) = (month("january"), month("february")) else { return };
+    let months = [january, february].concat();
     let records = replay(months.lines(), &["total"]);
     let tenant = records.iter().find(|record| record.entity.kind == "tenant").expect("the tenant");
     let profile = tenant.profile.as_ref().expect("weeks are over");
@@ -254,9 +234,8 @@ fn time(event: &Value) -> i64 {
 
 #[test]
 fn an_agent_handles_as_long_as_its_service_times_take_together() {
-    let Some(shared) = shared() else { return };
     for name in ["january", "february", "march", "april", "september"] {
-        let lines = month(&shared, name);
+        let Some(lines) = month(name) else { return };
         let mut service: BTreeMap<String, Vec<(i64, i64)>> = BTreeMap::new();
         let mut open: HashMap<String, (String, i64)> = HashMap::new();
         for line in lines.lines() {

@@ -4,6 +4,12 @@
 //! The count shares nothing with the program: it reads the rows themselves, and looks at every second of the month.
 //! The data stand beside the repository and are no part of it; without them there is nothing to check.
 
+#[path = "support/bank.rs"]
+mod bank;
+#[path = "support/beside.rs"]
+mod beside;
+
+use bank::{MONTHS, month};
 use callpulse::time::EventTime;
 use flate2::read::GzDecoder;
 use jiff::civil::date;
@@ -12,10 +18,8 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-
-const DATA: &str = "data/anonymous-bank-1999";
 
 const SETTINGS: &str = r#"
 [windows]
@@ -51,17 +55,6 @@ name = "gives_up_and_waits"
 of = { id = "NW" }
 when = { all = [{ kpi = "abandonment_rate", window = "5m", trigger = 0.2, clear = 0.1, min_volume = 4 }, { kpi = "waiting", window = "now", trigger = 1, clear = 0 }] }
 "#;
-
-/// The folder of shared data, beside the repository or beside its worktrees; none if it is not there.
-fn shared() -> Option<PathBuf> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let found =
-        ["../shared", "../../shared"].map(|place| here.join(place)).into_iter().find(|at| at.join(DATA).is_dir());
-    if found.is_none() {
-        println!("skipped: ../shared/{DATA} is absent");
-    }
-    found
-}
 
 /// One stay in a queue, in seconds.
 #[derive(Clone, Copy)]
@@ -263,12 +256,11 @@ fn expected(stays: &BTreeMap<String, Vec<Stay>>, until: i64) -> BTreeMap<(String
 }
 
 /// What the program tells of a month: when it ends, and what fired.
-fn told(shared: &Path, table: &Path, name: &str) -> (i64, BTreeMap<(String, String), Vec<Fired>>) {
-    let events = Command::new("python3").arg(shared.join("tools/bank_to_events.py")).arg(table).output();
+fn told(events: &str, name: &str) -> (i64, BTreeMap<(String, String), Vec<Fired>>) {
     let scratch = std::env::temp_dir().join(format!("callpulse-{}-{name}", std::process::id()));
     std::fs::create_dir_all(&scratch).expect("a folder");
     let (file, settings) = (scratch.join("events.jsonl"), scratch.join("settings.toml"));
-    std::fs::write(&file, events.expect("python3 runs the converter").stdout).expect("a file");
+    std::fs::write(&file, events).expect("a file");
     std::fs::write(&settings, SETTINGS).expect("a file");
     let mut command = Command::new(env!("CARGO_BIN_EXE_callpulse"));
     command.args(["alerts", "test", "--json", "--format", "json", "--config"]).arg(&settings).arg(&file);
@@ -297,11 +289,10 @@ fn told(shared: &Path, table: &Path, name: &str) -> (i64, BTreeMap<(String, Stri
 
 #[test]
 fn what_fired_when_is_what_a_plain_count_over_the_rows_tells() {
-    let Some(shared) = shared() else { return };
     let (mut fired, mut closed) = (0, 0);
-    for name in ["january", "february", "march", "april", "september"] {
-        let table = shared.join(DATA).join(format!("{name}.tsv.gz"));
-        let (until, found) = told(&shared, &table, name);
+    for name in MONTHS {
+        let (Some(table), Some(events)) = (bank::file(&format!("{name}.tsv.gz")), month(name)) else { return };
+        let (until, found) = told(&events, name);
         let expected = expected(&stays(&table), until);
         assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>(), "{name}");
         for (of, periods) in &expected {

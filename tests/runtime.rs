@@ -4,6 +4,11 @@
 //! what the outputs of a key grew by adds up to the records written, and that each stands on the one
 //! before.
 
+#[path = "support/bank.rs"]
+#[expect(dead_code, reason = "one month is enough here")]
+mod bank;
+#[path = "support/beside.rs"]
+mod beside;
 #[path = "kafka/deployment.rs"]
 #[expect(dead_code, reason = "instances find the broker directly here")]
 mod deployment;

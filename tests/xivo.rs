@@ -4,9 +4,12 @@
 //! each test says so. Where our definition differs on purpose, the scenario is named in [`DIFFERENCES`] with
 //! the reason and with what we say instead.
 
+#[path = "support/beside.rs"]
+mod beside;
 #[path = "support/told.rs"]
 mod told;
 
+use beside::beside;
 use callpulse::config;
 use callpulse::decode::format::{Decoder, Format};
 use callpulse::decode::json;
@@ -20,7 +23,6 @@ use callpulse::replay::filter::Filter;
 use callpulse::time::EventTime;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use told::told;
 
@@ -78,14 +80,7 @@ enum Instead {
 }
 
 fn tests() -> Option<Vec<Value>> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let found: Option<PathBuf> =
-        ["../shared", "../../shared"].map(|place| here.join(place).join(DATA)).into_iter().find(|at| at.is_file());
-    let Some(found) = found else {
-        println!("skipped: ../shared/{DATA} is absent");
-        return None;
-    };
-    let text = std::fs::read_to_string(found).expect("the scenarios");
+    let text = std::fs::read_to_string(beside(DATA)?).expect("the scenarios");
     let all: Value = serde_json::from_str(&text).expect("JSON");
     Some(all["tests"].as_array().expect("a list").clone())
 }

@@ -5,6 +5,7 @@
 //! then sees, for every interval, what `replay` says, bit for bit; for every other key what `replay` says
 //! as of that record; and never two contents under one version.
 
+use crate::bank::month;
 use crate::deployment::{Deployment, PATIENCE, Reader};
 use crate::kafka;
 use crate::oracle::{alerts_are_told_once, calls_end_as_told, ends_as_replay, rejects_are};
@@ -14,8 +15,6 @@ use callpulse::simulate::centre::Centre;
 use callpulse::simulate::settings::SimSettings;
 use callpulse::stream::feed::Feed;
 use std::fs;
-use std::path::Path;
-use std::process::Command;
 use std::time::Instant;
 
 #[test]
@@ -31,21 +30,10 @@ fn two_instances_one_killed_three_times_end_in_the_numbers_of_a_replay() {
 /// A real bank's January of 1999, beside the repository and no part of it.
 #[test]
 fn the_january_of_a_bank_ends_in_the_numbers_of_a_replay_too() {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let months = "data/anonymous-bank-1999";
-    let beside = ["../shared", "../../shared"].map(|place| here.join(place));
-    let Some(shared) = beside.into_iter().find(|at| at.join(months).is_dir()) else {
-        println!("skipped: ../shared/{months} is absent");
-        return;
-    };
+    let Some(january) = month("january") else { return };
     let deployment = Deployment::in_zone(&kafka::shared(), "Asia/Jerusalem");
-    let mut converter = Command::new("python3");
-    converter.arg(shared.join("tools/bank_to_events.py")).arg(shared.join(months).join("january.tsv.gz"));
-    let output = converter.output().expect("python3 runs the converter");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    fs::write(deployment.events(), &output.stdout).expect("the events");
-    let lines = String::from_utf8(output.stdout).expect("lines of JSON");
-    let mut events: Vec<Written> = lines.lines().map(read).collect();
+    fs::write(deployment.events(), &january).expect("the events");
+    let mut events: Vec<Written> = january.lines().map(read).collect();
     events.sort_by_key(|event| event.at);
     killed_three_times(&deployment, &events);
 }
