@@ -7,6 +7,7 @@
 use crate::cpu;
 use crate::engine::centre;
 use crate::number;
+use callpulse::command::engine::kpis_settings;
 use callpulse::config;
 use callpulse::config::settings::Settings;
 use callpulse::decode::format::Format;
@@ -14,10 +15,9 @@ use callpulse::decode::json;
 use callpulse::simulate::centre::Centre;
 use callpulse::simulate::settings::SimSettings;
 use callpulse::stream::calls::{Calls, CallsSettings};
-use callpulse::stream::kpis::{Kpis, KpisSettings};
+use callpulse::stream::kpis::Kpis;
 use callpulse::stream::stage::{Clock, Input, OutRecord, Output, Record, Stage};
 use callpulse::stream::subjects::{Subjects, SubjectsSettings};
-use callpulse::time::Span;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -98,23 +98,7 @@ impl Stages {
             partials: PARTIALS.into(),
             partials_partitions: 1,
         };
-        let kpis = KpisSettings {
-            kpi: Arc::new(settings.kpi.clone()),
-            commit_every: Duration::from_millis(20),
-            emit_every: Duration::from_millis(250),
-            generation: 1,
-            late_horizon: settings.plan.late_horizon,
-            allowed_skew: Span::from_secs(30),
-            silent_after: Arc::from([]),
-            kpis: "acd.kpis".into(),
-            intervals: "acd.kpis.intervals".into(),
-            alerts: [].into(),
-            queue_hours: Arc::default(),
-            own_alerts: true,
-            alerts_to: "acd.alerts".into(),
-            partials_partitions: 1,
-            max_entities: Arc::new(|_| 100_000),
-        };
+        let kpis = kpis_settings(settings, 1);
         Stages {
             calls: Driven::new(Calls::new(calls), EVENTS),
             subjects: Driven::new(Subjects::new(subjects), SUBJECTS),

@@ -19,6 +19,7 @@ mod samples;
 #[path = "support/told.rs"]
 mod told;
 
+use callpulse::command::engine::kpis_settings;
 use callpulse::config;
 use callpulse::decode::format::{Decoder, Encoding, Format};
 use callpulse::decode::{json, protobuf};
@@ -302,21 +303,10 @@ fn subjects() -> Subjects {
 fn kpis() -> Kpis {
     let settings = config::read("", &BTreeMap::new()).expect("the defaults").settings;
     let mut stage = Kpis::new(KpisSettings {
-        kpi: Arc::new(settings.kpi),
         commit_every: Duration::ZERO,
         emit_every: Duration::ZERO,
-        generation: 1,
-        late_horizon: settings.plan.late_horizon,
-        allowed_skew: settings.plan.allowed_skew,
-        silent_after: Arc::default(),
-        kpis: "kpis".into(),
-        intervals: "intervals".into(),
-        alerts: [].into(),
-        queue_hours: Arc::default(),
-        own_alerts: true,
-        alerts_to: "alerts".into(),
-        partials_partitions: 1,
         max_entities: Arc::new(|_: &str| 100),
+        ..kpis_settings(&settings, 1)
     });
     stage.open(&input());
     stage

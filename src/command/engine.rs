@@ -174,31 +174,7 @@ pub fn start(settings: &Settings, accept_gap: bool, status: &Arc<Status>, stop: 
         partials: names.partials.as_str().into(),
         partials_partitions: partitions,
     };
-    let max_entities = settings.max_entities.clone();
-    let kpis = KpisSettings {
-        kpi: Arc::new(settings.kpi.clone()),
-        commit_every: duration(settings.engine.kpis_commit_every),
-        emit_every: duration(settings.engine.emit_every),
-        generation: settings.engine.generation,
-        late_horizon: settings.plan.late_horizon,
-        allowed_skew: settings.plan.allowed_skew,
-        silent_after: settings
-            .sources
-            .iter()
-            .filter_map(|source| {
-                let (topic, hours) = (source.topic.clone(), source.hours.clone());
-                Some(Watched { topic, after: source.silent_after?, hours })
-            })
-            .collect(),
-        kpis: outlet(&settings.topics.kpis),
-        intervals: outlet(&settings.topics.intervals),
-        alerts: settings.alerts.clone(),
-        queue_hours: settings.queue_hours.clone(),
-        own_alerts: settings.engine.built_in_alerts,
-        alerts_to: outlet(&settings.topics.alerts),
-        partials_partitions: partitions,
-        max_entities: Arc::new(move |tenant: &str| max_entities.of(tenant)),
-    };
+    let kpis = kpis_settings(settings, partitions);
     let mut workers = Vec::new();
     let started = |cause| Failure::AtWork(format!("cannot start a thread: {cause}"));
     for index in 0..settings.engine.calls_workers {
@@ -223,6 +199,36 @@ pub fn start(settings: &Settings, accept_gap: bool, status: &Arc<Status>, stop: 
         workers.push(Worker::spawn(settings, make, status.clone(), stop.clone()).map_err(started)?);
     }
     Ok(Engine { workers, partitions })
+}
+
+/// What the settings mean for the stage kpis, over so many partitions of the partials.
+pub fn kpis_settings(settings: &Settings, partitions: i32) -> KpisSettings {
+    let outlet = |topic: &str| Outlet::new(topic, settings.output);
+    let max_entities = settings.max_entities.clone();
+    KpisSettings {
+        kpi: Arc::new(settings.kpi.clone()),
+        commit_every: duration(settings.engine.kpis_commit_every),
+        emit_every: duration(settings.engine.emit_every),
+        generation: settings.engine.generation,
+        late_horizon: settings.plan.late_horizon,
+        allowed_skew: settings.plan.allowed_skew,
+        silent_after: settings
+            .sources
+            .iter()
+            .filter_map(|source| {
+                let (topic, hours) = (source.topic.clone(), source.hours.clone());
+                Some(Watched { topic, after: source.silent_after?, hours })
+            })
+            .collect(),
+        kpis: outlet(&settings.topics.kpis),
+        intervals: outlet(&settings.topics.intervals),
+        alerts: settings.alerts.clone(),
+        queue_hours: settings.queue_hours.clone(),
+        own_alerts: settings.engine.built_in_alerts,
+        alerts_to: outlet(&settings.topics.alerts),
+        partials_partitions: partitions,
+        max_entities: Arc::new(move |tenant: &str| max_entities.of(tenant)),
+    }
 }
 
 /// Where an entity's records are.

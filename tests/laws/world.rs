@@ -5,6 +5,7 @@ use crate::drive::{Driven, Log, input};
 use crate::histories::Told;
 use callpulse::alert::condition::{Condition, Level};
 use callpulse::alert::rule::{Rule, Selector, Severity};
+use callpulse::command::engine;
 use callpulse::config::settings::Settings;
 use callpulse::decode::format::Format;
 use callpulse::entity::Kind;
@@ -397,21 +398,5 @@ fn subjects_settings(settings: &Settings) -> SubjectsSettings {
 }
 
 fn kpis_settings(settings: &Settings) -> KpisSettings {
-    KpisSettings {
-        kpi: Arc::new(settings.kpi.clone()),
-        commit_every: Duration::from_millis(20),
-        emit_every: Duration::from_millis(250),
-        generation: 1,
-        late_horizon: settings.plan.late_horizon,
-        allowed_skew: settings.plan.allowed_skew,
-        silent_after: Arc::from([]),
-        kpis: KPIS.into(),
-        intervals: INTERVALS.into(),
-        alerts: RULES.clone(),
-        queue_hours: Arc::default(),
-        own_alerts: true,
-        alerts_to: ALERTS.into(),
-        partials_partitions: TARGETS,
-        max_entities: Arc::new(|_| 10_000),
-    }
+    KpisSettings { alerts: RULES.clone(), ..engine::kpis_settings(settings, TARGETS) }
 }
