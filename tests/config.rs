@@ -1514,11 +1514,8 @@ fn the_rules_of_the_manual_make_records_of_the_schema() {
         let entity = Entity { tenant: "default".into(), kind: rule.of.kind, id: "sales".into(), channel: None };
         let levels = rule.when.levels().len();
         let reading = Reading { value: Some(0.123), numerator: Some(37), denominator: Some(301) };
-        let steps = [Transition::Fires { since }].into_iter().chain(Why::ALL.map(|why| Transition::Resolves {
-            since,
-            fired: since,
-            why,
-        }));
+        let steps =
+            [Transition::Fires { since }].into_iter().chain(Why::ALL.map(|why| Transition::Resolves { since, why }));
         for (step, reading) in steps.flat_map(|step| [(step, Some(reading)), (step, None)]) {
             let readings = vec![reading; levels];
             let subject = Subject::of(&entity, Some("Sales"));

@@ -18,10 +18,11 @@ pub struct Level {
     pub kpi: String,
     /// The window's name, as in records.
     pub window: String,
-    /// On beyond it.
+    /// On beyond it; as the number: a ratio 0 to 1, seconds, or how many.
     pub trigger: f64,
     /// Off at it or better. Never beyond `trigger`.
     pub clear: f64,
+    /// Whether beyond is above `trigger`, else below.
     pub is_above: bool,
     /// Nothing is known of fewer calls than this.
     pub min_volume: i64,

@@ -38,6 +38,18 @@ impl Hours {
         Some(zone.instant(date.at((from / 60) as i8, (from % 60) as i8, 0, 0)))
     }
 
+    /// Up to when (exclusive), from an instant on, it surely stays open or closed: the next edge, or eight days on if there
+    /// is none before.
+    pub fn holds_until(&self, zone: &Zone, at: EventTime) -> EventTime {
+        const DAYS: i64 = 8;
+        let is_open = self.is_open(zone, at);
+        let local = zone.local(at);
+        let in_minute = i64::from(local.second()) * 1000 + i64::from(local.millisecond());
+        let minutes = (1..DAYS * 24 * 60).map(|minute| EventTime(at.0 - in_minute + minute * 60_000));
+        let edge = minutes.into_iter().find(|minute| self.is_open(zone, *minute) != is_open);
+        edge.unwrap_or(EventTime(at.0 - in_minute + DAYS * 86_400_000))
+    }
+
     /// The stretch that holds a minute of a day.
     fn stretch(&self, date: Date, minute: u16) -> Option<(u16, u16)> {
         let is_closed = self.closed.contains(&date) || self.closed_yearly.contains(&(date.month(), date.day()));
@@ -49,20 +61,6 @@ impl Hours {
 fn minute_of(local: DateTime) -> u16 {
     // Both are no less than 0.
     local.hour() as u16 * 60 + local.minute() as u16
-}
-
-impl Hours {
-    /// Up to when, from an instant on, it surely stays open or closed: the next edge, or some days on if there is none
-    /// before.
-    pub fn holds_until(&self, zone: &Zone, at: EventTime) -> EventTime {
-        const DAYS: i64 = 8;
-        let is_open = self.is_open(zone, at);
-        let local = zone.local(at);
-        let in_minute = i64::from(local.second()) * 1000 + i64::from(local.millisecond());
-        let minutes = (1..DAYS * 24 * 60).map(|minute| EventTime(at.0 - in_minute + minute * 60_000));
-        let edge = minutes.into_iter().find(|minute| self.is_open(zone, *minute) != is_open);
-        edge.unwrap_or(EventTime(at.0 - in_minute + DAYS * 86_400_000))
-    }
 }
 
 /// A weekday's place in [`Hours::week`].

@@ -1,12 +1,13 @@
 //! Readings: one KPI, count or present number out of a KPI record.
 
-use crate::kpi::catalogue::{COUNTS, KPIS};
+use crate::fact::Standing;
+use crate::kpi::catalogue::COUNTS;
 use crate::kpi::record::{Count, KpiRecord};
 
 /// What a record says of one number.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Reading {
-    /// None if there is nothing to divide by.
+    /// A ratio 0 to 1, seconds, or a number of calls or agents. None if there is nothing to divide by.
     pub value: Option<f64>,
     /// Calls or milliseconds; none of what is no fraction.
     pub numerator: Option<i64>,
@@ -39,12 +40,6 @@ impl Reading {
     }
 }
 
-/// Whether any record could have a number of this name.
-pub fn is_known(name: &str) -> bool {
-    let is_kpi = KPIS.iter().any(|kpi| kpi.id == name) || name.starts_with("service_level.");
-    is_kpi || counted(name).is_some() || PRESENT.contains(&name) || standing(name).is_some()
-}
-
 fn present(record: &KpiRecord, name: &str) -> Option<i64> {
     let now = record.now.as_ref()?;
     match name {
@@ -71,8 +66,8 @@ fn counted(id: &str) -> Option<&'static str> {
     COUNTS.iter().find(|count| count.wanted.is_some_and(|(of, _)| of == id)).map(|count| count.name)
 }
 
-/// The state in `agents_STATE`.
-fn standing(name: &str) -> Option<&str> {
+/// The state in `agents_STATE`; none of any other name.
+pub fn standing(name: &str) -> Option<&str> {
     let word = name.strip_prefix("agents_")?;
-    crate::fact::Standing::ALL.iter().any(|standing| standing.word() == word).then_some(word)
+    Standing::ALL.iter().any(|standing| standing.word() == word).then_some(word)
 }

@@ -8,12 +8,15 @@ use crate::entity::{Encoded, Entity, Kind};
 use crate::fingerprint;
 use crate::kpi::catalogue::KPIS;
 use crate::kpi::record::Name;
-use crate::time::EventTime;
+use crate::time::{EventTime, Span};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
 /// The value of `schema` in every record.
 pub const SCHEMA: &str = "callpulse.alert.v1";
+
+/// What resolved is told of for so long; then its key ends.
+pub const RESOLVED_TOLD_FOR: Span = Span::from_hours(7 * 24);
 
 /// One transition of one rule for one entity. Times are RFC 3339 UTC.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,6 +43,7 @@ pub struct AlertRecord {
     pub version: u64,
     /// `info`, `warning` or `critical`.
     pub severity: Name,
+    /// One line, as the rule or we say it.
     pub title: String,
     pub text: String,
     /// The first of `levels`, for whoever reads one number only.
@@ -68,8 +72,9 @@ pub struct AlertEntity {
 pub struct AlertLevel {
     pub kpi: String,
     pub window: String,
-    /// Null if there was none, or of too few calls.
+    /// A ratio 0 to 1, seconds, or how many, as `trigger` and `clear` are. Null if there was none, or of too few calls.
     pub value: Option<f64>,
+    /// Calls or milliseconds, as the KPI record has it; absent of what is no fraction.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub numerator: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -78,6 +83,7 @@ pub struct AlertLevel {
     pub clear: f64,
     /// `above` or `below`: on which side of `trigger` it fires.
     pub side: Name,
+    /// Calls; of fewer there is no value.
     pub min_volume: i64,
 }
 

@@ -4,6 +4,7 @@ use super::condition::Condition;
 use super::hours::Hours;
 use crate::entity::{Entity, Kind};
 use crate::time::Span;
+use std::collections::BTreeMap;
 
 /// One rule of the settings.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,7 +15,7 @@ pub struct Rule {
     pub when: Condition,
     /// It has to hold for so long without a break (`for` in the settings).
     pub hold: Span,
-    /// Whether it is in force; always if none are said.
+    /// When it is in force; as its queue's, else always, if none are said.
     pub hours: Option<Hours>,
     pub severity: Severity,
     /// With `{entity}`, `{value}` and so on in it, see [`super::record::PLACES`].
@@ -25,8 +26,14 @@ pub struct Rule {
     pub panel_url: Option<String>,
 }
 
+pub const SOURCE_SILENT: &str = "source_silent";
+pub const ENGINE_BEHIND: &str = "engine_behind";
+pub const INPUT_GAP: &str = "input_gap";
+pub const REJECTS_RISING: &str = "rejects_rising";
+/// Always fires, so that its absence is noticed outside.
+pub const WATCHDOG: &str = "watchdog";
 /// The names of the program's alerts about itself, which no rule may have.
-pub const BUILT_IN: [&str; 5] = ["source_silent", "engine_behind", "input_gap", "rejects_rising", "watchdog"];
+pub const BUILT_IN: [&str; 5] = [SOURCE_SILENT, ENGINE_BEHIND, INPUT_GAP, REJECTS_RISING, WATCHDOG];
 
 /// How urgent it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +53,15 @@ pub struct Selector {
     pub tenant: String,
     /// Ids that the team and label asked for stand for; none if neither is asked for.
     pub among: Option<Vec<String>>,
+}
+
+impl Rule {
+    /// When it is in force for an entity: by its own hours, else by those of the queue it is about; always if there are
+    /// none.
+    pub fn hours_for<'h>(&'h self, entity: &Entity, of_queues: &'h BTreeMap<String, Hours>) -> Option<&'h Hours> {
+        let of_queue = || of_queues.get(entity.id.as_ref()).filter(|_| entity.kind == Kind::Queue);
+        self.hours.as_ref().or_else(of_queue)
+    }
 }
 
 impl Severity {

@@ -34,7 +34,6 @@ pub enum Phase {
     },
     Firing {
         since: EventTime,
-        fired: EventTime,
     },
 }
 
@@ -42,7 +41,7 @@ pub enum Phase {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     Fires { since: EventTime },
-    Resolves { since: EventTime, fired: EventTime, why: Why },
+    Resolves { since: EventTime, why: Why },
 }
 
 /// Why an alert ended.
@@ -102,8 +101,7 @@ impl AlertState {
             self.phase = Phase::Pending { since, held, seen };
             return None;
         }
-        let fired = seen.unwrap_or(since);
-        self.phase = Phase::Firing { since, fired };
+        self.phase = Phase::Firing { since };
         Some(Step::Fires { since })
     }
 
@@ -114,7 +112,7 @@ impl AlertState {
             self.on.clear();
         }
         match phase {
-            Phase::Firing { since, fired } => Some(Step::Resolves { since, fired, why }),
+            Phase::Firing { since } => Some(Step::Resolves { since, why }),
             Phase::Quiet | Phase::Pending { .. } => None,
         }
     }

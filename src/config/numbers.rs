@@ -2,7 +2,7 @@
 
 use super::alerts::entity;
 use super::nearest::{hint, listed, nearest};
-use crate::alert::reading::PRESENT;
+use crate::alert::reading::{PRESENT, standing};
 use crate::alert::rule::Selector;
 use crate::entity::Kind;
 use crate::fact::Standing;
@@ -113,13 +113,12 @@ impl Numbers<'_> {
 
     fn present(&self, name: &str) -> Option<Number> {
         let is_of_agents = name.starts_with("agents_");
-        let standings = Standing::ALL.iter().any(|standing| name.strip_prefix("agents_") == Some(standing.word()));
         let is_there = match name {
             "waiting" | "over_threshold_waiting" => self.of.kind.has_visits(),
             _ if is_of_agents => self.of.kind != Kind::QueueAgent,
             _ => true,
         };
-        (is_there && (PRESENT.contains(&name) || standings)).then_some(Number {
+        (is_there && (PRESENT.contains(&name) || standing(name).is_some())).then_some(Number {
             is_ratio: false,
             is_fraction: false,
             has_volume: false,

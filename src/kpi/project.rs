@@ -235,11 +235,7 @@ impl<'a> Projection<'a> {
     }
 
     fn empty(&self, name: String, end: EventTime, version: u64) -> KpiRecord {
-        let title = match self.entity.kind {
-            Kind::Queue => self.queue().and_then(|queue| queue.title.clone()),
-            Kind::Agent => self.settings.agents.get(self.entity.id.as_ref()).cloned(),
-            _ => None,
-        };
+        let title = self.settings.title(self.entity).map(str::to_owned);
         let parts = self.entity.queue_and_agent();
         KpiRecord {
             schema: Cow::Borrowed(SCHEMA),
@@ -393,6 +389,20 @@ impl<'a> Projection<'a> {
             }),
             agents_logged_in: has_agents
                 .then(|| Standing::ALL.iter().map(|standing| self.tally.agents(*standing)).sum()),
+        }
+    }
+
+    /// The window of a name, of an interval's length the one that is open; none if the settings have none such.
+    pub fn window(&self, name: &str) -> Option<Window> {
+        let KpiSettings { sliding, intervals, .. } = self.settings;
+        let of_length = || intervals.iter().position(|(known, _)| known == name);
+        match name {
+            "now" => Some(Window::Now),
+            "total" => Some(Window::Total),
+            _ => match sliding.iter().position(|(known, _)| known == name) {
+                Some(place) => Some(Window::Sliding(place)),
+                None => of_length().map(|place| Window::Interval(place, self.open_interval(place))),
+            },
         }
     }
 

@@ -3,6 +3,7 @@
 //! Nothing here changes what is stored. Built and checked by `config`.
 
 use crate::calendar::{Length, Zone};
+use crate::entity::{Entity, Kind};
 use crate::fingerprint;
 use crate::tally::intervals::Kept;
 use crate::tally::tally::Shape;
@@ -131,6 +132,15 @@ impl KpiSettings {
     /// Differs wherever records would.
     pub fn fingerprint(&self) -> u64 {
         fingerprint::of(self)
+    }
+
+    /// What people call an entity; none if nobody said.
+    pub fn title(&self, entity: &Entity) -> Option<&str> {
+        match entity.kind {
+            Kind::Queue => self.queues.get(entity.id.as_ref())?.title.as_deref(),
+            Kind::Agent => self.agents.get(entity.id.as_ref()).map(String::as_str),
+            Kind::Team | Kind::Tenant | Kind::QueueAgent => None,
+        }
     }
 
     /// The zone of a tenant.

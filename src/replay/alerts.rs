@@ -8,9 +8,9 @@ use crate::alert::reading::Reading;
 use crate::alert::rule::Rule;
 use crate::alert::suggestion::Series;
 use crate::alert::trial::{InForce, Period, Trial};
-use crate::entity::{Entity, Kind};
+use crate::entity::Entity;
 use crate::kpi::catalogue::definition;
-use crate::kpi::project::{Edition, Projection, Window};
+use crate::kpi::project::{Edition, Projection};
 use crate::kpi::record::KpiRecord;
 use crate::kpi::settings::{Formula, KpiSettings};
 use crate::time::EventTime;
@@ -62,8 +62,7 @@ pub struct Outcome {
 impl<'a> Asked<'a> {
     /// When a rule is in force for an entity.
     pub fn in_force(&self, rule: &'a Rule, entity: &Entity) -> InForce<'a> {
-        let of_queue = || self.queue_hours.get(entity.id.as_ref()).filter(|_| entity.kind == Kind::Queue);
-        InForce { zone: self.settings.zone(&entity.tenant), hours: rule.hours.as_ref().or_else(of_queue) }
+        InForce { zone: self.settings.zone(&entity.tenant), hours: rule.hours_for(entity, self.queue_hours) }
     }
 }
 
@@ -186,24 +185,12 @@ fn read<'a>(level: &'a Level, shown: &Projection<'_>, records: &mut Records<'a>)
     let place = match records.iter().position(|(window, _)| *window == level.window) {
         Some(place) => place,
         None => {
-            let window = window(shown, &level.window);
-            records.push((&level.window, window.and_then(|window| shown.record(window, Edition::default()))));
+            records.push((
+                &level.window,
+                shown.window(&level.window).and_then(|window| shown.record(window, Edition::default())),
+            ));
             records.len() - 1
         }
     };
     level.read(records[place].1.as_ref())
-}
-
-/// The window of a name, of intervals the one that is open; none if the settings have none such.
-fn window(shown: &Projection<'_>, name: &str) -> Option<Window> {
-    let KpiSettings { sliding, intervals, .. } = shown.settings;
-    match name {
-        "now" => Some(Window::Now),
-        "total" => Some(Window::Total),
-        _ => {
-            let is_sliding = sliding.iter().position(|(known, _)| known == name).map(Window::Sliding);
-            let interval = || intervals.iter().position(|(known, _)| known == name);
-            is_sliding.or_else(|| interval().map(|place| Window::Interval(place, shown.open_interval(place))))
-        }
-    }
 }

@@ -8,10 +8,10 @@
 //! record    a fires  b fires  a well   b ended      since 2: a, and that b ended
 //! ```
 
-use crate::alert::record::SCHEMA;
+use crate::alert::record::{RESOLVED_TOLD_FOR, SCHEMA};
 use crate::entity::Kind;
 use crate::serve::board::{Change, Unreadable};
-use crate::time::{EventTime, Span};
+use crate::time::EventTime;
 use axum::body::Bytes;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -21,8 +21,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use tokio::sync::watch;
 
-/// For so long what resolved is shown; then the engine ends its key.
-pub const RESOLVED_SHOWN: Span = Span::from_hours(7 * 24);
 /// How many keys that ended are remembered for streams.
 const ENDS_MAX: usize = 10_000;
 
@@ -261,7 +259,7 @@ impl Alert {
     }
 
     fn is_shown(&self, now: EventTime) -> bool {
-        self.is_firing || now.since(self.since) < RESOLVED_SHOWN
+        self.is_firing || now.since(self.since) < RESOLVED_TOLD_FOR
     }
 }
 

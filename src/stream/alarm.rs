@@ -6,7 +6,7 @@ use super::outlet::Told as Out;
 use super::publish::Turn;
 use super::stage::{OutRecord, Output};
 use crate::alert::reading::Reading;
-use crate::alert::record::{AlertRecord, Subject, Told, key};
+use crate::alert::record::{AlertRecord, RESOLVED_TOLD_FOR, Subject, Told, key};
 use crate::alert::rule::Rule;
 use crate::alert::state::{AlertState, Phase, Step, Why};
 use crate::entity::Entity;
@@ -16,8 +16,6 @@ use prost::Message;
 
 /// Begins the keys of alarms in the state topic; no length of an entity's name is 1.
 const PREFIX: u8 = 1;
-/// What resolved stays in the topic for so long.
-const TOLD_FOR: Span = Span::from_hours(7 * 24);
 
 #[derive(Clone, Debug)]
 pub struct Alarm {
@@ -97,7 +95,7 @@ impl Alarm {
     fn apart(&mut self, step: Step) -> Step {
         let before = self.told.as_ref().and_then(|told| EventTime::parse(&told.since));
         match (step, before, &mut self.state.phase) {
-            (Step::Fires { since }, Some(before), Phase::Firing { since: kept, .. }) if since <= before => {
+            (Step::Fires { since }, Some(before), Phase::Firing { since: kept }) if since <= before => {
                 *kept = EventTime(before.0 + 1);
                 Step::Fires { since: *kept }
             }
@@ -140,7 +138,7 @@ impl Alarm {
     /// Whether it resolved so long ago that it is to leave the topic.
     pub fn is_stale(&self, as_of: EventTime) -> bool {
         let resolved = self.told.as_ref().and_then(|told| EventTime::parse(told.resolved_at.as_deref()?));
-        self.state.is_quiet() && resolved.is_some_and(|resolved| TOLD_FOR <= as_of.since(resolved))
+        self.state.is_quiet() && resolved.is_some_and(|resolved| RESOLVED_TOLD_FOR <= as_of.since(resolved))
     }
 
     fn topic_key(&self) -> String {
@@ -171,7 +169,7 @@ impl Alarm {
             Phase::Pending { since, held, seen } => {
                 (state.since, state.held, state.seen) = (Some(since.0), held.0, seen.map(|seen| seen.0));
             }
-            Phase::Firing { since, fired } => (state.since, state.fired) = (Some(since.0), Some(fired.0)),
+            Phase::Firing { since } => (state.since, state.is_firing) = (Some(since.0), true),
         }
         (self.key(), Some(state.encode_to_vec()))
     }
@@ -179,10 +177,10 @@ impl Alarm {
     /// The alarm of an entry; none of one that cannot be read.
     pub fn of_entry(value: &[u8]) -> Option<Alarm> {
         let state = wire::AlarmState::decode(value).ok()?;
-        let phase = match (state.since.map(EventTime), state.fired.map(EventTime)) {
-            (None, _) => Phase::Quiet,
-            (Some(since), Some(fired)) => Phase::Firing { since, fired },
-            (Some(since), None) => Phase::Pending { since, held: Span(state.held), seen: state.seen.map(EventTime) },
+        let phase = match state.since.map(EventTime) {
+            None => Phase::Quiet,
+            Some(since) if state.is_firing => Phase::Firing { since },
+            Some(since) => Phase::Pending { since, held: Span(state.held), seen: state.seen.map(EventTime) },
         };
         let part = Part::ALL.into_iter().find(|part| part.word() == state.part);
         let whose = match &state.entity {

@@ -11,7 +11,9 @@ use super::snapshot::Entry;
 use super::stage::OutRecord;
 use crate::alert::condition::{Condition, Level};
 use crate::alert::reading::Reading;
-use crate::alert::rule::{Rule, Selector, Severity};
+use crate::alert::rule::{
+    BUILT_IN, ENGINE_BEHIND, INPUT_GAP, REJECTS_RISING, Rule, SOURCE_SILENT, Selector, Severity, WATCHDOG,
+};
 use crate::time::{EventTime, Span};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -68,13 +70,11 @@ struct Look {
     reading: Option<Reading>,
 }
 
-const NAMES: [&str; 5] = ["source_silent", "engine_behind", "input_gap", "rejects_rising", "watchdog"];
-
 impl OwnAlarms {
     /// Puts an entry of the state topic back.
     pub fn load(&mut self, alarm: Alarm) {
         let Whose::Part(_, id) = &alarm.whose else { return };
-        match NAMES.iter().find(|name| **name == alarm.rule) {
+        match BUILT_IN.iter().find(|name| **name == alarm.rule) {
             Some(name) => {
                 self.alarms.insert((name, id.clone()), alarm);
             }
@@ -130,7 +130,7 @@ impl OwnAlarms {
         let mut looks = vec![
             Look {
                 rule: rule(
-                    NAMES[1],
+                    ENGINE_BEHIND,
                     Severity::Critical,
                     ("behind_seconds", 60.0, 30.0),
                     "partition {id} is {value} s behind",
@@ -141,7 +141,7 @@ impl OwnAlarms {
             },
             Look {
                 rule: rule(
-                    NAMES[2],
+                    INPUT_GAP,
                     Severity::Critical,
                     ("gaps", 0.0, 0.0),
                     "input is missing from what partition {id} counted",
@@ -159,7 +159,7 @@ impl OwnAlarms {
             let after = (after.0 / 1000) as f64;
             looks.push(Look {
                 rule: rule(
-                    NAMES[0],
+                    SOURCE_SILENT,
                     Severity::Warning,
                     ("silent_seconds", after, after),
                     "nothing came from {id} for {value} s",
@@ -173,7 +173,7 @@ impl OwnAlarms {
             self.read.iter().fold((0, 0), |sum, (_, read, rejected)| (sum.0 + read, sum.1 + rejected));
         looks.push(Look {
             rule: rule(
-                NAMES[3],
+                REJECTS_RISING,
                 Severity::Warning,
                 ("reject_rate", 0.01, 0.005),
                 "{numerator} of {denominator} records were rejected",
@@ -188,7 +188,7 @@ impl OwnAlarms {
         });
         looks.push(Look {
             rule: rule(
-                NAMES[4],
+                WATCHDOG,
                 Severity::Info,
                 ("running", 0.0, 0.0),
                 "Callpulse is running; this alert always fires",
@@ -211,7 +211,7 @@ impl OwnAlarms {
 
 impl Look {
     fn place(&self) -> (&'static str, String) {
-        let name = NAMES.into_iter().find(|name| *name == self.rule.name).expect("one of ours");
+        let name = BUILT_IN.into_iter().find(|name| *name == self.rule.name).expect("one of ours");
         (name, self.id.clone())
     }
 }

@@ -7,7 +7,8 @@ use crate::records::{five_minutes, put};
 use crate::server::Server;
 use crate::streams::Listener;
 use callpulse::alert::record::AlertRecord;
-use callpulse::serve::alerts::{Alerts, RESOLVED_SHOWN};
+use callpulse::alert::record::RESOLVED_TOLD_FOR;
+use callpulse::serve::alerts::Alerts;
 use callpulse::serve::board::Change;
 use callpulse::serve::live::feed::clock;
 use callpulse::serve::prometheus::Owned;
@@ -50,7 +51,7 @@ async fn ids(server: &Server, query: &str) -> Vec<String> {
 /// Two fire, one about the engine; one resolved lately, one long ago.
 async fn furnished() -> Server {
     let server = Server::start(|_| {}).await;
-    let week = RESOLVED_SHOWN.0 / 60_000;
+    let week = RESOLVED_TOLD_FOR.0 / 60_000;
     tell(&server.alerts, 0, &firing("abandonment", "sales", ago(9)));
     tell(&server.alerts, 1, &silent("acd.events"));
     tell(&server.alerts, 0, &resolved(firing("abandonment", "support", ago(30)), ago(20)));
