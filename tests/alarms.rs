@@ -12,10 +12,13 @@ use stages::{Centre, EIGHT, MINUTE, call};
 use std::collections::BTreeMap;
 
 fn settings(rules: &str) -> Settings {
-    let text = format!(
+    read(&format!(
         "[engine]\nbuilt_in_alerts = false\n[windows]\nsliding = [\"5m\"]\nintervals = []\n[queues.sales]\n{rules}"
-    );
-    config::read(&text, &BTreeMap::new()).expect("settings").settings
+    ))
+}
+
+fn read(text: &str) -> Settings {
+    config::read(text, &BTreeMap::new()).expect("settings").settings
 }
 
 /// Fires once more than one call was answered in five minutes.
@@ -104,6 +107,76 @@ fn no_value_keeps_the_state_and_few_calls_fire_nothing() {
     assert_eq!(centre.alerts.len(), 1, "an empty window says nothing");
     centre.hear([call("c", 30), call("d", 30)], 32);
     assert_eq!(centre.alerts[1..], ["lost resolved cleared"]);
+}
+
+#[test]
+fn what_fires_again_at_the_same_instant_is_another_alert() {
+    let rule = "[[alerts]]\nname = \"waits\"\nkpi = \"waiting\"\nwindow = \"now\"\ntrigger = 0\n";
+    let mut centre = Centre::new(&settings(rule));
+    let [enters, leaves] = abandoned("a", 0);
+    let [enters_too, _] = abandoned("b", 0);
+    // Event time is complete up to the same minute, whatever comes late.
+    for told in [enters, leaves, enters_too] {
+        centre.hear([[told.clone(), told]], 2);
+    }
+    assert_eq!(centre.alerts, ["waits firing", "waits resolved cleared", "waits firing"]);
+    assert_eq!((centre.ids[0] == centre.ids[1], centre.ids[1] == centre.ids[2]), (true, false));
+}
+
+#[test]
+fn a_rule_over_the_open_interval_publishes_what_it_tells() {
+    let windows = "[windows]\nsliding = []\nintervals = [\"1h\"]\n";
+    let rule = "[[alerts]]\nname = \"busy\"\nkpi = \"calls_answered\"\nwindow = \"per_1h\"\ntrigger = 1\nclear = 0\nfor = \"3m\"\n";
+    let mut centre = Centre::new(&read(&format!("[engine]\nbuilt_in_alerts = false\n{windows}{rule}")));
+    centre.hear([call("a", 0), call("b", 0)], 2);
+    // It has held since the second minute, and nothing happens in the fifth.
+    centre.hear([], 4);
+    assert_eq!(centre.alerts, [""; 0]);
+    centre.hear([], 5);
+    assert_eq!(centre.alerts, ["busy firing"]);
+}
+
+#[test]
+fn a_later_generation_ends_what_it_does_not_tell() {
+    let text = format!(
+        "[engine]\nbuilt_in_alerts = false\ngeneration = 2\n[windows]\nsliding = [\"5m\"]\nintervals = []\n{BUSY}"
+    );
+    let mut centre = Centre::new(&read(&text));
+    centre.hear([call("a", 0)], 2);
+    // The generation before may have told that it fires.
+    assert_eq!(centre.alerts, ["busy|default|queue|sales gone"]);
+}
+
+#[test]
+fn the_engine_tells_that_it_is_behind_and_that_it_is_not() {
+    let mut centre = Centre::new(&read(""));
+    centre.hear([], 0);
+    centre.hear_late([call("a", 0)], 2, 5);
+    assert_eq!(centre.alerts, ["watchdog firing", "engine_behind firing"]);
+    centre.hear([], 6);
+    assert_eq!(centre.alerts[2..], ["engine_behind resolved cleared"]);
+}
+
+#[test]
+fn a_source_that_falls_silent_is_told_until_it_speaks() {
+    let source = "[[sources]]\ntopic = \"events\"\nsilent_after = \"5m\"\n";
+    let mut centre = Centre::new(&read(source));
+    centre.hear([call("a", 0)], 2);
+    centre.hear([], 6);
+    assert_eq!(centre.alerts, ["watchdog firing"], "five minutes after the last record");
+    centre.hear([], 7);
+    centre.hear([call("b", 7)], 9);
+    assert_eq!(centre.alerts[1..], ["source_silent firing", "source_silent resolved cleared"]);
+}
+
+#[test]
+fn rejects_are_told_from_one_in_a_hundred_on_and_not_of_few_records() {
+    let nonsense = |minute: i64| [(EIGHT + minute * MINUTE, b"{".to_vec()), (EIGHT + minute * MINUTE, b"}".to_vec())];
+    let mut centre = Centre::new(&read(""));
+    centre.hear([nonsense(0)], 1);
+    assert_eq!(centre.alerts, ["watchdog firing"], "two records say nothing");
+    centre.hear((0..60).map(|call| self::call(&format!("c{call}"), 1)), 3);
+    assert_eq!(centre.alerts[1..], ["rejects_rising firing"]);
 }
 
 /// A caller who gives up after a minute.

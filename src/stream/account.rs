@@ -1,5 +1,6 @@
 //! An account: one entity's tally in the stage *kpis*, and what of it is not yet published or kept.
 
+use super::publish::Turn;
 use crate::calendar::{Interval, Length};
 use crate::entity::Entity;
 use crate::fact::{Family, Key, Measure, Reasons};
@@ -186,6 +187,12 @@ impl Account {
             self.last_fact = self.last_fact.max(Some(second));
         }
         self.unkept.note_pieces(shape, finder, EventTime(second * 1000));
+    }
+
+    /// Brings windows and the time of agents up to the turn.
+    pub fn reach(&mut self, turn: Turn<'_>) {
+        self.tally.panes.slide(&turn.shape.windows, turn.as_of.second().0 + 1);
+        self.tally.reach(turn.as_of);
     }
 
     /// Raises the highest values so far to the present ones.

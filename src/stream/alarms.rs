@@ -1,21 +1,18 @@
 //! Alarms: how the rules of the settings stand with the entities of one partition.
 //!
 //! A rule is looked at with the records that are published, and every second while it waits or fires. What it then
-//! tells goes out in the transaction that keeps how it stands, so that nothing is told twice and nothing is decided
-//! again.
+//! tells goes out with the records it read, in the transaction that keeps how it stands, so that nothing is told twice
+//! and nothing is decided again.
 
 use super::account::{Account, Accounts, Seat};
 use super::alarm::{Alarm, Whose, end_orphans, is_changed};
 use super::own_alarms::OwnAlarms;
-use super::publish::{Turn, record};
+use super::publish::{Turn, on_board, record};
 use super::snapshot::Entry;
 use super::stage::OutRecord;
 use crate::alert::rule::Rule;
 use crate::alert::state::{Phase, Why};
-use crate::entity::{Entity, Kind};
-use crate::kpi::project::Window;
 use crate::kpi::record::KpiRecord;
-use crate::kpi::settings::KpiSettings;
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -97,31 +94,36 @@ impl Alarms {
         turn: Turn<'_>,
         out: &mut Vec<OutRecord>,
     ) {
-        let kpi = &turn.settings.kpi;
-        let rule = &turn.settings.alerts[usize::from(place)];
+        let Turn { settings, as_of, .. } = turn;
+        let (kpi, rule) = (&settings.kpi, &settings.alerts[usize::from(place)]);
         let at = (account.seat, place);
         let mut alarm =
             self.alarms.remove(&at).unwrap_or_else(|| Alarm::new(rule, Whose::Entity(account.entity.clone())));
         let before = alarm.state.clone();
-        let readings: Vec<_> = rule
-            .when
-            .levels()
-            .into_iter()
-            .map(|level| match records.iter().find(|record| record.window.name == level.window) {
-                Some(record) => level.read(Some(record)),
-                None => {
-                    let window = window(account, turn, &level.window);
-                    level.read(window.and_then(|window| record(account, turn, window)).as_ref())
-                }
-            })
-            .collect();
-        let step = match is_open(rule, &account.entity, turn) {
+        // Records that the rule looks at beside those given.
+        let mut made: Vec<KpiRecord> = Vec::new();
+        let mut readings = Vec::new();
+        for level in rule.when.levels() {
+            let is_of_window = |record: &&KpiRecord| record.window.name == level.window;
+            if !records.iter().chain(&made).any(|record| is_of_window(&record)) {
+                let window = account.projection(kpi, turn.shape, turn.reasons, as_of).window(&level.window);
+                made.extend(window.and_then(|window| record(account, turn, window)));
+            }
+            readings.push(level.read(records.iter().chain(&made).find(is_of_window)));
+        }
+        let hours = rule.hours_for(&account.entity, &settings.queue_hours);
+        let is_open = hours.is_none_or(|hours| hours.is_open(kpi.zone(&account.entity.tenant), as_of));
+        let step = match is_open {
             _ if account.ended => alarm.state.end(Why::EntityEnded),
-            true => alarm.state.look(rule, &readings, turn.as_of),
+            true => alarm.state.look(rule, &readings, as_of),
             false => alarm.state.end(Why::Closed),
         };
         if let Some(step) = step {
-            alarm.tell((rule, title(kpi, &account.entity)), (step, &readings), (turn.as_of, turn), out);
+            // Who reads the alert finds its numbers on the board.
+            if !account.ended {
+                out.extend(made.iter().map(|record| on_board(account, turn, record)));
+            }
+            alarm.tell((rule, kpi.title(&account.entity)), (step, &readings), (as_of, turn), out);
         }
         if step.is_some() || is_changed(&before, &alarm.state) {
             self.unkept.insert(at);
@@ -132,7 +134,7 @@ impl Alarms {
     }
 
     /// Looks, once a second, at what waits or fires, and ends what is gone; at everything when rules have rested.
-    pub fn tick(&mut self, accounts: &Accounts, turn: Turn<'_>, out: &mut Vec<OutRecord>) {
+    pub fn tick(&mut self, accounts: &mut Accounts, turn: Turn<'_>, out: &mut Vec<OutRecord>) {
         if turn.is_behind() {
             return self.rest();
         }
@@ -142,11 +144,17 @@ impl Alarms {
         }
         if self.looked.replace(second).is_none() {
             // What changed while they rested need not change again.
-            accounts.iter().for_each(|account| self.look(account, &[], turn, out));
+            for account in accounts.iter_mut() {
+                if !self.of(&turn.settings.alerts, account).is_empty() {
+                    account.reach(turn);
+                    self.look(account, &[], turn, out);
+                }
+            }
         }
         end_orphans(&mut self.orphans, &mut self.unkept_orphans, (turn.as_of, turn), out);
         let busy = self.alarms.iter().filter(|(_, alarm)| !alarm.state.is_quiet());
         for (seat, rule) in busy.map(|(at, _)| *at).collect::<Vec<_>>() {
+            accounts.at_mut(seat).reach(turn);
             self.look_at(accounts.at(seat), rule, &[], turn, out);
         }
         for (at, alarm) in self.alarms.iter_mut().filter(|(_, alarm)| alarm.is_stale(turn.as_of)) {
@@ -194,36 +202,5 @@ impl Alarms {
             });
         }
         entries
-    }
-}
-
-/// By the rule's hours, else those of the queue it is about.
-fn is_open(rule: &Rule, entity: &Entity, turn: Turn<'_>) -> bool {
-    let of_queue = || turn.settings.queue_hours.get(entity.id.as_ref()).filter(|_| entity.kind == Kind::Queue);
-    let hours = rule.hours.as_ref().or_else(of_queue);
-    hours.is_none_or(|hours| hours.is_open(turn.settings.kpi.zone(&entity.tenant), turn.as_of))
-}
-
-fn title<'s>(kpi: &'s KpiSettings, entity: &Entity) -> Option<&'s str> {
-    match entity.kind {
-        Kind::Queue => kpi.queues.get(entity.id.as_ref())?.title.as_deref(),
-        Kind::Agent => kpi.agents.get(entity.id.as_ref()).map(String::as_str),
-        Kind::Team | Kind::Tenant | Kind::QueueAgent => None,
-    }
-}
-
-/// The window of a name, as of now; none if it is not configured.
-fn window(account: &Account, turn: Turn<'_>, name: &str) -> Option<Window> {
-    let kpi = &turn.settings.kpi;
-    let sliding = || kpi.sliding.iter().position(|(of, _)| of == name).map(Window::Sliding);
-    let interval = || {
-        let place = kpi.intervals.iter().position(|(of, _)| of == name)?;
-        let projection = account.projection(kpi, turn.shape, turn.reasons, turn.as_of);
-        Some(Window::Interval(place, projection.open_interval(place)))
-    };
-    match name {
-        "now" => Some(Window::Now),
-        "total" => Some(Window::Total),
-        _ => sliding().or_else(interval),
     }
 }

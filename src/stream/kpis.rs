@@ -638,7 +638,7 @@ impl Stage for Kpis {
                     false => {
                         board.alarms.settle(&self.settings.alerts, &board.accounts);
                         board.publisher.collect(&mut board.accounts, &mut board.alarms, turn, out);
-                        board.alarms.tick(&board.accounts, turn, out);
+                        board.alarms.tick(&mut board.accounts, turn, out);
                         board.alarms.own.tick(&Health::of(&board.marks, &board.coverage, turn), turn, out);
                     }
                 }

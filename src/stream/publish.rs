@@ -384,8 +384,7 @@ impl Publisher {
             }
             account.unpublished.quick = None;
             account.unpublished.last_quick = Some(clock.now);
-            account.tally.panes.slide(&shape.windows, as_of.second().0 + 1);
-            account.tally.reach(as_of);
+            account.reach(turn);
             let windows = (0..settings.kpi.sliding.len()).map(Window::Sliding);
             let windows = std::iter::once(Window::Now).chain(windows);
             let records: Vec<KpiRecord> = windows.filter_map(|window| record(account, turn, window)).collect();
@@ -435,6 +434,7 @@ impl Publisher {
     }
 }
 
+/// The record of a window as of the turn; none of a sliding window before the first `as_of`.
 pub fn record(account: &Account, turn: Turn<'_>, window: Window) -> Option<KpiRecord> {
     let corrected = match window {
         Window::Interval(place, interval) => account.corrected.contains(&(place, interval.start)),
@@ -450,7 +450,8 @@ fn board_record(account: &Account, turn: Turn<'_>, window: Window) -> Option<Out
     Some(on_board(account, turn, &record(account, turn, window)?))
 }
 
-fn on_board(account: &Account, turn: Turn<'_>, record: &KpiRecord) -> OutRecord {
+/// A record of the board as it goes out.
+pub fn on_board(account: &Account, turn: Turn<'_>, record: &KpiRecord) -> OutRecord {
     let key = board_key(&account.entity, &record.window.name);
     turn.settings.kpis.record(Some(turn.partition), key, Told::Kpi(record))
 }

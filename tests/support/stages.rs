@@ -1,7 +1,9 @@
 //! The stages with one partition each, told what to read and when to commit, and what subscribers then have.
 
 use crate::drive::{Driven, Log, input};
+use callpulse::alert::reading::Reading;
 use callpulse::alert::record::AlertRecord;
+use callpulse::command::engine::kpis_settings;
 use callpulse::config::settings::Settings;
 use callpulse::decode::format::Format;
 use callpulse::kpi::record::KpiRecord;
@@ -46,21 +48,10 @@ pub fn subjects(settings: &Settings) -> Subjects {
 
 fn kpis(settings: &Settings) -> Kpis {
     Kpis::new(KpisSettings {
-        kpi: Arc::new(settings.kpi.clone()),
-        commit_every: Duration::from_millis(20),
-        emit_every: Duration::from_millis(250),
-        generation: 1,
-        late_horizon: settings.plan.late_horizon,
-        allowed_skew: settings.plan.allowed_skew,
-        silent_after: Arc::from([]),
         kpis: "kpis".into(),
         intervals: "intervals".into(),
-        alerts: settings.alerts.clone(),
-        queue_hours: settings.queue_hours.clone(),
-        own_alerts: settings.engine.built_in_alerts,
         alerts_to: "alerts".into(),
-        partials_partitions: 1,
-        max_entities: Arc::new(|_| 1_000),
+        ..kpis_settings(settings, 1)
     })
 }
 
@@ -86,6 +77,8 @@ pub struct Centre {
     pub ended: Vec<String>,
     /// Alerts in order: the rule and the state, why it resolved, and which keys are gone.
     pub alerts: Vec<String>,
+    /// Their ids, but for those that are gone.
+    pub ids: Vec<String>,
 }
 
 impl Centre {
@@ -101,6 +94,7 @@ impl Centre {
             archive: BTreeMap::new(),
             ended: Vec::new(),
             alerts: Vec::new(),
+            ids: Vec::new(),
         }
     }
 
@@ -146,8 +140,10 @@ impl Centre {
                     continue;
                 };
                 let alert: AlertRecord = serde_json::from_slice(&value).expect("an alert");
+                self.shows(&alert);
                 let why = alert.reason.as_deref().map(|why| format!(" {why}")).unwrap_or_default();
                 self.alerts.push(format!("{} {}{why}", alert.rule, alert.state));
+                self.ids.push(alert.alert_id);
                 continue;
             }
             let topic = if topic.as_ref() == "kpis" { &mut self.board } else { &mut self.archive };
@@ -160,6 +156,20 @@ impl Centre {
                     topic.remove(&key);
                     self.ended.push(key);
                 }
+            }
+        }
+    }
+
+    /// What an alert of an entity says is what the board says in the same version.
+    #[track_caller]
+    fn shows(&self, alert: &AlertRecord) {
+        let is_decided = !matches!(alert.reason.as_deref(), Some("rule_removed" | "entity_ended"));
+        for level in alert.levels.iter().filter(|_| is_decided && alert.tenant == "default") {
+            let key = format!("default|{}|{}|{}", alert.entity.kind, alert.entity.id, level.window);
+            let record = self.board.get(&key).unwrap_or_else(|| panic!("{key} is not on the board: {alert:?}"));
+            assert_eq!((record.version, &record.as_of), (alert.version, &alert.as_of), "{key}");
+            if level.value.is_some() {
+                assert_eq!(Reading::of(record, &level.kpi).and_then(|reading| reading.value), level.value, "{key}");
             }
         }
     }
