@@ -155,6 +155,23 @@ fn windows_asked_for_anew_say_since_when_and_what_was_published_stands() {
 }
 
 #[test]
+fn an_interval_longer_than_any_before_says_from_where_its_parts_are_kept() {
+    let horizon = "\n[engine]\nlate_horizon = \"2m\"\nallowed_skew = \"1m\"";
+    let mut centre = Centre::new(&settings(&format!("intervals = [\"10m\", \"30m\"]{horizon}")));
+    centre.hear([call("a", 0), call("b", 70), call("c", 150)], 152);
+    centre.hear([], 153);
+    centre.restart(&settings(&format!("intervals = [\"10m\", \"30m\", \"6h\"]{horizon}")));
+    centre.hear([call("d", 154)], 156);
+    // As of 151, the end of the last call, what is over for 30 minutes, as much again for a change of the clock, and 5 for what is late is gone.
+    assert_eq!((centre.covered("per_6h"), offered(centre.queue("per_6h")).as_i64()), ((false, Some(90)), Some(2)));
+    assert_eq!(centre.covered("per_30m"), (false, None));
+    centre.hear([], 241);
+    assert_eq!(of(centre.archived("per_6h", -120)), (false, Some(90)));
+    centre.hear([call("e", 250)], 255);
+    assert_eq!(centre.covered("per_6h"), (false, None));
+}
+
+#[test]
 fn other_settings_hold_for_everybody_also_where_nothing_happens() {
     let windows = "sliding = [\"5m\"]\nintervals = [\"1h\"]";
     let mut centre = Centre::new(&settings(windows));

@@ -10,6 +10,9 @@ use crate::tally::tally::Shape;
 use crate::time::Span;
 use std::collections::BTreeMap;
 
+/// No clock of any zone is set back by more.
+const CLOCKS_GO_BACK_MAX: Span = Span::from_hours(2);
+
 /// Everything a projection reads beside the facts.
 #[derive(Clone, Debug)]
 pub struct KpiSettings {
@@ -120,6 +123,16 @@ impl KpiSettings {
             windows: self.sliding.iter().map(|(_, length)| length.0 / 1000).collect(),
             intervals: Kept::of(self.intervals.iter().map(|(_, length)| *length)),
         }
+    }
+
+    /// The longest that a sliding window lasts, or an interval of a day or less; weeks and months are kept apart.
+    pub fn reach(&self) -> Span {
+        // An interval in which clocks go back lasts longer by that, and by less than its length: else it were two.
+        let intervals = self.intervals.iter().filter_map(|(_, length)| match length {
+            Length::Piece(millis) => Some(Span(millis + millis.min(&CLOCKS_GO_BACK_MAX.0))),
+            Length::Week | Length::Month => None,
+        });
+        self.sliding.iter().map(|(_, length)| *length).chain(intervals).max().unwrap_or(Span(0))
     }
 
     /// The names of all windows.

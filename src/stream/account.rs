@@ -212,9 +212,10 @@ impl Account {
         self.forgotten = self.forgotten.max(Some(at));
     }
 
-    /// Whether an interval's facts are no longer all there.
-    pub fn has_forgotten(&self, shape: &Shape, length: Length, interval: Interval) -> bool {
-        if self.forgotten.is_none_or(|forgotten| forgotten <= interval.start) {
+    /// Whether an interval's facts, of a length that is kept since then, are no longer all there.
+    pub fn has_forgotten(&self, shape: &Shape, length: Length, interval: Interval, since: Option<EventTime>) -> bool {
+        let from = since.map_or(interval.start, |since| since.max(interval.start));
+        if self.forgotten.is_none_or(|forgotten| forgotten <= from) {
             return false;
         }
         match shape.intervals.long.iter().position(|long| *long == length) {

@@ -122,9 +122,10 @@ impl Coverage {
         }
     }
 
-    /// A length is kept from some instant on.
+    /// A length is kept from some instant on, and not before it was known to be.
     pub fn keep_since(&mut self, kept_by: String, since: EventTime) {
-        self.since.insert(kept_by, since);
+        let known = self.since.entry(kept_by).or_insert(since);
+        *known = since.max(*known);
     }
 
     /// Since when a length is kept; none if for as long as anything.

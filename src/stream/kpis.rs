@@ -18,7 +18,7 @@ use super::snapshot;
 use super::stage::{Clock, Input, OutRecord, Output, Record, Stage, commit_every};
 use crate::alert::hours::Hours;
 use crate::alert::rule::Rule;
-use crate::calendar::Interval;
+use crate::calendar::{Interval, Length};
 use crate::entity::{Entity, Kind};
 use crate::event::DEFAULT_TENANT;
 use crate::fact::{Family, Key, Reasons};
@@ -41,9 +41,8 @@ const STATE_BYTES: usize = 256 * 1024;
 const STATE_BYTES_BEHIND: usize = 1024 * 1024;
 /// More than this at a time is no progress but a jump, over which nothing is made up.
 const JUMP: Span = Span::from_hours(24);
-/// Facts are forgotten when no late one can reach them: beyond the horizon a day of 25 hours, or the longest sliding
-/// window, which shows a highest level.
-const DAY: Span = Span::from_hours(26);
+/// What is over is forgotten in steps of this, milliseconds.
+const FORGET_EVERY: i64 = 60_000;
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 
 /// What the stage needs to know.
@@ -365,6 +364,12 @@ impl Board {
             let end = EventTime((as_of.second().0 + 1) * 1000);
             self.coverage.keep_since(PANES.to_owned(), end.minus(Span::from_secs(state.longest)));
         }
+        let lacks = state.reach.is_some_and(|reach| reach < settings.kpi.reach().0);
+        if let (Some(forgotten), Some(Length::Piece(base)), true) = (self.forgotten, shape.intervals.base, lacks) {
+            // Pieces are forgotten whole.
+            let since = EventTime((forgotten.0 + base - 1).div_euclid(base) * base);
+            self.coverage.keep_since(snapshot::kept_by(shape, Length::Piece(base)), since);
+        }
     }
 
     /// A length asked for anew holds facts from now on, the silent replay being over.
@@ -392,10 +397,9 @@ impl Board {
         if !self.publisher.has_archived_all() {
             return;
         }
-        let longest = settings.kpi.sliding.iter().map(|(_, length)| *length).fold(DAY, Span::max);
-        let reach = Span(2 * settings.late_horizon.0 + settings.allowed_skew.0 + longest.0);
-        // A whole hour, since that is what a part of the state holds of the level.
-        let before = EventTime(log_time.minus(reach).0.div_euclid(3_600_000) * 3_600_000);
+        // No late fact reaches further back than the start of what is shown.
+        let reach = Span(2 * settings.late_horizon.0 + settings.allowed_skew.0 + settings.kpi.reach().0);
+        let before = EventTime(log_time.minus(reach).0.div_euclid(FORGET_EVERY) * FORGET_EVERY);
         if self.forgotten.is_some_and(|forgotten| before <= forgotten) {
             return;
         }
@@ -473,6 +477,8 @@ impl Board {
                 windows: board_windows(&settings.kpi).map(str::to_owned).collect(),
                 kept: snapshot::kept_lengths(shape),
                 longest: shape.windows.iter().copied().max().unwrap_or(0),
+                reach: Some(settings.kpi.reach().0),
+                forgotten: self.forgotten.map(|at| at.0),
                 on_board: !self.holds_back,
                 shown_by: self.shown.by,
                 ..state.clone()
@@ -507,9 +513,7 @@ impl Stage for Kpis {
             });
         }
         let state = loading.get(BOARD_KEY).and_then(|value| wire::BoardState::decode(value.as_slice()).ok());
-        for (key, value) in &loading {
-            snapshot::load(&mut board.accounts, &self.settings.kpi, &self.shape, key, value);
-        }
+        snapshot::load(&mut board.accounts, &self.settings.kpi, &self.shape, &loading);
         loading.extract_if(|key, _| is_alarm(key)).for_each(|(_, value)| board.alarms.load(&value));
         let mut from = committed;
         board.shown.by = state.as_ref().map_or(self.shown_by, |state| state.shown_by);
@@ -517,6 +521,7 @@ impl Stage for Kpis {
         if let Some(state) = state {
             from = committed.map(|committed| committed.min(state.from));
             board.marks = Marks::from_wire(&state);
+            board.forgotten = state.forgotten.map(EventTime);
             board.steady_from = state.steady_from.map(EventTime);
             board.follow_settings(&self.settings, &self.shape, &state);
             board.checkpoints.push_back((state.from, state));

@@ -82,9 +82,9 @@ impl Turn<'_> {
         self.clock.is_behind(self.as_of)
     }
 
-    /// Whether an interval was over before its length was asked for: what is published of it stands.
-    fn ended_before_kept(&self, length: Length, interval: Interval) -> bool {
-        self.coverage.kept_since(&kept_by(self.shape, length)).is_some_and(|since| interval.end <= since)
+    /// Since when a length is kept: what is published of intervals that were over before stands.
+    fn kept_since(&self, length: Length) -> Option<EventTime> {
+        self.coverage.kept_since(&kept_by(self.shape, length))
     }
 
     fn covered(&self, window: Window) -> Covered {
@@ -418,8 +418,10 @@ impl Publisher {
         {
             let account = accounts.at(seat);
             let length = settings.kpi.intervals[place].1;
-            // What is forgotten was published before, with all its facts.
-            if account.has_forgotten(shape, length, interval) || turn.ended_before_kept(length, interval) {
+            // What is forgotten, or was over before its length was kept, was published before with all its facts.
+            let since = turn.kept_since(length);
+            if account.has_forgotten(shape, length, interval, since) || since.is_some_and(|since| interval.end <= since)
+            {
                 continue;
             }
             archived += 1;

@@ -12,6 +12,7 @@ use crate::kpi::settings::KpiSettings;
 use crate::tally::tally::Shape;
 use crate::tally::weeks::HOURS;
 use crate::time::EventTime;
+use hashbrown::HashMap;
 use prost::Message;
 
 /// One entry of the state topic; no value deletes it.
@@ -40,24 +41,29 @@ pub fn write(account: &mut Account, settings: &KpiSettings, shape: &Shape, offse
     entries
 }
 
-/// Puts an entry back. Each key is to be given once, with its newest value, and the windows are to be
-/// slid afterwards.
-pub fn load(accounts: &mut Accounts, settings: &KpiSettings, shape: &Shape, key: &[u8], value: &[u8]) {
-    let Some((entity, part)) = parse_key(key, shape) else { return };
-    let seat = accounts.seat(&entity);
-    let account = accounts.at_mut(seat);
-    match part {
-        None => {
-            if let Ok(state) = wire::AccountState::decode(value) {
-                load_core(account, settings, &state);
+/// Puts entries back, the newest of each key. The windows are to be slid afterwards.
+pub fn load(accounts: &mut Accounts, settings: &KpiSettings, shape: &Shape, entries: &HashMap<Vec<u8>, Vec<u8>>) {
+    for (key, value) in entries {
+        let Some((entity, part)) = parse_key(key, shape) else { continue };
+        let seat = accounts.seat(&entity);
+        let account = accounts.at_mut(seat);
+        match part {
+            None => {
+                if let Ok(state) = wire::AccountState::decode(value.as_slice()) {
+                    load_core(account, settings, &state);
+                }
+            }
+            Some(part) => {
+                if let Ok(state) = wire::PartState::decode(value.as_slice()) {
+                    account.unkept.stored.insert(part);
+                    load_part(account, shape, part, &state);
+                }
             }
         }
-        Some(part) => {
-            if let Ok(state) = wire::PartState::decode(value) {
-                account.unkept.stored.insert(part);
-                load_part(account, shape, part, &state);
-            }
-        }
+    }
+    // A part is written when something is added to it, and holds what was forgotten since.
+    for account in accounts.iter_mut() {
+        account.tally.drop_forgotten(account.forgotten);
     }
 }
 

@@ -178,12 +178,18 @@ impl Level {
             self.base_max = self.base_max.max(self.base + peak);
         }
         self.base += forgotten.sum;
-        let kept = self.changes.split_off(&second);
-        self.changes.clear();
-        (self.hours, self.days) = (BTreeMap::new(), BTreeMap::new());
-        for (second, amount) in kept {
-            self.add(second, amount);
+        self.drop_before(second);
+    }
+
+    /// Drops single changes before `second`, which count no longer or elsewhere.
+    pub fn drop_before(&mut self, second: i64) {
+        while let Some(change) = self.changes.first_entry().filter(|change| *change.key() < second) {
+            let (second, amount) = change.remove_entry();
+            take(&mut self.hours, second.div_euclid(HOUR), amount);
+            take(&mut self.days, second.div_euclid(DAY), amount);
         }
+        self.hours = self.hours.split_off(&second.div_euclid(HOUR));
+        self.days = self.days.split_off(&second.div_euclid(DAY));
     }
 
     /// What was forgotten comes to: the level, the highest level, and those of stretches.
@@ -212,6 +218,13 @@ impl PartialEq for Level {
 }
 
 impl Eq for Level {}
+
+/// Takes a change out of what its hour or day comes to.
+fn take(blocks: &mut BTreeMap<i64, Block>, place: i64, amount: i64) {
+    if let Some(block) = blocks.get_mut(&place) {
+        block.add(-amount);
+    }
+}
 
 /// The whole pieces of a length within a stretch of seconds, counted since 1970.
 fn whole(seconds: &Range<i64>, length: i64) -> Range<i64> {

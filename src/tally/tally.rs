@@ -98,7 +98,15 @@ impl Tally {
         self.waiting.iter().map(|(since, count)| (*since, *count))
     }
 
-    /// Forgets what no late fact can change any more, up to a whole hour: pieces of intervals that began
+    /// Drops what was put back of what had been forgotten before an instant.
+    pub fn drop_forgotten(&mut self, before: Option<EventTime>) {
+        if let Some(before) = before {
+            self.intervals.forget_before(before);
+            self.concurrent.drop_before(before.second().0);
+        }
+    }
+
+    /// Forgets what no late fact can change any more, up to a whole second: pieces of intervals that began
     /// before it, single changes of the level, and weeks that no profile shows.
     pub fn forget_before(&mut self, shape: &Shape, finder: &mut Finder, at: EventTime) {
         let mut stretches = Vec::new();
