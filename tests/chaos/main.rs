@@ -12,6 +12,7 @@
 
 #[path = "../kafka/deployment.rs"]
 mod deployment;
+mod injected;
 #[path = "../support/kafka.rs"]
 #[expect(dead_code, reason = "a broker of its own is broken here, and loses no records")]
 mod kafka;
