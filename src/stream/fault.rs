@@ -66,7 +66,8 @@ impl fmt::Display for WorkerError {
             WorkerError::OffsetsGone { input, group } => write!(
                 f,
                 "group {group} has state for {} partition {} but no committed offset any more (the broker forgets \
-                 those of an idle group after offsets.retention.minutes); raise [engine] generation to rebuild",
+                 those of an idle group after offsets.retention.minutes, and those of a topic that is made anew); \
+                 raise [engine] generation to rebuild",
                 input.topic, input.partition
             ),
             WorkerError::Refused(refusal) => write!(f, "{refusal}"),

@@ -1,6 +1,6 @@
 //! Single faults, each with what follows: it passes by itself, or the program ends with a sentence that helps.
 
-use crate::deployment::{Deployment, INSTANCES, Instance, PATIENCE, Reader};
+use crate::deployment::{Deployment, INSTANCES, Instance, PARTITIONS, PATIENCE, Reader};
 use crate::kafka::{Broker, unique};
 use crate::oracle::ends_as_replay;
 use crate::{end_within, signal};
@@ -11,7 +11,9 @@ use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use std::collections::VecDeque;
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// Monday, 2026-03-02T08:00:00Z.
@@ -102,6 +104,29 @@ impl Stand {
         fs::remove_dir_all(&self.deployment.dir).expect("the directory to go");
     }
 
+    /// Status and body of a page; none while nobody answers.
+    fn get(&self, path: &str) -> Option<(u16, String)> {
+        let log = fs::read_to_string(self.deployment.dir.join("a.log")).expect("a log");
+        let listens = log.lines().rev().find_map(|line| line.split_once("listen=")).expect("where it listens").1;
+        let mut stream = TcpStream::connect(listens.trim()).ok()?;
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n").expect("a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+        Some((status, body.to_owned()))
+    }
+
+    fn until_answered(&self, path: &str, what: &str, mut is_it: impl FnMut(u16, &str) -> bool) {
+        let until = Instant::now() + PATIENCE;
+        let mut last = None;
+        while !last.as_ref().is_some_and(|(status, body): &(u16, String)| is_it(*status, body)) {
+            assert!(Instant::now() < until, "{path} is never {what}: {last:?}\n{}", self.deployment.log());
+            thread::sleep(Duration::from_millis(200));
+            last = self.get(path);
+        }
+    }
+
     fn admin(&self) -> AdminClient<DefaultClientContext> {
         self.broker.connection().plain().create().expect("an admin")
     }
@@ -150,6 +175,42 @@ fn an_instance_waits_for_a_broker_that_is_on_its_way() {
     assert!(end_within(&mut stand.instance, Duration::from_secs(5)).is_none(), "{}", stand.deployment.log());
     stand.broker.restart();
     stand.goes_on();
+}
+
+#[test]
+fn a_broker_that_is_away_is_told_by_readyz_metrics_and_the_log() {
+    let mut stand = Stand::begin("");
+    let behind = |body: &str| {
+        let of_partitions = body.lines().filter(|line| line.starts_with("callpulse_behind_seconds{"));
+        of_partitions.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).reduce(f64::max)
+    };
+    stand.until_answered("/metrics", "up to the clock", |_, body| behind(body).is_some_and(|behind| behind < 10.0));
+    stand.until_answered("/readyz", "ready", |status, _| status == 200);
+    stand.broker.kill();
+    stand.until_answered("/readyz", "not ready, and why", |status, body| {
+        status == 503 && (body.contains("has not moved for") || body.contains("is anew"))
+    });
+    stand.until_answered("/metrics", "behind", |_, body| behind(body).is_some_and(|behind| 10.0 < behind));
+    assert!(stand.deployment.log().contains("kafka does not answer"), "{}", stand.deployment.log());
+    stand.broker.restart();
+    stand.until_answered("/readyz", "ready again", |status, _| status == 200);
+    stand.goes_on();
+}
+
+#[test]
+fn committed_offsets_that_went_with_their_topic_end_it_with_what_to_raise() {
+    let mut stand = Stand::begin("");
+    signal(&stand.instance, "-TERM");
+    assert!(end_within(&mut stand.instance, Duration::from_secs(30)).is_some(), "{}", stand.deployment.log());
+    let (events, connection) = (stand.deployment.topic("acd.events"), stand.broker.connection());
+    wait(stand.admin().delete_topics(&[&events], &AdminOptions::new())).expect("an answer");
+    let spec = topics::TopicSpec { name: events.clone(), partitions: Some(PARTITIONS), config: Default::default() };
+    let until = Instant::now() + PATIENCE;
+    while let Err(error) = topics::create_missing(&connection, std::slice::from_ref(&spec), 1) {
+        assert!(Instant::now() < until, "{error}");
+    }
+    stand.instance = stand.deployment.start("a");
+    stand.ends_saying(&[&events, "no committed offset", "made anew", "[engine] generation"]);
 }
 
 #[test]
