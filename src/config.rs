@@ -15,6 +15,7 @@ pub mod fault;
 mod json_schema;
 mod keys;
 mod leaf;
+mod levels;
 mod meaning;
 mod nearest;
 mod numbers;

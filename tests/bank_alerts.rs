@@ -54,6 +54,14 @@ for = "30s"
 name = "gives_up_and_waits"
 of = { id = "NW" }
 when = { all = [{ kpi = "abandonment_rate", window = "5m", trigger = 0.2, clear = 0.1, min_volume = 4 }, { kpi = "waiting", window = "now", trigger = 1, clear = 0 }] }
+[[alerts]]
+name = "burn"
+of = { id = "NW" }
+burn = "service_level"
+windows = ["30m", "5m"]
+trigger = 2
+clear = 1.25
+for = "1m"
 "#;
 
 /// One stay in a queue, in seconds.
@@ -149,6 +157,13 @@ impl Seconds {
     fn service_level(&self, at: usize, length: usize, least: i64) -> Option<f64> {
         let [left, _, short, met] = self.sums(at, length);
         (0 < left - short && least <= left - short).then(|| met as f64 / (left - short) as f64)
+    }
+
+    /// How many times as many as one in five were missed.
+    fn burn_rate(&self, at: usize, length: usize, least: i64) -> Option<f64> {
+        let [left, _, short, met] = self.sums(at, length);
+        let counted = left - short;
+        (least <= counted).then(|| (counted - met) as f64 / (0.2 * counted as f64))
     }
 
     fn longest_wait(&self, at: usize) -> f64 {
@@ -250,6 +265,11 @@ fn expected(stays: &BTreeMap<String, Vec<Stay>>, until: i64) -> BTreeMap<(String
                 }
             };
             put("gives_up_and_waits", periods(&seconds, 0, |_| true, both));
+            let burn = |at: usize, on: &mut [bool; 2]| {
+                let [long, short] = [(1800, 20), (300, 1)].map(|(length, least)| seconds.burn_rate(at, length, least));
+                Some(latch(&mut on[0], long?.min(short?), 2.0, 1.25))
+            };
+            put("burn", periods(&seconds, 60, |_| true, burn));
         }
     }
     all
@@ -300,7 +320,7 @@ fn what_fired_when_is_what_a_plain_count_over_the_rows_tells() {
             fired += periods.len();
             closed += periods.iter().filter(|(.., resolved)| matches!(resolved, Some((_, "closed")))).count();
         }
-        for rule in ["abandonment", "longest_wait", "service_level", "gives_up_and_waits"] {
+        for rule in ["abandonment", "longest_wait", "service_level", "gives_up_and_waits", "burn"] {
             let count = expected.iter().filter(|((of, _), _)| of == rule).map(|(_, fired)| fired.len()).sum::<usize>();
             println!("{name}: {rule} fired {count} times");
         }

@@ -8,6 +8,7 @@
 //! A number that is not there is neither on nor off: `all` of it and something off is off, `any` of it and something
 //! on is on, else nothing is known (Kleene's logic).
 
+use super::burn::Burn;
 use super::reading::Reading;
 use crate::kpi::record::KpiRecord;
 
@@ -18,7 +19,9 @@ pub struct Level {
     pub kpi: String,
     /// The window's name, as in records.
     pub window: String,
-    /// On beyond it; as the number: a ratio 0 to 1, seconds, or how many.
+    /// What is made of it.
+    pub measure: Measure,
+    /// On beyond it; as the number: a ratio 0 to 1, seconds, or how many, or as the measure says.
     pub trigger: f64,
     /// Off at it or better. Never beyond `trigger`.
     pub clear: f64,
@@ -26,6 +29,15 @@ pub struct Level {
     pub is_above: bool,
     /// Nothing is known of fewer calls than this.
     pub min_volume: i64,
+}
+
+/// What a level looks at.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Measure {
+    /// The KPI itself.
+    Value,
+    /// How many times as fast as its target allows calls miss a service level, in its window and a short one.
+    Burn(Burn),
 }
 
 /// When a rule fires.
@@ -41,11 +53,36 @@ pub enum Condition {
 /// Which levels are on, in the order of [`Condition::levels`].
 pub type On = Vec<bool>;
 
+impl Measure {
+    /// The name in records; none of the KPI itself.
+    pub fn word(&self) -> Option<&'static str> {
+        match self {
+            Measure::Value => None,
+            Measure::Burn(_) => Some("burn_rate"),
+        }
+    }
+
+    /// The name of every measure that has one.
+    pub const WORDS: [&'static str; 1] = ["burn_rate"];
+}
+
 impl Level {
-    /// What the record of its window says; nothing is known without one, without a value, or of too few calls.
-    pub fn read(&self, record: Option<&KpiRecord>) -> Option<Reading> {
-        let record = record?;
-        let reading = Reading::of(record, &self.kpi)?;
+    /// The names of all windows that it looks at, its own first.
+    pub fn windows(&self) -> Vec<&str> {
+        match &self.measure {
+            Measure::Value => vec![&self.window],
+            Measure::Burn(Burn { short, interval, .. }) => vec![&self.window, short, interval],
+        }
+    }
+
+    /// What the records of its windows say, each asked for by name; nothing is known without one, without a value, or of
+    /// too few calls.
+    pub fn read<'r>(&self, record_of: impl Fn(&str) -> Option<&'r KpiRecord>) -> Option<Reading> {
+        let record = record_of(&self.window)?;
+        let reading = match &self.measure {
+            Measure::Value => Reading::of(record, &self.kpi)?,
+            Measure::Burn(burn) => burn.read((&self.kpi, &self.window), record_of)?,
+        };
         reading.value?;
         let is_enough = self.min_volume == 0 || reading.volume(record).is_some_and(|volume| self.min_volume <= volume);
         is_enough.then_some(reading)

@@ -1,17 +1,27 @@
-//! Readings: one KPI, count or present number out of a KPI record.
+//! Readings: one KPI, count or present number out of a KPI record, or what is made of several.
 
+use super::burn::Burning;
 use crate::fact::Standing;
 use crate::kpi::catalogue::COUNTS;
 use crate::kpi::record::{Count, KpiRecord};
 
-/// What a record says of one number.
+/// What records say of one number.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Reading {
-    /// A ratio 0 to 1, seconds, or a number of calls or agents. None if there is nothing to divide by.
+    /// A ratio 0 to 1, seconds, or a number of calls or agents; of what is made of them, what its measure says. None if
+    /// there is nothing to divide by.
     pub value: Option<f64>,
     /// Calls or milliseconds; none of what is no fraction.
     pub numerator: Option<i64>,
     pub denominator: Option<i64>,
+    /// What it was made of; none of a number of a record.
+    pub basis: Option<Basis>,
+}
+
+/// What a number was made of that stands in no record.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Basis {
+    Burn(Burning),
 }
 
 /// Numbers of this instant, which only records of `now` have, beside `agents_STATE`.
@@ -28,6 +38,7 @@ impl Reading {
                 value: if waits_for_nobody { Some(0.0) } else { kpi.value },
                 numerator: kpi.numerator.or(kpi.numerator_ms),
                 denominator: kpi.denominator,
+                basis: None,
             });
         }
         let number = present(record, name).or_else(|| count(record, name))?;

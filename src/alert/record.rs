@@ -1,5 +1,6 @@
 //! The alert record: what goes out when an alert fires or resolves (contract 5, schema `callpulse.alert.v1`).
 
+use super::basis::{AlertBudget, Assumptions, in_words};
 use super::condition::Level;
 use super::reading::Reading;
 use super::rule::Rule;
@@ -68,13 +69,18 @@ pub struct AlertEntity {
 }
 
 /// One number, as it was read, and its levels.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AlertLevel {
     pub kpi: String,
     pub window: String,
-    /// A ratio 0 to 1, seconds, or how many, as `trigger` and `clear` are. Null if there was none, or of too few calls.
+    /// What is made of it; absent where the KPI itself is looked at.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub measure: Option<Name>,
+    /// A ratio 0 to 1, seconds, or how many, or what the measure says, as `trigger` and `clear` are. Null if there was
+    /// none, or of too few calls.
     pub value: Option<f64>,
-    /// Calls or milliseconds, as the KPI record has it; absent of what is no fraction.
+    /// Calls or milliseconds, as the KPI record has it, of a burn rate calls missed and counted; absent of what is no
+    /// fraction.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub numerator: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -85,12 +91,22 @@ pub struct AlertLevel {
     pub side: Name,
     /// Calls; of fewer there is no value.
     pub min_volume: i64,
+    /// What the measure was worked out from; absent without a value.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub assumptions: Option<Assumptions>,
+    /// Of a burn rate the misses allowed so far in the open interval.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub budget: Option<AlertBudget>,
 }
 
-/// The text of a rule that has none: of a fraction, and of any other number.
+/// The title of a rule that has none, and its text: of a fraction, and of any other number.
+const TITLE: &str = "{kpi} of {entity} is {value}";
 const SHARE_TEXT: &str =
     "{kpi} over {window}: {value} ({numerator} of {denominator}); fires {side} {trigger}, clears at {clear}.";
 const NUMBER_TEXT: &str = "{kpi} over {window}: {value}; fires {side} {trigger}, clears at {clear}.";
+/// Those of what is made of numbers.
+const BURN_TITLE: &str = "{kpi} of {entity} is missed {value} times as often as its target allows";
+const BURN_TEXT: &str = "{value} times as often over {window}; fires {side} {trigger}, clears at {clear}; {basis}.";
 
 /// Who an alert is about: an entity, or a part of the engine itself.
 #[derive(Clone, Copy, Debug)]
@@ -173,9 +189,13 @@ impl AlertRecord {
             runbook_url: rule.runbook_url.clone(),
             panel_url: None,
         };
-        record.title = record.fill(rule.title.as_deref().unwrap_or("{kpi} of {entity} is {value}"));
-        let usual = if record.first.denominator.is_some() { SHARE_TEXT } else { NUMBER_TEXT };
-        record.text = record.fill(rule.text.as_deref().unwrap_or(usual));
+        let (title, text) = match record.first.measure.as_deref() {
+            Some("burn_rate") => (BURN_TITLE, BURN_TEXT),
+            _ if record.first.denominator.is_some() => (TITLE, SHARE_TEXT),
+            _ => (TITLE, NUMBER_TEXT),
+        };
+        record.title = record.fill(rule.title.as_deref().unwrap_or(title));
+        record.text = record.fill(rule.text.as_deref().unwrap_or(text));
         record.panel_url = rule.panel_url.as_deref().map(|url| record.fill_with(url, |filled| in_address(&filled)));
         record
     }
@@ -187,6 +207,7 @@ impl AlertLevel {
         AlertLevel {
             kpi: level.kpi.clone(),
             window: level.window.clone(),
+            measure: level.measure.word().map(Cow::Borrowed),
             value: reading.value,
             numerator: reading.numerator,
             denominator: reading.denominator,
@@ -194,6 +215,16 @@ impl AlertLevel {
             clear: level.clear,
             side: Cow::Borrowed(if level.is_above { "above" } else { "below" }),
             min_volume: level.min_volume,
+            assumptions: reading.basis.and_then(|basis| Assumptions::of(level, basis)),
+            budget: reading.basis.and_then(|basis| AlertBudget::of(level, basis)),
+        }
+    }
+
+    /// A value of it as people read it.
+    fn shown(&self, value: f64) -> String {
+        match self.measure {
+            None => shown(&self.kpi, value),
+            Some(_) => shown_number(value),
         }
     }
 }
@@ -227,7 +258,7 @@ impl AlertRecord {
 }
 
 /// What may stand in braces in a rule's texts.
-pub const PLACES: [&str; 14] = [
+pub const PLACES: [&str; 15] = [
     "rule",
     "severity",
     "tenant",
@@ -242,6 +273,7 @@ pub const PLACES: [&str; 14] = [
     "side",
     "trigger",
     "clear",
+    "basis",
 ];
 
 impl AlertRecord {
@@ -279,27 +311,32 @@ impl AlertRecord {
             "kind" => self.entity.kind.to_string(),
             "kpi" => first.kpi.replace('_', " "),
             "window" => first.window.clone(),
-            "value" => first.value.map_or("-".to_string(), |value| shown(&first.kpi, value)),
+            "value" => first.value.map_or("-".to_string(), |value| first.shown(value)),
             "numerator" => number(first.numerator),
             "denominator" => number(first.denominator),
             "side" => first.side.to_string(),
-            "trigger" => shown(&first.kpi, first.trigger),
-            "clear" => shown(&first.kpi, first.clear),
+            "trigger" => first.shown(first.trigger),
+            "clear" => first.shown(first.clear),
+            "basis" => in_words(first),
             _ => return None,
         })
     }
 }
 
 /// A value as people read it: a ratio in per cent, a time in seconds, each with at most one decimal.
-fn shown(kpi: &str, value: f64) -> String {
+pub fn shown(kpi: &str, value: f64) -> String {
     let unit = KPIS.iter().find(|known| known.id == kpi.split('.').next().unwrap_or(kpi)).map(|known| known.unit);
-    let (value, unit) = match unit {
-        Some("ratio") => (value * 100.0, " %"),
-        Some("s") => (value, " s"),
-        _ => (value, ""),
-    };
+    match unit {
+        Some("ratio") => format!("{} %", shown_number(value * 100.0)),
+        Some("s") => format!("{} s", shown_number(value)),
+        _ => shown_number(value),
+    }
+}
+
+/// A number with at most one decimal.
+pub fn shown_number(value: f64) -> String {
     let number = format!("{value:.1}");
-    format!("{}{unit}", number.strip_suffix(".0").unwrap_or(&number))
+    number.strip_suffix(".0").map_or(number.clone(), str::to_owned)
 }
 
 /// A value as part of an address: all but letters, digits and `-._~` percent-encoded, byte by byte.

@@ -2,6 +2,7 @@
 //!
 //! As that of KPI records it says what this version promises and leaves room for what later ones add.
 
+use super::condition::Measure;
 use super::record::SCHEMA;
 use super::rule::Severity;
 use super::state::Why;
@@ -54,6 +55,7 @@ pub fn record() -> Value {
         properties.extend(own.clone());
     }
     let optional = ["reason", "resolved_at", "runbook_url", "panel_url", "numerator", "denominator"];
+    let optional = optional.into_iter().chain(OF_MEASURES).collect::<Vec<_>>();
     let names = properties.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
     let required: Vec<&str> = names.filter(|name| !optional.contains(name)).collect();
     json!({
@@ -68,9 +70,12 @@ pub fn record() -> Value {
                 "then": {"required": ["reason", "resolved_at"]},
             },
         ],
-        "$defs": {"time": time(), "level": level},
+        "$defs": {"time": time(), "level": level, "assumptions": assumptions(), "budget": budget()},
     })
 }
+
+/// What of a level stands only where something is made of a KPI.
+const OF_MEASURES: [&str; 3] = ["measure", "assumptions", "budget"];
 
 fn level() -> Value {
     json!({
@@ -85,7 +90,55 @@ fn level() -> Value {
             "clear": {"type": "number"},
             "side": {"enum": ["above", "below"], "description": "on which side of the trigger it fires"},
             "min_volume": {"type": "integer", "minimum": 0},
+            "measure": {"enum": Measure::WORDS, "description": "what is made of the KPI; absent of the KPI itself"},
+            "assumptions": {"$ref": "#/$defs/assumptions"},
+            "budget": {"$ref": "#/$defs/budget"},
         },
         "required": ["kpi", "window", "value", "trigger", "clear", "side", "min_volume"],
+    })
+}
+
+/// What a measure was worked out from.
+fn assumptions() -> Value {
+    let rate = json!({
+        "type": "object",
+        "properties": {
+            "window": {"type": "string"},
+            "missed": {"type": "integer"},
+            "counted": {"type": "integer"},
+            "rate": {"type": "number", "description": "how many times as fast as the target allows"},
+        },
+        "required": ["window", "missed", "counted", "rate"],
+    });
+    let burn = json!({
+        "type": "object",
+        "description": "of a burn rate",
+        "properties": {
+            "target": {"type": "number", "description": "the wanted service level, 0 to 1"},
+            "windows": {"type": "array", "items": rate, "description": "the long window and the short one"},
+        },
+        "required": ["target", "windows"],
+    });
+    json!({"anyOf": [burn], "description": "what the value was worked out from; absent without one"})
+}
+
+/// The misses that a target allows in the open interval.
+fn budget() -> Value {
+    json!({
+        "type": "object",
+        "description": "of a burn rate the misses that the target allows in the open interval",
+        "properties": {
+            "window": {"type": "string"},
+            "target": {"type": "number"},
+            "counted": {"type": "integer", "description": "calls that count for the service level so far"},
+            "allowed": {"type": "number", "description": "those of them that may be missed"},
+            "missed": {"type": "integer"},
+            "used": {"type": ["number", "null"], "description": "missed / allowed; null while no call counted"},
+            "spent_at": {
+                "$ref": "#/$defs/time",
+                "description": "when all is used at the pace of the long window; absent if not before the interval ends",
+            },
+        },
+        "required": ["window", "target", "counted", "allowed", "missed", "used"],
     })
 }

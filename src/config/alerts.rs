@@ -2,12 +2,11 @@
 //! it says.
 
 use super::fault::{Faults, item_of, key_of};
+use super::levels::{KEYS, MEASURES, level};
 use super::nearest::{hint, listed, nearest};
-use super::numbers::{Number, Numbers};
 use super::opening::Calendars;
-use super::shape;
 use super::view::View;
-use crate::alert::condition::{Condition, Level};
+use crate::alert::condition::Condition;
 use crate::alert::record::PLACES;
 use crate::alert::rule::{BUILT_IN, Rule, Selector, Severity};
 use crate::entity::{Entity, Kind};
@@ -16,11 +15,6 @@ use crate::life::plan::Plan;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use toml::Value;
-
-/// Fewer calls say nothing of a share or mean of them, unless a rule says otherwise.
-const ENOUGH_CALLS: i64 = 20;
-/// The keys of a level.
-const LEVEL: [&str; 5] = ["kpi", "window", "trigger", "clear", "min_volume"];
 
 /// What rules are understood by.
 #[derive(Clone, Copy)]
@@ -33,9 +27,9 @@ pub struct Around<'a> {
 }
 
 /// What is found out on the way.
-struct Told<'a> {
-    faults: &'a mut Faults,
-    warnings: &'a mut Vec<String>,
+pub struct Told<'a> {
+    pub faults: &'a mut Faults,
+    pub warnings: &'a mut Vec<String>,
 }
 
 /// The rules of `[[alerts]]`; one with a fault is left out.
@@ -77,7 +71,7 @@ fn rule(table: View, name: &str, place: &str, around: Around, told: &mut Told) -
         }
     }
     let hours = around.calendars.hours_of(table, place, told.faults);
-    let said = LEVEL.iter().find(|key| !table.get(key).is_absent());
+    let said = KEYS.iter().find(|key| !table.get(key).is_absent());
     let when = table.get("when");
     let when = match (when.is_absent(), said) {
         (false, Some(key)) => {
@@ -106,7 +100,7 @@ fn condition(table: View, place: &str, of: &Selector, around: Around, told: &mut
     if !table.0.is_some_and(Value::is_table) {
         return None;
     }
-    let parts = ["all", "any", "not"].into_iter().chain(LEVEL.into_iter().take(1));
+    let parts = ["all", "any", "not"].into_iter().chain(MEASURES);
     let said: Vec<&str> = parts.filter(|key| !table.get(key).is_absent()).collect();
     match said.as_slice() {
         ["not"] => {
@@ -135,7 +129,7 @@ fn condition(table: View, place: &str, of: &Selector, around: Around, told: &mut
             told.faults.add(place, sentence);
             None
         }
-        [_] | [] if LEVEL.iter().any(|key| !table.get(key).is_absent()) => {
+        [_] | [] if KEYS.iter().any(|key| !table.get(key).is_absent()) => {
             level(table, place, of, around, told).map(Condition::Level)
         }
         // A key that nobody knows has been told of.
@@ -150,58 +144,10 @@ fn condition(table: View, place: &str, of: &Selector, around: Around, told: &mut
 
 /// What belongs to a level and stands beside `all`, `any` or `not`.
 fn stray(table: View, beside: &str, place: &str, told: &mut Told) -> Option<()> {
-    let Some(key) = LEVEL.into_iter().find(|key| !table.get(key).is_absent()) else { return Some(()) };
+    let Some(key) = KEYS.into_iter().find(|key| !table.get(key).is_absent()) else { return Some(()) };
     told.faults
         .add(key_of(place, key), format!("stands beside `{beside}`, which has levels of its own; move it there"));
     None
-}
-
-fn level(table: View, place: &str, of: &Selector, around: Around, told: &mut Told) -> Option<Level> {
-    let (kpi, window) = (table.get("kpi").text(), table.get("window").text());
-    let mut missing = |key: &str, sentence: &str| {
-        if table.get(key).is_absent() {
-            told.faults.add(key_of(place, key), format!("is missing; {sentence}"));
-        }
-    };
-    missing("kpi", "name a number such as \"abandonment_rate\", or write `when`");
-    missing("window", "write one such as \"now\" or \"30m\"");
-    missing("trigger", "write the value beyond which it fires");
-    let number = |key: &str| table.get(key).0.and_then(shape::number);
-    let (trigger, said_clear) = (number("trigger"), number("clear"));
-    let numbers = Numbers { settings: around.kpi, of };
-    let known = match (kpi.is_empty(), window.is_empty()) {
-        (false, false) => match numbers.find(&kpi, &window) {
-            Ok(known) => Some(known),
-            Err((key, sentence)) => {
-                told.faults.add(key_of(place, key), sentence);
-                None
-            }
-        },
-        _ => None,
-    }?;
-    let trigger = trigger?;
-    let clear = said_clear.unwrap_or(trigger);
-    let is_above = if clear == trigger { known.is_worse_above } else { clear < trigger };
-    let mut refuse = |key: &str, sentence: Result<(), String>| {
-        if let Err(sentence) = sentence {
-            told.faults.add(key_of(place, key), sentence);
-        }
-    };
-    refuse("trigger", known.reaches(trigger).and_then(|()| known.passes(trigger, is_above)));
-    refuse("clear", said_clear.map_or(Ok(()), |clear| known.reaches(clear)));
-    let min_volume = table.get("min_volume").0.and_then(Value::as_integer);
-    if let Some(volume) = min_volume.filter(|volume| 0 < *volume) {
-        refuse("min_volume", known.counts_calls(&kpi, volume));
-    }
-    if known.is_ratio && known.is_service && is_above != known.is_worse_above {
-        let (side, other) = if is_above { ("above", "least") } else { ("below", "most") };
-        told.warnings.push(format!(
-            "{}: by it the rule fires {side} {trigger}, where `{kpi}` is better; if that is not meant, write at {other} {trigger}",
-            key_of(place, "clear")
-        ));
-    }
-    let enough = if known.is_fraction { ENOUGH_CALLS } else { 0 };
-    Some(Level { kpi, window, trigger, clear, is_above, min_volume: min_volume.unwrap_or(enough) })
 }
 
 fn selector(table: View, place: &str, around: Around, faults: &mut Faults) -> Selector {
@@ -295,41 +241,4 @@ fn places(text: &str) -> Result<(), String> {
         rest = behind;
     }
     Ok(())
-}
-
-impl Number {
-    /// Whether it may have such a value.
-    fn reaches(&self, value: f64) -> Result<(), String> {
-        match value {
-            value if value < 0.0 => Err(format!("{value} is less than 0, which no number is; give what is meant")),
-            value if self.is_ratio && 1.0 < value && value <= 100.0 => {
-                Err(format!("{value} is no share; give 0 to 1, such as {} for {value} %", value / 100.0))
-            }
-            value if self.is_ratio && 1.0 < value => {
-                Err(format!("{value} is no share; give 0 to 1, such as 0.1 for 10 %"))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Whether it may lie beyond such a value.
-    fn passes(&self, trigger: f64, is_above: bool) -> Result<(), String> {
-        match (is_above, trigger) {
-            (false, 0.0) => Err("nothing is below 0, so that it never fires; \
-                                 write more, such as 1 to fire when there are none"
-                .to_owned()),
-            (true, 1.0) if self.is_ratio => {
-                Err("no share is above 1, so that it never fires; give less, such as 0.1 for 10 %".to_owned())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Whether there are calls to be counted for it.
-    fn counts_calls(&self, name: &str, volume: i64) -> Result<(), String> {
-        match self.has_volume {
-            true => Ok(()),
-            false => Err(format!("`{name}` is not of calls in a window, so that there are no {volume}; remove it")),
-        }
-    }
 }

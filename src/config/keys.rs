@@ -343,6 +343,20 @@ const MIN_VOLUME: Key = key(
     Shape::Integer { min: 0, max: 1 << 40 },
     "Of fewer calls it says nothing; 20 of shares and means unless said.",
 );
+const BURN: Key =
+    key("burn", Shape::Text, "A service level, by how fast the misses that its target allows are used up.");
+const TWO_WINDOWS: Key = key(
+    "windows",
+    Shape::List { of: &Shape::Text, distinct: true },
+    "Of a burn rate: a long sliding window and a short one.",
+);
+const BURN_TARGET: Key = key(
+    "target",
+    Shape::Number { min: 0.0, max: 1.0 },
+    "Of a burn rate: the wanted share; that of the queue unless said.",
+);
+const OF_INTERVAL: Key =
+    key("interval", Shape::Text, "The open interval that it is about: the name of a window; per_1d unless said.");
 
 const ALERT: &[Key] = &[
     required("name", Shape::Text, "Its name, the first part of its alerts' keys."),
@@ -352,6 +366,10 @@ const ALERT: &[Key] = &[
     TRIGGER,
     CLEAR,
     MIN_VOLUME,
+    BURN,
+    TWO_WINDOWS,
+    BURN_TARGET,
+    OF_INTERVAL,
     key("when", Shape::Condition, "Several levels together, instead of one."),
     key(
         "for",
@@ -381,6 +399,10 @@ pub const CONDITION: &[Key] = &[
     TRIGGER,
     CLEAR,
     MIN_VOLUME,
+    BURN,
+    TWO_WINDOWS,
+    BURN_TARGET,
+    OF_INTERVAL,
     key("all", Shape::List { of: &Shape::Condition, distinct: true }, "Holds if all of them do."),
     key("any", Shape::List { of: &Shape::Condition, distinct: true }, "Holds if one of them does."),
     key("not", Shape::Condition, "Holds if it does not."),

@@ -171,6 +171,11 @@ impl Numbers<'_> {
         }
     }
 
+    /// What is wanted of the service level of whatever the rule is about, 0 to 1.
+    pub fn targets(&self) -> Vec<f64> {
+        self.levels().iter().map(|level| level.target).collect()
+    }
+
     /// How service level is taken of whatever the rule is about.
     fn levels(&self) -> Vec<&ServiceLevelSettings> {
         let of_queues = self.of.kind == Kind::Queue;

@@ -159,7 +159,7 @@ fn lasted(span: Span) -> String {
 
 /// `0.2727 (9 of 33)`.
 fn peak(period: &Period) -> String {
-    let Some(Reading { value: Some(value), numerator, denominator }) = period.peak else { return "-".to_string() };
+    let Some(Reading { value: Some(value), numerator, denominator, .. }) = period.peak else { return "-".to_string() };
     let value = format!("{value:.4}");
     let value = value.trim_end_matches('0').trim_end_matches('.');
     match (numerator, denominator) {
@@ -202,9 +202,20 @@ pub fn write_json(found: &Found<'_>, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn level(level: &Level) -> Value {
-    let Level { kpi, window, trigger, clear, is_above, min_volume } = level;
+    let Level { kpi, window, measure, trigger, clear, is_above, min_volume } = level;
     let side = if *is_above { "above" } else { "below" };
-    json!({"kpi": kpi, "window": window, "trigger": trigger, "clear": clear, "side": side, "min_volume": min_volume})
+    let mut told = json!({
+        "kpi": kpi,
+        "window": window,
+        "trigger": trigger,
+        "clear": clear,
+        "side": side,
+        "min_volume": min_volume,
+    });
+    if let Some(word) = measure.word() {
+        told["measure"] = word.into();
+    }
+    told
 }
 
 fn counted(found: &Found<'_>, sum: Sum) -> Value {

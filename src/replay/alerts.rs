@@ -104,7 +104,7 @@ pub fn try_rules(replay: Replay, asked: Asked<'_>, mut progress: impl FnMut(Even
 /// The settings without windows that no rule looks at.
 fn needed(settings: &KpiSettings, rules: &[Rule]) -> KpiSettings {
     let levels = || rules.iter().flat_map(|rule| rule.when.levels());
-    let is_used = |name: &str| levels().any(|level| level.window == name);
+    let is_used = |name: &str| levels().any(|level| level.windows().contains(&name));
     let mut needed = settings.clone();
     // An expected wait is by the handle time of the longest window.
     if levels().all(|level| level.kpi != "expected_wait") {
@@ -182,15 +182,10 @@ impl<'a> Trying<'a> {
 }
 
 fn read<'a>(level: &'a Level, shown: &Projection<'_>, records: &mut Records<'a>) -> Option<Reading> {
-    let place = match records.iter().position(|(window, _)| *window == level.window) {
-        Some(place) => place,
-        None => {
-            records.push((
-                &level.window,
-                shown.window(&level.window).and_then(|window| shown.record(window, Edition::default())),
-            ));
-            records.len() - 1
+    for name in level.windows() {
+        if !records.iter().any(|(window, _)| *window == name) {
+            records.push((name, shown.window(name).and_then(|window| shown.record(window, Edition::default()))));
         }
-    };
-    level.read(records[place].1.as_ref())
+    }
+    level.read(|name| records.iter().find(|(window, _)| *window == name)?.1.as_ref())
 }

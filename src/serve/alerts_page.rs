@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 use std::fmt::Write;
 
 /// The columns of a table, in the order of their fields; `kind`, `id` and `name` are the entity's.
-const COLUMNS: [&str; 27] = [
+const COLUMNS: [&str; 28] = [
     "alert_id",
     "rule",
     "severity",
@@ -43,6 +43,7 @@ const COLUMNS: [&str; 27] = [
     "clear",
     "side",
     "min_volume",
+    "measure",
     "for_ms",
     "runbook_url",
     "panel_url",

@@ -104,12 +104,13 @@ impl Alarms {
         let mut made: Vec<KpiRecord> = Vec::new();
         let mut readings = Vec::new();
         for level in rule.when.levels() {
-            let is_of_window = |record: &&KpiRecord| record.window.name == level.window;
-            if !records.iter().chain(&made).any(|record| is_of_window(&record)) {
-                let window = account.projection(kpi, turn.shape, turn.reasons, as_of).window(&level.window);
-                made.extend(window.and_then(|window| record(account, turn, window)));
+            for name in level.windows() {
+                if !records.iter().chain(&made).any(|record| record.window.name == name) {
+                    let window = account.projection(kpi, turn.shape, turn.reasons, as_of).window(name);
+                    made.extend(window.and_then(|window| record(account, turn, window)));
+                }
             }
-            readings.push(level.read(records.iter().chain(&made).find(is_of_window)));
+            readings.push(level.read(|name| records.iter().chain(&made).find(|record| record.window.name == name)));
         }
         let hours = rule.hours_for(&account.entity, &settings.queue_hours);
         let is_open = hours.is_none_or(|hours| hours.is_open(kpi.zone(&account.entity.tenant), as_of));

@@ -9,7 +9,7 @@ use super::marks::Marks;
 use super::publish::Turn;
 use super::snapshot::Entry;
 use super::stage::OutRecord;
-use crate::alert::condition::{Condition, Level};
+use crate::alert::condition::{Condition, Level, Measure};
 use crate::alert::reading::Reading;
 use crate::alert::rule::{
     BUILT_IN, ENGINE_BEHIND, INPUT_GAP, REJECTS_RISING, Rule, SOURCE_SILENT, Selector, Severity, WATCHDOG,
@@ -184,6 +184,7 @@ impl OwnAlarms {
                 value: Some(rejected as f64 / read as f64),
                 numerator: Some(rejected as i64),
                 denominator: Some(read as i64),
+                basis: None,
             }),
         });
         looks.push(Look {
@@ -223,6 +224,7 @@ fn rule(name: &str, severity: Severity, (number, trigger, clear): (&str, f64, f6
         when: Condition::Level(Level {
             kpi: number.to_owned(),
             window: "now".to_owned(),
+            measure: Measure::Value,
             trigger,
             clear,
             is_above: true,

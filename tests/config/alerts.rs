@@ -1,8 +1,9 @@
 //! Rules of alerts as written: what they mean, and what is refused.
 
 use crate::{check, manual_in_use, read, schemas, settings, text_of, told};
-use callpulse::alert::condition::{Condition, Level};
-use callpulse::alert::reading::Reading;
+use callpulse::alert::burn::{Budget, Burn, Burning, Missed};
+use callpulse::alert::condition::{Condition, Level, Measure};
+use callpulse::alert::reading::{Basis, Reading};
 use callpulse::alert::record::{AlertRecord, Subject, Told};
 use callpulse::alert::rule::{Rule, Severity};
 use callpulse::alert::state::{Step as Transition, Why};
@@ -207,6 +208,57 @@ fn a_trigger_is_a_value_that_there_can_be() {
 }
 
 #[test]
+fn a_burn_rate_is_of_a_service_level_over_two_windows() {
+    let keys = |keys: &str| format!("burn = 'service_level', windows = ['5m', '30m'], trigger = 3, {keys}");
+    let level = level(&keys("clear = 1.5"));
+    let burn = Burn { short: "5m".into(), target: None, interval: "per_1d".into() };
+    assert_eq!((level.window.as_str(), level.measure), ("30m", Measure::Burn(burn)));
+    assert_eq!((level.trigger, level.clear, level.is_above, level.min_volume), (3.0, 1.5, true, 20));
+    rule(&keys("target = 0.9, interval = 'per_1w', min_volume = 0"));
+    rule("when = { any = [{ burn = 'service_level', windows = ['30m', '5m'], trigger = 3 }] }");
+
+    let on = |keys: &str| format!("burn = 'service_level', {keys}");
+    let missing = "windows: is missing; write a long and a short one, such as [\"1h\", \"5m\"]";
+    check_rule(&on("trigger = 3"), missing);
+    check_rule(&on("windows = ['30m', '5m']"), "trigger: is missing; write the value beyond which it fires");
+    check_rule(&on("windows = ['5m'], trigger = 3"), "windows: holds 1 windows; write a long and a short one");
+    check_rule(
+        &on("windows = ['5m', '1h'], trigger = 3"),
+        "windows: there is no sliding window `1h`; known are `5m` and `30m`",
+    );
+    check_rule(
+        &on("windows = ['5m', 'now'], trigger = 3"),
+        "windows: there is no sliding window `now`; known are `5m` and `30m`",
+    );
+    check_rule(&keys("window = '5m'"), "window: goes with `kpi`, and this level has none; remove it");
+    check_rule(&keys("kpi = 'waiting'"), "burn: stands beside `kpi`; keep one of them");
+    check_rule(
+        "kpi = 'waiting', window = 'now', trigger = 3, target = 0.8",
+        "target: goes with `burn`, and this level has none; remove it",
+    );
+    check_rule(
+        "burn = 'abandonment_rate', windows = ['30m', '5m'], trigger = 3",
+        "burn: `abandonment_rate` is no service level; write \"service_level\", or one of `also` after a dot",
+    );
+    check_rule(
+        "of.kind = 'agent', burn = 'service_level', windows = ['30m', '5m'], trigger = 3",
+        "burn: `service_level` is not of kind `agent`; it is of `queue`, `team` and `tenant`",
+    );
+    check_rule(
+        "burn = 'service_level', windows = ['30m', '5m'], trigger = 5",
+        "trigger: of 0.8 wanted the misses allowed are used up 5.0 times as fast at most, so that it never fires; give less",
+    );
+    rule("burn = 'service_level', windows = ['30m', '5m'], trigger = 5, target = 0.9");
+    check_rule(&keys("target = 1.0"), "target: allows no call to be missed, so that none can be used up; give less");
+    check_rule(&keys("clear = 4"), "clear: 4 is more than `trigger`, above which it fires; give at most 3");
+    check_rule(&keys("interval = 'per_2h'"), "interval: there is no interval `per_2h`; did you mean `per_1h`?");
+    check(
+        &format!("windows.intervals = ['1h']\nalerts = [{{ name = 'a', {} }}]", keys("clear = 1")),
+        "alerts[0].interval: there is no interval `per_1d`; did you mean `per_1h`?",
+    );
+}
+
+#[test]
 fn conditions_stand_within_each_other() {
     let on = |kpi: &str| format!("{{ kpi = '{kpi}', window = 'now', trigger = 3 }}");
     let (waiting, agents) = (on("waiting"), on("agents_available"));
@@ -295,7 +347,7 @@ fn the_texts_of_a_rule_name_what_can_be_filled_in() {
     check_rule(
         &with("panel_url", "https://x/{}"),
         "panel_url: there is no {} to fill in; known are `rule`, `severity`, `tenant`, `entity`, `id`, `kind`, `kpi`, \
-         `window`, `value`, `numerator`, `denominator`, `side`, `trigger` and `clear`",
+         `window`, `value`, `numerator`, `denominator`, `side`, `trigger`, `clear` and `basis`",
     );
     check_rule(
         &with("runbook_url", "wiki"),
@@ -378,12 +430,12 @@ fn the_rules_of_the_manual_make_records_of_the_schema() {
     let since = EventTime::parse("2026-03-02T10:00:05Z").unwrap();
     for rule in rules.iter() {
         let entity = Entity { tenant: "default".into(), kind: rule.of.kind, id: "sales".into(), channel: None };
-        let levels = rule.when.levels().len();
-        let reading = Reading { value: Some(0.123), numerator: Some(37), denominator: Some(301) };
+        let reading = Reading { value: Some(0.123), numerator: Some(37), denominator: Some(301), basis: None };
         let steps =
             [Transition::Fires { since }].into_iter().chain(Why::ALL.map(|why| Transition::Resolves { since, why }));
         for (step, reading) in steps.flat_map(|step| [(step, Some(reading)), (step, None)]) {
-            let readings = vec![reading; levels];
+            let of_level = |level: &&Level| reading.map(|reading| Reading { basis: basis(level), ..reading });
+            let readings: Vec<Option<Reading>> = rule.when.levels().iter().map(of_level).collect();
             let subject = Subject::of(&entity, Some("Sales"));
             let told = Told { rule, subject, step, readings: &readings, as_of: since, version: 7 };
             let record = AlertRecord::of(told);
@@ -400,7 +452,7 @@ fn the_rules_of_the_manual_make_records_of_the_schema() {
         }
     }
     let entity = Entity { tenant: "default".into(), kind: Kind::Queue, id: "sales".into(), channel: None };
-    let readings = [Some(Reading { value: Some(0.123), numerator: Some(37), denominator: Some(301) })];
+    let readings = [Some(Reading { value: Some(0.123), numerator: Some(37), denominator: Some(301), basis: None })];
     let step = Transition::Fires { since };
     let subject = Subject::of(&entity, Some("Sales"));
     let told = Told { rule: &rules[0], subject, step, readings: &readings, as_of: since, version: 7 };
@@ -408,6 +460,43 @@ fn the_rules_of_the_manual_make_records_of_the_schema() {
     assert_eq!(record.title, "12.3 % of the callers of Sales gave up");
     assert_eq!(record.text, "37 of 301 in 30m; fires above 10 %, clears at 7 %.");
     assert_eq!(record.panel_url.as_deref(), Some("https://grafana.example.com/d/callpulse-queue?var-queue=sales"));
+}
+
+/// What a level of each measure may have been worked out from.
+fn basis(level: &Level) -> Option<Basis> {
+    match level.measure {
+        Measure::Value => None,
+        Measure::Burn(_) => {
+            let [long, short] = [(31, 50), (9, 12)].map(|(missed, counted)| Missed { missed, counted });
+            let so_far = Missed { missed: 51, counted: 212 };
+            let budget = Some(Budget { so_far, allowed: 42.4, spent_at: EventTime::parse("2026-03-02T10:00:05Z") });
+            Some(Basis::Burn(Burning { target: 0.8, long, short, budget }))
+        }
+    }
+}
+
+#[test]
+fn what_is_made_of_numbers_says_what_of_in_words() {
+    let told = |rule: &Rule, value: f64| {
+        let entity = Entity { tenant: "default".into(), kind: rule.of.kind, id: "sales".into(), channel: None };
+        let basis = basis(rule.when.levels()[0]);
+        let readings = [Some(Reading { value: Some(value), basis, ..Reading::default() })];
+        let since = EventTime::parse("2026-03-02T10:00:05Z").expect("a time");
+        let (subject, step) = (Subject::of(&entity, Some("Sales")), Transition::Fires { since });
+        AlertRecord::of(Told { rule, subject, step, readings: &readings, as_of: since, version: 7 })
+    };
+    let burn = rule("burn = 'service_level', windows = ['30m', '5m'], trigger = 3, clear = 1.5");
+    let record = told(&burn, 3.1);
+    assert_eq!(record.title, "service level of Sales is missed 3.1 times as often as its target allows");
+    assert_eq!(
+        record.text,
+        "3.1 times as often over 30m; fires above 3, clears at 1.5; missed 31 of 50 over 30m and 9 of 12 over 5m, where 80 % \
+         is wanted; 51 of 42.4 misses allowed in per_1d so far (120.3 %), none left at 2026-03-02T10:00:05.000Z."
+    );
+    let json: serde_json::Value = serde_json::from_slice(&record.to_json()).expect("JSON");
+    assert_eq!((&json["measure"], &json["budget"]["missed"]), (&"burn_rate".into(), &51.into()));
+    assert_eq!(json["assumptions"]["windows"][1]["counted"], 12);
+    assert_eq!(serde_json::from_value::<AlertRecord>(json).expect("an alert record"), record);
 }
 
 /// Rules of whatever, with what is nearly right more often than chance would have it.
@@ -434,6 +523,20 @@ fn rules() -> impl Strategy<Value = String> {
         let clear = clear.map_or(String::new(), |clear| format!(", clear = {clear}"));
         format!("kpi = {kpi:?}, window = {window:?}, trigger = {trigger}{clear}")
     });
+    let windows = text(vec!["5m", "30m", "1h", "now"]);
+    let number = prop::sample::select(vec!["0", "1", "0.5", "-1", "3", "4.99", "1e300", "'x'"]);
+    let burn = (
+        text(vec!["service_level", "abandonment_rate"]),
+        windows.clone(),
+        windows,
+        prop::option::of(number.clone()),
+        number,
+    )
+        .prop_map(|(kpi, long, short, target, trigger)| {
+            let target = target.map_or(String::new(), |target| format!(", target = {target}"));
+            format!("burn = {kpi:?}, windows = [{long:?}, {short:?}], trigger = {trigger}{target}")
+        });
+    let level = prop_oneof![3 => level, 1 => burn];
     let when = level.clone().prop_map(|level| format!("{{ {level} }}")).prop_recursive(4, 12, 3, |below| {
         (prop::sample::select(vec!["all", "any", "not"]), prop::collection::vec(below, 0..3)).prop_map(|(of, below)| {
             let not = below.first().cloned().unwrap_or_else(|| "{}".to_owned());

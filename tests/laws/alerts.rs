@@ -50,15 +50,18 @@ proptest! {
         let end = end_of(&told, MINUTES_MS + 120_000);
         let alerts = alerts_of(&told, &world, &acts, end)?;
         let truth = Truth::new(world.settings(), &told, end);
+        let is_open = |record: &KpiRecord| record.window.kind != "interval" || record.as_of < record.window.end;
+        let mut shown: BTreeMap<(Entity, &str), &KpiRecord> = BTreeMap::new();
+        shown.extend(truth.records().filter(|record| is_open(record)).map(|record| ((entity_of(record), record.window.name.as_str()), record)));
         for (rule, record) in RULES.iter().flat_map(|rule| truth.records().map(move |record| (rule, record))) {
             let level = rule.when.levels()[0];
             let entity = entity_of(record);
-            if record.window.name != level.window || !rule.of.selects(&entity) {
+            if record.window.name != level.window || !is_open(record) || !rule.of.selects(&entity) {
                 continue;
             }
             let last = alerts.get(&format!("{}|{entity}", rule.name)).and_then(|told| told.last());
             let is_firing = last.is_some_and(AlertRecord::is_firing);
-            if let Some(value) = level.read(Some(record)).and_then(|reading| reading.value) {
+            if let Some(value) = level.read(|name| shown.get(&(entity.clone(), name)).copied()).and_then(|reading| reading.value) {
                 check(rule, value, is_firing, last, record)?;
             }
         }

@@ -1,7 +1,7 @@
 //! Rules of alerts: levels with a gap, `for`, and the trial of a rule on its past.
 
 use crate::cases;
-use callpulse::alert::condition::{Condition, Level};
+use callpulse::alert::condition::{Condition, Level, Measure};
 use callpulse::alert::hours::Hours;
 use callpulse::alert::reading::Reading;
 use callpulse::alert::rule::{Rule, Selector, Severity};
@@ -21,7 +21,15 @@ const START: i64 = 1_772_438_400;
 
 fn level(trigger: f64, gap: f64, is_above: bool) -> Level {
     let clear = if is_above { trigger - gap } else { trigger + gap };
-    Level { kpi: "waiting".into(), window: "now".into(), trigger, clear, is_above, min_volume: 0 }
+    Level {
+        kpi: "waiting".into(),
+        window: "now".into(),
+        measure: Measure::Value,
+        trigger,
+        clear,
+        is_above,
+        min_volume: 0,
+    }
 }
 
 fn rule(when: Condition, hold_s: i64, hours: Option<Hours>) -> Rule {

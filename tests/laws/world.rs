@@ -3,7 +3,8 @@
 use crate::centre::{TOPIC, ZONES, few_windows, settings};
 use crate::drive::{Driven, Log, input};
 use crate::histories::Told;
-use callpulse::alert::condition::{Condition, Level};
+use callpulse::alert::burn::Burn;
+use callpulse::alert::condition::{Condition, Level, Measure};
 use callpulse::alert::rule::{Rule, Selector, Severity};
 use callpulse::command::engine;
 use callpulse::config::settings::Settings;
@@ -45,6 +46,7 @@ pub static RULES: LazyLock<Arc<[Rule]>> = LazyLock::new(|| {
         when: Condition::Level(Level {
             kpi: kpi.into(),
             window: window.into(),
+            measure: Measure::Value,
             trigger,
             clear,
             is_above: clear <= trigger,
@@ -58,6 +60,11 @@ pub static RULES: LazyLock<Arc<[Rule]>> = LazyLock::new(|| {
         runbook_url: None,
         panel_url: None,
     };
+    let burn = |mut rule: Rule| {
+        let Condition::Level(level) = &mut rule.when else { unreachable!("a level") };
+        level.measure = Measure::Burn(Burn { short: "1m".into(), target: Some(0.6), interval: "per_1h".into() });
+        rule
+    };
     [
         rule("waits", Kind::Queue, ("waiting", "now"), 0.0, 0.0, 0, 0),
         rule("waits long", Kind::Tenant, ("longest_wait", "now"), 40.0, 20.0, 0, 0),
@@ -65,6 +72,7 @@ pub static RULES: LazyLock<Arc<[Rule]>> = LazyLock::new(|| {
         rule("answers", Kind::Tenant, ("calls_answered", "total"), 2.0, 2.0, 0, 30),
         rule("answers little", Kind::Tenant, ("answer_rate", "total"), 0.5, 0.7, 1, 60),
         rule("handles", Kind::Agent, ("calls_handled", "total"), 0.0, 0.0, 0, 5),
+        burn(rule("burns", Kind::Tenant, ("service_level", "7m"), 2.0, 1.0, 1, 0)),
     ]
     .into()
 });

@@ -1,0 +1,284 @@
+//! Levels of rules: from the keys as written to the number that is looked at, and beyond what it fires.
+
+use super::alerts::{Around, Told};
+use super::fault::key_of;
+use super::nearest::hint;
+use super::numbers::{Number, Numbers};
+use super::shape;
+use super::view::View;
+use crate::alert::burn::{Burn, share_allowed};
+use crate::alert::condition::{Level, Measure};
+use crate::alert::rule::Selector;
+use crate::time::Span;
+use toml::Value;
+
+/// Fewer calls say nothing of a share or mean of them, unless a rule says otherwise.
+const ENOUGH_CALLS: i64 = 20;
+/// The interval that a budget is of, unless a rule says otherwise.
+const DAY: &str = "per_1d";
+
+/// The keys that name the number, one in each level.
+pub const MEASURES: [&str; 2] = ["kpi", "burn"];
+/// The keys of a level.
+pub const KEYS: [&str; 9] =
+    ["kpi", "window", "trigger", "clear", "min_volume", "burn", "windows", "target", "interval"];
+
+/// What goes with a number of `MEASURES` beside `trigger`, `clear` and `min_volume`.
+fn keys_with(measure: &str) -> &'static [&'static str] {
+    match measure {
+        "burn" => &["windows", "target", "interval"],
+        _ => &["window"],
+    }
+}
+
+/// A level as written.
+#[derive(Clone, Copy)]
+struct Written<'a> {
+    table: View<'a>,
+    place: &'a str,
+    around: Around<'a>,
+    numbers: Numbers<'a>,
+}
+
+/// Beyond what it fires, and what it says of a value at all.
+#[derive(Clone, Copy)]
+struct Bounds {
+    trigger: f64,
+    /// None if nobody said.
+    clear: Option<f64>,
+    min_volume: Option<i64>,
+}
+
+/// What is looked at, and beyond what; none if anything of it is refused.
+pub fn level(table: View, place: &str, of: &Selector, around: Around, told: &mut Told) -> Option<Level> {
+    let written = Written { table, place, around, numbers: Numbers { settings: around.kpi, of } };
+    let mut said = MEASURES.into_iter().filter(|key| !table.get(key).is_absent());
+    let measure = said.next().unwrap_or("kpi");
+    if let Some(second) = said.next() {
+        told.faults.add(key_of(place, second), format!("stands beside `{measure}`; keep one of them"));
+        return None;
+    }
+    let others = MEASURES.into_iter().filter(|other| *other != measure);
+    let stray = others.flat_map(|other| keys_with(other).iter().map(move |key| (other, *key)));
+    let stray = stray.filter(|(_, key)| !keys_with(measure).contains(key));
+    for (other, key) in stray.filter(|(_, key)| !table.get(key).is_absent()) {
+        told.faults.add(key_of(place, key), format!("goes with `{other}`, and this level has none; remove it"));
+    }
+    written.missing(measure, "name a number such as \"abandonment_rate\", or write `when`", told);
+    match measure {
+        "burn" => written.burn(told),
+        _ => written.value(told),
+    }
+}
+
+impl Written<'_> {
+    fn refuse(&self, key: &str, sentence: Result<(), String>, told: &mut Told) {
+        if let Err(sentence) = sentence {
+            told.faults.add(key_of(self.place, key), sentence);
+        }
+    }
+
+    fn missing(&self, key: &str, sentence: &str, told: &mut Told) {
+        if self.table.get(key).is_absent() {
+            told.faults.add(key_of(self.place, key), format!("is missing; {sentence}"));
+        }
+    }
+
+    fn bounds(&self, told: &mut Told) -> Option<Bounds> {
+        self.missing("trigger", "write the value beyond which it fires", told);
+        let number = |key: &str| self.table.get(key).0.and_then(shape::number);
+        let min_volume = self.table.get("min_volume").0.and_then(Value::as_integer);
+        Some(Bounds { trigger: number("trigger")?, clear: number("clear"), min_volume })
+    }
+
+    /// The number of this name in a window; faults at `key` and `window`.
+    fn number(&self, key: &str, window: &str, told: &mut Told) -> Option<Number> {
+        let name = self.table.get(key).text();
+        if name.is_empty() || window.is_empty() {
+            return None;
+        }
+        match self.numbers.find(&name, window) {
+            Ok(known) => Some(known),
+            Err((of, sentence)) => {
+                let at = match (of, key) {
+                    ("window", "burn") => "windows",
+                    ("window", _) => "window",
+                    _ => key,
+                };
+                told.faults.add(key_of(self.place, at), sentence);
+                None
+            }
+        }
+    }
+
+    /// A KPI, count or number of now.
+    fn value(&self, told: &mut Told) -> Option<Level> {
+        self.missing("window", "write one such as \"now\" or \"30m\"", told);
+        let bounds = self.bounds(told);
+        let (kpi, window) = (self.table.get("kpi").text(), self.table.get("window").text());
+        let known = self.number("kpi", &window, told)?;
+        let Bounds { trigger, clear: said_clear, min_volume } = bounds?;
+        let clear = said_clear.unwrap_or(trigger);
+        let is_above = if clear == trigger { known.is_worse_above } else { clear < trigger };
+        self.refuse("trigger", known.reaches(trigger).and_then(|()| known.passes(trigger, is_above)), told);
+        self.refuse("clear", said_clear.map_or(Ok(()), |clear| known.reaches(clear)), told);
+        if let Some(volume) = min_volume.filter(|volume| 0 < *volume) {
+            self.refuse("min_volume", known.counts_calls(&kpi, volume), told);
+        }
+        if known.is_ratio && known.is_service && is_above != known.is_worse_above {
+            let (side, other) = if is_above { ("above", "least") } else { ("below", "most") };
+            told.warnings.push(format!(
+                "{}: by it the rule fires {side} {trigger}, where `{kpi}` is better; if that is not meant, write at {other} {trigger}",
+                key_of(self.place, "clear")
+            ));
+        }
+        let enough = if known.is_fraction { ENOUGH_CALLS } else { 0 };
+        let min_volume = min_volume.unwrap_or(enough);
+        Some(Level { kpi, window, measure: Measure::Value, trigger, clear, is_above, min_volume })
+    }
+
+    /// A service level, by how fast the misses that its target allows are used up.
+    fn burn(&self, told: &mut Told) -> Option<Level> {
+        let bounds = self.bounds(told);
+        let windows = self.two_windows(told)?;
+        let kpi = self.service_level("burn", &windows, told)?;
+        let [window, short] = windows;
+        let interval = self.interval(told)?;
+        let target = self.table.get("target").0.and_then(shape::number);
+        let wanted = target.map_or_else(|| self.numbers.targets(), |target| vec![target]);
+        let most = wanted.into_iter().fold(0.0, f64::max);
+        if target.is_some() && most == 1.0 {
+            self.refuse(
+                "target",
+                Err("allows no call to be missed, so that none can be used up; give less".into()),
+                told,
+            );
+        }
+        let Bounds { trigger, clear, min_volume } = bounds?;
+        self.refuse("trigger", above_zero(trigger).and_then(|()| burns(trigger, most)), told);
+        let clear = self.clear_below((trigger, clear), told);
+        let measure = Measure::Burn(Burn { short, target, interval });
+        let min_volume = min_volume.unwrap_or(ENOUGH_CALLS);
+        Some(Level { kpi, window, measure, trigger, clear, is_above: true, min_volume })
+    }
+
+    /// The two sliding windows of a burn rate, the long one first.
+    fn two_windows(&self, told: &mut Told) -> Option<[String; 2]> {
+        self.missing("windows", "write a long and a short one, such as [\"1h\", \"5m\"]", told);
+        let names: Vec<String> = self.table.get("windows").items().map(|(_, name)| name.text()).collect();
+        let sliding = &self.around.kpi.sliding;
+        let length = |name: &String| -> Option<Span> { Some(sliding.iter().find(|(known, _)| known == name)?.1) };
+        let known: Vec<&str> = sliding.iter().map(|(name, _)| name.as_str()).collect();
+        let mut has_all = true;
+        for name in names.iter().filter(|name| length(name).is_none() && !name.is_empty()) {
+            let sentence = format!("there is no sliding window `{name}`; {}", hint(name, &known));
+            self.refuse("windows", Err(sentence), told);
+            has_all = false;
+        }
+        let mut windows: [String; 2] = match names.try_into() {
+            Ok(windows) => windows,
+            Err(names) => {
+                let sentence = format!("holds {} windows; write a long and a short one", names.len());
+                let is_list = self.table.get("windows").0.is_some_and(Value::is_array);
+                self.refuse("windows", if is_list { Err(sentence) } else { Ok(()) }, told);
+                return None;
+            }
+        };
+        windows.sort_by_key(|name| std::cmp::Reverse(length(name)));
+        has_all.then_some(windows)
+    }
+
+    /// A service level that has a value in these windows.
+    fn service_level(&self, key: &str, windows: &[String], told: &mut Told) -> Option<String> {
+        let kpi = self.table.get(key).text();
+        let is_one = kpi == "service_level" || kpi.starts_with("service_level.");
+        if !is_one && !kpi.is_empty() {
+            let sentence =
+                format!("`{kpi}` is no service level; write \"service_level\", or one of `also` after a dot");
+            self.refuse(key, Err(sentence), told);
+            return None;
+        }
+        windows.iter().try_for_each(|window| self.number(key, window, told).map(drop))?;
+        Some(kpi)
+    }
+
+    /// The interval that a level is about while it is open.
+    fn interval(&self, told: &mut Told) -> Option<String> {
+        let name = self.table.get("interval").some_text().unwrap_or_else(|| DAY.to_owned());
+        let known: Vec<&str> = self.around.kpi.intervals.iter().map(|(name, _)| name.as_str()).collect();
+        if !known.contains(&name.as_str()) {
+            let sentence = match known.is_empty() {
+                true => format!("there is no interval `{name}`; write such as \"1d\" in windows.intervals"),
+                false => format!("there is no interval `{name}`; {}", hint(&name, &known)),
+            };
+            self.refuse("interval", Err(sentence), told);
+            return None;
+        }
+        Some(name)
+    }
+
+    /// Where a number that fires above its trigger clears: there unless said.
+    fn clear_below(&self, (trigger, clear): (f64, Option<f64>), told: &mut Told) -> f64 {
+        let Some(clear) = clear else { return trigger };
+        let sentence = format!("{clear} is more than `trigger`, above which it fires; give at most {trigger}");
+        self.refuse("clear", above_zero(clear).and(if clear <= trigger { Ok(()) } else { Err(sentence) }), told);
+        clear
+    }
+}
+
+fn above_zero(value: f64) -> Result<(), String> {
+    match value < 0.0 {
+        true => Err(format!("{value} is less than 0, which no number is; give what is meant")),
+        false => Ok(()),
+    }
+}
+
+/// Whether misses can be used up faster than that, where so much is wanted at most.
+fn burns(trigger: f64, target: f64) -> Result<(), String> {
+    // Every call is missed.
+    let fastest = 1.0 / share_allowed(target);
+    match fastest <= trigger {
+        true => Err(format!(
+            "of {target} wanted the misses allowed are used up {fastest:.1} times as fast at most, so that it never fires; \
+             give less"
+        )),
+        false => Ok(()),
+    }
+}
+
+impl Number {
+    /// Whether it may have such a value.
+    fn reaches(&self, value: f64) -> Result<(), String> {
+        match value {
+            value if value < 0.0 => above_zero(value),
+            value if self.is_ratio && 1.0 < value && value <= 100.0 => {
+                Err(format!("{value} is no share; give 0 to 1, such as {} for {value} %", value / 100.0))
+            }
+            value if self.is_ratio && 1.0 < value => {
+                Err(format!("{value} is no share; give 0 to 1, such as 0.1 for 10 %"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether it may lie beyond such a value.
+    fn passes(&self, trigger: f64, is_above: bool) -> Result<(), String> {
+        match (is_above, trigger) {
+            (false, 0.0) => Err("nothing is below 0, so that it never fires; \
+                                 write more, such as 1 to fire when there are none"
+                .to_owned()),
+            (true, 1.0) if self.is_ratio => {
+                Err("no share is above 1, so that it never fires; give less, such as 0.1 for 10 %".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether there are calls to be counted for it.
+    fn counts_calls(&self, name: &str, volume: i64) -> Result<(), String> {
+        match self.has_volume {
+            true => Ok(()),
+            false => Err(format!("`{name}` is not of calls in a window, so that there are no {volume}; remove it")),
+        }
+    }
+}
