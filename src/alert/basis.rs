@@ -2,6 +2,7 @@
 
 use super::burn::{Burning, Missed};
 use super::condition::{Level, Measure};
+use super::forecast::Foreseen;
 use super::reading::Basis;
 use super::record::{AlertLevel, shown, shown_number};
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,28 @@ pub enum Assumptions {
         target: f64,
         /// The long window and the short one.
         windows: [AlertRate; 2],
+    },
+    /// Of a forecast.
+    Forecast {
+        /// Seconds it looks ahead.
+        within_s: i64,
+        arrivals_per_hour: f64,
+        /// Seconds a call takes on average.
+        handle_time_s: f64,
+        /// Who take calls: handling, ringing or available.
+        agents: u32,
+        /// Seconds that callers wait on average before they give up; null if nobody did.
+        patience_s: Option<f64>,
+        /// Of the calls to come, 0 to 1: the service level, and who finds no agent free.
+        service_level: f64,
+        waits: f64,
+        /// The interval, and its calls so far that met the service level, of those that count for it.
+        window: String,
+        met: i64,
+        counted: i64,
+        /// In how many minutes the interval's service level is below `trigger`: 0 if it is so already; null if it is not so
+        /// before the interval ends.
+        minutes_until: Option<f64>,
     },
 }
 
@@ -66,7 +89,24 @@ impl Assumptions {
                 let windows = [rate(&level.window, long, of_long), rate(&burn.short, short, of_short)];
                 Some(Assumptions::Burn { target, windows })
             }
-            (Measure::Value, _) => None,
+            (Measure::Forecast(forecast), Basis::Forecast(foreseen)) => {
+                let Foreseen { arrivals_per_hour, handle_time_s, agents, patience_s, .. } = foreseen;
+                let Foreseen { service_level, waits, met, counted, below_in, .. } = foreseen;
+                Some(Assumptions::Forecast {
+                    within_s: forecast.within.0 / 1000,
+                    arrivals_per_hour,
+                    handle_time_s,
+                    agents,
+                    patience_s,
+                    service_level,
+                    waits,
+                    window: forecast.interval.clone(),
+                    met,
+                    counted,
+                    minutes_until: below_in.map(|length| length.0 as f64 / 60_000.0),
+                })
+            }
+            _ => None,
         }
     }
 }
@@ -108,6 +148,36 @@ pub fn in_words(level: &AlertLevel) -> String {
                 words += &budget.spent_at.as_ref().map_or(String::new(), |at| format!(", none left at {at}"));
             }
             words
+        }
+        Some(Assumptions::Forecast {
+            within_s,
+            arrivals_per_hour,
+            handle_time_s,
+            agents,
+            patience_s,
+            service_level,
+            waits,
+            window,
+            met,
+            counted,
+            minutes_until,
+        }) => {
+            let share = |share: f64| shown("service_level", share);
+            let ahead = shown_number(*within_s as f64 / 60.0);
+            let patience =
+                patience_s.map_or("without end".to_owned(), |seconds| format!("{} s", shown_number(seconds)));
+            let until = match minutes_until {
+                Some(minutes) => format!("below {} in {} min", share(level.trigger), shown_number(*minutes)),
+                None => format!("not below {} in {window}", share(level.trigger)),
+            };
+            format!(
+                "{met} of {counted} in {window} so far, and {ahead} min more of {} calls an hour, {} s each, for {agents} agents, \
+                 with a patience of {patience}: {} of them in time, {} wait; {until}",
+                shown_number(*arrivals_per_hour),
+                shown_number(*handle_time_s),
+                share(*service_level),
+                share(*waits)
+            )
         }
     }
 }

@@ -9,6 +9,7 @@
 //! on is on, else nothing is known (Kleene's logic).
 
 use super::burn::Burn;
+use super::forecast::Forecast;
 use super::reading::Reading;
 use crate::kpi::record::KpiRecord;
 
@@ -38,6 +39,8 @@ pub enum Measure {
     Value,
     /// How many times as fast as its target allows calls miss a service level, in its window and a short one.
     Burn(Burn),
+    /// What a service level of the open interval comes to, as calls come in its window.
+    Forecast(Forecast),
 }
 
 /// When a rule fires.
@@ -59,11 +62,12 @@ impl Measure {
         match self {
             Measure::Value => None,
             Measure::Burn(_) => Some("burn_rate"),
+            Measure::Forecast(_) => Some("forecast"),
         }
     }
 
     /// The name of every measure that has one.
-    pub const WORDS: [&'static str; 1] = ["burn_rate"];
+    pub const WORDS: [&'static str; 2] = ["burn_rate", "forecast"];
 }
 
 impl Level {
@@ -72,6 +76,7 @@ impl Level {
         match &self.measure {
             Measure::Value => vec![&self.window],
             Measure::Burn(Burn { short, interval, .. }) => vec![&self.window, short, interval],
+            Measure::Forecast(Forecast { interval, .. }) => vec![&self.window, interval, "now"],
         }
     }
 
@@ -82,6 +87,7 @@ impl Level {
         let reading = match &self.measure {
             Measure::Value => Reading::of(record, &self.kpi)?,
             Measure::Burn(burn) => burn.read((&self.kpi, &self.window), record_of)?,
+            Measure::Forecast(forecast) => forecast.read((&self.kpi, &self.window, self.trigger), record_of)?,
         };
         reading.value?;
         let is_enough = self.min_volume == 0 || reading.volume(record).is_some_and(|volume| self.min_volume <= volume);

@@ -4,7 +4,8 @@
 //! KPI records ─> reading ─> levels (on beyond `trigger`, off at `clear`) ─> all / any / not ─> `for` ─> fires, resolves
 //! ```
 //!
-//! A number is one of a record, or made of several: how fast a target's misses are used up (`burn`).
+//! A number is one of a record, or made of several: how fast a target's misses are used up (`burn`), what a
+//! service level comes to with the present staff (`forecast`).
 //!
 //! A rule reads the very records that subscribers read, so no alert can show a number that no panel shows. Without
 //! clock and without Kafka: the instant is given.
@@ -12,6 +13,8 @@
 pub mod basis;
 pub mod burn;
 pub mod condition;
+pub mod erlang;
+pub mod forecast;
 pub mod hours;
 pub mod reading;
 pub mod record;

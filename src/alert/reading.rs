@@ -1,6 +1,7 @@
 //! Readings: one KPI, count or present number out of a KPI record, or what is made of several.
 
 use super::burn::Burning;
+use super::forecast::Foreseen;
 use crate::fact::Standing;
 use crate::kpi::catalogue::COUNTS;
 use crate::kpi::record::{Count, KpiRecord};
@@ -22,6 +23,7 @@ pub struct Reading {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Basis {
     Burn(Burning),
+    Forecast(Foreseen),
 }
 
 /// Numbers of this instant, which only records of `now` have, beside `agents_STATE`.

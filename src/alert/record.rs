@@ -106,6 +106,8 @@ const SHARE_TEXT: &str =
 const NUMBER_TEXT: &str = "{kpi} over {window}: {value}; fires {side} {trigger}, clears at {clear}.";
 /// Those of what is made of numbers.
 const BURN_TITLE: &str = "{kpi} of {entity} is missed {value} times as often as its target allows";
+const FORECAST_TITLE: &str = "{kpi} of {entity} comes to {value} as it goes now";
+const FORECAST_TEXT: &str = "{value} is foreseen; fires {side} {trigger}, clears at {clear}; {basis}.";
 const BURN_TEXT: &str = "{value} times as often over {window}; fires {side} {trigger}, clears at {clear}; {basis}.";
 
 /// Who an alert is about: an entity, or a part of the engine itself.
@@ -191,6 +193,7 @@ impl AlertRecord {
         };
         let (title, text) = match record.first.measure.as_deref() {
             Some("burn_rate") => (BURN_TITLE, BURN_TEXT),
+            Some("forecast") => (FORECAST_TITLE, FORECAST_TEXT),
             _ if record.first.denominator.is_some() => (TITLE, SHARE_TEXT),
             _ => (TITLE, NUMBER_TEXT),
         };
@@ -222,8 +225,8 @@ impl AlertLevel {
 
     /// A value of it as people read it.
     fn shown(&self, value: f64) -> String {
-        match self.measure {
-            None => shown(&self.kpi, value),
+        match self.measure.as_deref() {
+            None | Some("forecast") => shown(&self.kpi, value),
             Some(_) => shown_number(value),
         }
     }

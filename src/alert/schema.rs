@@ -119,7 +119,31 @@ fn assumptions() -> Value {
         },
         "required": ["target", "windows"],
     });
-    json!({"anyOf": [burn], "description": "what the value was worked out from; absent without one"})
+    let forecast = json!({
+        "type": "object",
+        "description": "of a forecast",
+        "properties": {
+            "within_s": {"type": "integer", "description": "how far it looks ahead"},
+            "arrivals_per_hour": {"type": "number"},
+            "handle_time_s": {"type": "number"},
+            "agents": {"type": "integer", "description": "handling, ringing or available"},
+            "patience_s": {"type": ["number", "null"], "description": "null if nobody gave up"},
+            "service_level": {"type": "number", "description": "of the calls to come"},
+            "waits": {"type": "number", "description": "the share of the calls to come that find no agent free"},
+            "window": {"type": "string", "description": "the interval"},
+            "met": {"type": "integer", "description": "calls of the interval so far that met the service level"},
+            "counted": {"type": "integer"},
+            "minutes_until": {
+                "type": ["number", "null"],
+                "description": "until the interval's service level is below the trigger; null if not before it ends",
+            },
+        },
+        "required": [
+            "within_s", "arrivals_per_hour", "handle_time_s", "agents", "patience_s", "service_level", "waits", "window", "met",
+            "counted", "minutes_until",
+        ],
+    });
+    json!({"anyOf": [burn, forecast], "description": "what the value was worked out from; absent without one"})
 }
 
 /// The misses that a target allows in the open interval.

@@ -357,6 +357,18 @@ const BURN_TARGET: Key = key(
 );
 const OF_INTERVAL: Key =
     key("interval", Shape::Text, "The open interval that it is about: the name of a window; per_1d unless said.");
+const FORECAST: Key =
+    key("forecast", Shape::Text, "A service level, by what the open interval comes to with the present staff.");
+const WITHIN: Key = key(
+    "within",
+    between(Span::from_secs(60), DAY),
+    "Of a forecast: how far it looks ahead, to the interval's end at most.",
+);
+const PATIENCE: Key = key(
+    "patience",
+    between(Span::from_secs(1), DAY),
+    "Of a forecast: how long callers wait on average before they give up; as in the interval so far unless said.",
+);
 
 const ALERT: &[Key] = &[
     required("name", Shape::Text, "Its name, the first part of its alerts' keys."),
@@ -370,6 +382,9 @@ const ALERT: &[Key] = &[
     TWO_WINDOWS,
     BURN_TARGET,
     OF_INTERVAL,
+    FORECAST,
+    WITHIN,
+    PATIENCE,
     key("when", Shape::Condition, "Several levels together, instead of one."),
     key(
         "for",
@@ -403,6 +418,9 @@ pub const CONDITION: &[Key] = &[
     TWO_WINDOWS,
     BURN_TARGET,
     OF_INTERVAL,
+    FORECAST,
+    WITHIN,
+    PATIENCE,
     key("all", Shape::List { of: &Shape::Condition, distinct: true }, "Holds if all of them do."),
     key("any", Shape::List { of: &Shape::Condition, distinct: true }, "Holds if one of them does."),
     key("not", Shape::Condition, "Holds if it does not."),

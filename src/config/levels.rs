@@ -8,6 +8,7 @@ use super::shape;
 use super::view::View;
 use crate::alert::burn::{Burn, share_allowed};
 use crate::alert::condition::{Level, Measure};
+use crate::alert::forecast::Forecast;
 use crate::alert::rule::Selector;
 use crate::time::Span;
 use toml::Value;
@@ -18,15 +19,28 @@ const ENOUGH_CALLS: i64 = 20;
 const DAY: &str = "per_1d";
 
 /// The keys that name the number, one in each level.
-pub const MEASURES: [&str; 2] = ["kpi", "burn"];
+pub const MEASURES: [&str; 3] = ["kpi", "burn", "forecast"];
 /// The keys of a level.
-pub const KEYS: [&str; 9] =
-    ["kpi", "window", "trigger", "clear", "min_volume", "burn", "windows", "target", "interval"];
+pub const KEYS: [&str; 12] = [
+    "kpi",
+    "window",
+    "trigger",
+    "clear",
+    "min_volume",
+    "burn",
+    "windows",
+    "target",
+    "interval",
+    "forecast",
+    "within",
+    "patience",
+];
 
 /// What goes with a number of `MEASURES` beside `trigger`, `clear` and `min_volume`.
 fn keys_with(measure: &str) -> &'static [&'static str] {
     match measure {
         "burn" => &["windows", "target", "interval"],
+        "forecast" => &["window", "within", "interval", "patience"],
         _ => &["window"],
     }
 }
@@ -67,6 +81,7 @@ pub fn level(table: View, place: &str, of: &Selector, around: Around, told: &mut
     written.missing(measure, "name a number such as \"abandonment_rate\", or write `when`", told);
     match measure {
         "burn" => written.burn(told),
+        "forecast" => written.forecast(told),
         _ => written.value(told),
     }
 }
@@ -162,19 +177,43 @@ impl Written<'_> {
         Some(Level { kpi, window, measure, trigger, clear, is_above: true, min_volume })
     }
 
+    /// A service level, by what the open interval comes to if it goes on as it does.
+    fn forecast(&self, told: &mut Told) -> Option<Level> {
+        let bounds = self.bounds(told);
+        self.missing("window", "write the sliding window that arrivals and handle time are of, such as \"30m\"", told);
+        self.missing("within", "write how far it looks ahead, such as \"30m\"", told);
+        let window = self.table.get("window").some_text()?;
+        self.sliding("window", &window, told)?;
+        let kpi = self.service_level("forecast", std::slice::from_ref(&window), told)?;
+        let interval = self.interval(told)?;
+        let known = self.number("forecast", &window, told)?;
+        let (within, patience) = (self.table.get("within").duration()?, self.table.get("patience").duration());
+        let Bounds { trigger, clear: said_clear, min_volume } = bounds?;
+        self.refuse("trigger", known.reaches(trigger).and_then(|()| known.passes(trigger, false)), told);
+        let clear = said_clear.unwrap_or(trigger);
+        let sentence = format!("{clear} is less than `trigger`, below which it fires; give at least {trigger}");
+        self.refuse("clear", known.reaches(clear).and(if trigger <= clear { Ok(()) } else { Err(sentence) }), told);
+        let measure = Measure::Forecast(Forecast { within, interval, patience });
+        let min_volume = min_volume.unwrap_or(ENOUGH_CALLS);
+        Some(Level { kpi, window, measure, trigger, clear, is_above: false, min_volume })
+    }
+
+    /// How long a sliding window is.
+    fn sliding(&self, key: &str, name: &str, told: &mut Told) -> Option<Span> {
+        let sliding = &self.around.kpi.sliding;
+        let known: Vec<&str> = sliding.iter().map(|(name, _)| name.as_str()).collect();
+        let found = sliding.iter().find(|(known, _)| known == name).map(|(_, length)| *length);
+        if found.is_none() && !name.is_empty() {
+            self.refuse(key, Err(format!("there is no sliding window `{name}`; {}", hint(name, &known))), told);
+        }
+        found
+    }
+
     /// The two sliding windows of a burn rate, the long one first.
     fn two_windows(&self, told: &mut Told) -> Option<[String; 2]> {
         self.missing("windows", "write a long and a short one, such as [\"1h\", \"5m\"]", told);
         let names: Vec<String> = self.table.get("windows").items().map(|(_, name)| name.text()).collect();
-        let sliding = &self.around.kpi.sliding;
-        let length = |name: &String| -> Option<Span> { Some(sliding.iter().find(|(known, _)| known == name)?.1) };
-        let known: Vec<&str> = sliding.iter().map(|(name, _)| name.as_str()).collect();
-        let mut has_all = true;
-        for name in names.iter().filter(|name| length(name).is_none() && !name.is_empty()) {
-            let sentence = format!("there is no sliding window `{name}`; {}", hint(name, &known));
-            self.refuse("windows", Err(sentence), told);
-            has_all = false;
-        }
+        let lengths: Vec<Option<Span>> = names.iter().map(|name| self.sliding("windows", name, told)).collect();
         let mut windows: [String; 2] = match names.try_into() {
             Ok(windows) => windows,
             Err(names) => {
@@ -184,8 +223,10 @@ impl Written<'_> {
                 return None;
             }
         };
-        windows.sort_by_key(|name| std::cmp::Reverse(length(name)));
-        has_all.then_some(windows)
+        if lengths[0]? < lengths[1]? {
+            windows.reverse();
+        }
+        Some(windows)
     }
 
     /// A service level that has a value in these windows.

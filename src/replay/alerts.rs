@@ -2,7 +2,7 @@
 
 use super::engine::Replay;
 use super::walk::{Look, Pace};
-use crate::alert::condition::Level;
+use crate::alert::condition::{Level, Measure};
 use crate::alert::hours::Hours;
 use crate::alert::reading::Reading;
 use crate::alert::rule::Rule;
@@ -79,7 +79,7 @@ pub fn try_rules(replay: Replay, asked: Asked<'_>, mut progress: impl FnMut(Even
             at_boundaries: one.at_boundaries || other.at_boundaries,
         })
     };
-    let walk = replay.walk(settings, levels().any(is_of_agents), entity_pace);
+    let walk = replay.walk(settings, levels().any(needs_agents), entity_pace);
     let mut tried = Tried { from: walk.begins(), ..Tried::default() };
     let mut seats: HashMap<usize, Vec<Trying<'_>>> = HashMap::new();
     tried.refused = walk.run(asked.until, |look| {
@@ -112,6 +112,11 @@ fn needed(settings: &KpiSettings, rules: &[Rule]) -> KpiSettings {
     }
     needed.intervals.retain(|(name, _)| is_used(name));
     needed
+}
+
+/// Whether who is there has to be known.
+fn needs_agents(level: &Level) -> bool {
+    is_of_agents(level) || matches!(level.measure, Measure::Forecast(_))
 }
 
 fn is_of_agents(level: &Level) -> bool {

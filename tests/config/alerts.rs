@@ -3,6 +3,7 @@
 use crate::{check, manual_in_use, read, schemas, settings, text_of, told};
 use callpulse::alert::burn::{Budget, Burn, Burning, Missed};
 use callpulse::alert::condition::{Condition, Level, Measure};
+use callpulse::alert::forecast::{Forecast, Foreseen};
 use callpulse::alert::reading::{Basis, Reading};
 use callpulse::alert::record::{AlertRecord, Subject, Told};
 use callpulse::alert::rule::{Rule, Severity};
@@ -259,6 +260,41 @@ fn a_burn_rate_is_of_a_service_level_over_two_windows() {
 }
 
 #[test]
+fn a_forecast_is_of_a_service_level_and_an_open_interval() {
+    let keys = |keys: &str| format!("forecast = 'service_level', window = '30m', within = '20m', {keys}");
+    let level = level(&keys("trigger = 0.75"));
+    let within = Span::from_secs(1_200);
+    let forecast = Forecast { within, interval: "per_1d".into(), patience: None };
+    assert_eq!((level.window.as_str(), level.measure), ("30m", Measure::Forecast(forecast)));
+    assert_eq!((level.trigger, level.clear, level.is_above, level.min_volume), (0.75, 0.75, false, 20));
+    rule(&keys("trigger = 0.75, clear = 0.8, interval = 'per_1h', patience = '90s', min_volume = 5"));
+
+    check_rule(
+        "forecast = 'service_level', within = '20m', trigger = 0.75",
+        "window: is missing; write the sliding window that arrivals and handle time are of, such as \"30m\"",
+    );
+    check_rule(
+        "forecast = 'service_level', window = '30m', trigger = 0.75",
+        "within: is missing; write how far it looks ahead, such as \"30m\"",
+    );
+    check_rule(
+        "forecast = 'service_level', window = 'per_1h', within = '20m', trigger = 0.75",
+        "window: there is no sliding window `per_1h`; known are `5m` and `30m`",
+    );
+    check_rule(
+        "forecast = 'abandonment_rate', window = '30m', within = '20m', trigger = 0.75",
+        "forecast: `abandonment_rate` is no service level; write \"service_level\", or one of `also` after a dot",
+    );
+    check_rule(&keys("trigger = 75"), "trigger: 75 is no share; give 0 to 1, such as 0.75 for 75 %");
+    check_rule(
+        &keys("trigger = 0.75, clear = 0.7"),
+        "clear: 0.7 is less than `trigger`, below which it fires; give at least 0.75",
+    );
+    check_rule(&keys("trigger = 0.75, target = 0.8"), "target: goes with `burn`, and this level has none; remove it");
+    check_rule(&keys("trigger = 0.75, patience = '0s'"), "patience: `0s` is too short; the least is \"1s\"");
+}
+
+#[test]
 fn conditions_stand_within_each_other() {
     let on = |kpi: &str| format!("{{ kpi = '{kpi}', window = 'now', trigger = 3 }}");
     let (waiting, agents) = (on("waiting"), on("agents_available"));
@@ -472,21 +508,34 @@ fn basis(level: &Level) -> Option<Basis> {
             let budget = Some(Budget { so_far, allowed: 42.4, spent_at: EventTime::parse("2026-03-02T10:00:05Z") });
             Some(Basis::Burn(Burning { target: 0.8, long, short, budget }))
         }
+        Measure::Forecast(_) => Some(Basis::Forecast(Foreseen {
+            arrivals_per_hour: 200.0,
+            handle_time_s: 180.5,
+            agents: 11,
+            patience_s: Some(120.0),
+            service_level: 0.523,
+            waits: 0.6,
+            met: 900,
+            counted: 1_000,
+            below_in: Some(Span::from_secs(750)),
+        })),
     }
 }
 
+/// What a rule of one level tells at a value.
+fn record_of(rule: &Rule, value: f64) -> AlertRecord {
+    let entity = Entity { tenant: "default".into(), kind: rule.of.kind, id: "sales".into(), channel: None };
+    let basis = basis(rule.when.levels()[0]);
+    let readings = [Some(Reading { value: Some(value), basis, ..Reading::default() })];
+    let since = EventTime::parse("2026-03-02T10:00:05Z").expect("a time");
+    let (subject, step) = (Subject::of(&entity, Some("Sales")), Transition::Fires { since });
+    AlertRecord::of(Told { rule, subject, step, readings: &readings, as_of: since, version: 7 })
+}
+
 #[test]
-fn what_is_made_of_numbers_says_what_of_in_words() {
-    let told = |rule: &Rule, value: f64| {
-        let entity = Entity { tenant: "default".into(), kind: rule.of.kind, id: "sales".into(), channel: None };
-        let basis = basis(rule.when.levels()[0]);
-        let readings = [Some(Reading { value: Some(value), basis, ..Reading::default() })];
-        let since = EventTime::parse("2026-03-02T10:00:05Z").expect("a time");
-        let (subject, step) = (Subject::of(&entity, Some("Sales")), Transition::Fires { since });
-        AlertRecord::of(Told { rule, subject, step, readings: &readings, as_of: since, version: 7 })
-    };
+fn a_burn_rate_says_what_was_missed() {
     let burn = rule("burn = 'service_level', windows = ['30m', '5m'], trigger = 3, clear = 1.5");
-    let record = told(&burn, 3.1);
+    let record = record_of(&burn, 3.1);
     assert_eq!(record.title, "service level of Sales is missed 3.1 times as often as its target allows");
     assert_eq!(
         record.text,
@@ -496,6 +545,21 @@ fn what_is_made_of_numbers_says_what_of_in_words() {
     let json: serde_json::Value = serde_json::from_slice(&record.to_json()).expect("JSON");
     assert_eq!((&json["measure"], &json["budget"]["missed"]), (&"burn_rate".into(), &51.into()));
     assert_eq!(json["assumptions"]["windows"][1]["counted"], 12);
+    assert_eq!(serde_json::from_value::<AlertRecord>(json).expect("an alert record"), record);
+}
+
+#[test]
+fn a_forecast_says_what_it_assumes() {
+    let rule = rule("forecast = 'service_level', window = '30m', within = '30m', trigger = 0.75, clear = 0.8");
+    let record = record_of(&rule, 0.742);
+    assert_eq!(record.title, "service level of Sales comes to 74.2 % as it goes now");
+    assert_eq!(
+        record.text,
+        "74.2 % is foreseen; fires below 75 %, clears at 80 %; 900 of 1000 in per_1d so far, and 30 min more of 200 calls an \
+         hour, 180.5 s each, for 11 agents, with a patience of 120 s: 52.3 % of them in time, 60 % wait; below 75 % in 12.5 min."
+    );
+    let json: serde_json::Value = serde_json::from_slice(&record.to_json()).expect("JSON");
+    assert_eq!((&json["measure"], &json["assumptions"]["minutes_until"]), (&"forecast".into(), &12.5.into()));
     assert_eq!(serde_json::from_value::<AlertRecord>(json).expect("an alert record"), record);
 }
 

@@ -12,6 +12,7 @@ mod schema;
 mod agents;
 mod alerts;
 mod cuts;
+mod erlang;
 mod order;
 mod published;
 mod records;

@@ -5,6 +5,7 @@ use crate::drive::{Driven, Log, input};
 use crate::histories::Told;
 use callpulse::alert::burn::Burn;
 use callpulse::alert::condition::{Condition, Level, Measure};
+use callpulse::alert::forecast::Forecast;
 use callpulse::alert::rule::{Rule, Selector, Severity};
 use callpulse::command::engine;
 use callpulse::config::settings::Settings;
@@ -65,6 +66,12 @@ pub static RULES: LazyLock<Arc<[Rule]>> = LazyLock::new(|| {
         level.measure = Measure::Burn(Burn { short: "1m".into(), target: Some(0.6), interval: "per_1h".into() });
         rule
     };
+    let forecast = |mut rule: Rule| {
+        let Condition::Level(level) = &mut rule.when else { unreachable!("a level") };
+        let (within, interval) = (Span::from_secs(60), "per_1w".into());
+        level.measure = Measure::Forecast(Forecast { within, interval, patience: None });
+        rule
+    };
     [
         rule("waits", Kind::Queue, ("waiting", "now"), 0.0, 0.0, 0, 0),
         rule("waits long", Kind::Tenant, ("longest_wait", "now"), 40.0, 20.0, 0, 0),
@@ -72,6 +79,7 @@ pub static RULES: LazyLock<Arc<[Rule]>> = LazyLock::new(|| {
         rule("answers", Kind::Tenant, ("calls_answered", "total"), 2.0, 2.0, 0, 30),
         rule("answers little", Kind::Tenant, ("answer_rate", "total"), 0.5, 0.7, 1, 60),
         rule("handles", Kind::Agent, ("calls_handled", "total"), 0.0, 0.0, 0, 5),
+        forecast(rule("foresees", Kind::Tenant, ("service_level", "7m"), 0.5, 0.7, 1, 0)),
         burn(rule("burns", Kind::Tenant, ("service_level", "7m"), 2.0, 1.0, 1, 0)),
     ]
     .into()
