@@ -136,6 +136,47 @@ fn a_rule_over_the_open_interval_publishes_what_it_tells() {
     assert_eq!(centre.alerts, ["busy firing"]);
 }
 
+/// Twenty calls each Monday from eight to nine, and two on the fourth: with or without a restart after each hour, and
+/// with twenty calls more in the third week, in time or late.
+fn mondays(restarts: bool, late: Option<i64>) -> Centre {
+    const WEEK: i64 = 7 * 24 * 60;
+    let rule = "unusual = \"calls_offered\"\nwindow = \"per_1h\"\nweeks = 3\nweeks_min = 3\nmin_volume = 0\ntrigger = 3.5\nclear = 1\n";
+    let windows = "[engine]\nbuilt_in_alerts = false\n[windows]\nsliding = []\nintervals = [\"1h\"]\n[queues.sales]\n";
+    let settings = read(&format!("{windows}[[alerts]]\nname = \"odd\"\n{rule}"));
+    let mut centre = Centre::new(&settings);
+    for week in 0..4 {
+        let eight = week * WEEK;
+        let calls = |of: &str, count: i64| {
+            (0..count).map(|place| call(&format!("{of}{week}-{place}"), eight + 5)).collect::<Vec<_>>()
+        };
+        let more = late.filter(|_| week == 2);
+        let (now, later) = if more == Some(0) { (40, 0) } else { (20, if more.is_some() { 20 } else { 0 }) };
+        centre.hear(calls("c", if week == 3 { 2 } else { now }), eight + 30);
+        for (minute, told) in [(61, Vec::new()), (90, calls("late", later)), (121, Vec::new())] {
+            centre.hear(told, eight + minute);
+            if restarts {
+                centre.restart(&settings);
+            }
+        }
+    }
+    centre
+}
+
+#[test]
+fn an_hour_unlike_the_weeks_before_is_told_with_and_without_restarts() {
+    let (running, restarted) = (mondays(false, None), mondays(true, None));
+    assert_eq!(running.alerts, ["odd firing", "odd resolved cleared"]);
+    assert_eq!((restarted.alerts, restarted.ids), (running.alerts, running.ids));
+}
+
+#[test]
+fn what_comes_late_is_in_the_weeks_before() {
+    // Of 20, 20 and 40 calls the median is the same, and so is the spread, so that nothing else is told; the weeks are not.
+    let (in_time, late) = (mondays(false, Some(0)), mondays(true, Some(90)));
+    assert_eq!(in_time.told, late.told);
+    assert_ne!(mondays(false, None).told, late.told);
+}
+
 #[test]
 fn a_later_generation_ends_what_it_does_not_tell() {
     let text = format!(

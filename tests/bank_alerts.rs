@@ -62,6 +62,17 @@ windows = ["30m", "5m"]
 trigger = 2
 clear = 1.25
 for = "1m"
+[queues.NW]
+[[alerts]]
+name = "unusual"
+of = { id = "NW" }
+unusual = "calls_offered"
+window = "per_1h"
+weeks = 3
+weeks_min = 2
+min_volume = 10
+trigger = 2
+clear = 1
 "#;
 
 /// One stay in a queue, in seconds.
@@ -171,6 +182,49 @@ impl Seconds {
     }
 }
 
+/// How many entered a queue in each hour, by its first second.
+struct Hours {
+    entered: BTreeMap<i64, f64>,
+    /// The first hour in which anybody called.
+    first: i64,
+}
+
+impl Hours {
+    fn of(stays: &[Stay], all: &BTreeMap<String, Vec<Stay>>) -> Hours {
+        let first = all.values().flatten().map(|stay| stay.enter).min().expect("a stay") / 3_600 * 3_600;
+        let mut entered = BTreeMap::new();
+        for stay in stays {
+            *entered.entry(stay.enter / 3_600 * 3_600).or_insert(0.0) += 1.0;
+        }
+        Hours { entered, first }
+    }
+
+    fn entered(&self, hour: i64) -> Option<f64> {
+        (self.first <= hour).then(|| self.entered.get(&hour).copied().unwrap_or(0.0))
+    }
+
+    /// How far an hour is off the median of the same hour of three weeks, in spreads.
+    fn deviation(&self, hour: i64, zone: &TimeZone) -> Option<f64> {
+        let now = self.entered(hour)?;
+        let local = zone.to_datetime(jiff::Timestamp::from_second(hour).expect("a time"));
+        let week = |weeks: i64| {
+            let before = local.checked_sub(jiff::Span::new().weeks(weeks)).expect("a time");
+            self.entered(zone.to_ambiguous_timestamp(before).compatible().expect("a time").as_second())
+        };
+        let middle = |mut values: Vec<f64>| {
+            values.sort_by(f64::total_cmp);
+            (values[(values.len() - 1) / 2] + values[values.len() / 2]) / 2.0
+        };
+        let weeks: Vec<f64> = (1..=3).filter_map(week).collect();
+        if weeks.len() < 2 {
+            return None;
+        }
+        let usual = middle(weeks.clone());
+        let spread = 1.4826 * middle(weeks.iter().map(|value| (value - usual).abs()).collect());
+        (10.0 <= usual.max(now)).then(|| (now - usual).abs() / spread.max(usual.max(1.0).sqrt()))
+    }
+}
+
 /// When it began to hold, fired and resolved, in seconds, and why.
 type Fired = (i64, i64, Option<(i64, &'static str)>);
 
@@ -235,6 +289,7 @@ fn expected(stays: &BTreeMap<String, Vec<Stay>>, until: i64) -> BTreeMap<(String
         (8..20).contains(&local.hour()) && local.hour() != 11 && local.weekday().to_sunday_zero_offset() < 5
     };
     let mut all = BTreeMap::new();
+    let all_stays = stays;
     for queue in ["NW", "NE", "IN"] {
         let Some(stays) = stays.get(queue) else { continue };
         let seconds = Seconds::of(stays, until);
@@ -270,6 +325,16 @@ fn expected(stays: &BTreeMap<String, Vec<Stay>>, until: i64) -> BTreeMap<(String
                 Some(latch(&mut on[0], long?.min(short?), 2.0, 1.25))
             };
             put("burn", periods(&seconds, 60, |_| true, burn));
+            let hours = Hours::of(stays, all_stays);
+            let mut last = (0, None);
+            let unusual = |at: usize, on: &mut [bool; 2]| {
+                let hour = (seconds.first + at as i64) / 3_600 * 3_600;
+                if last.0 != hour {
+                    last = (hour, hours.deviation(hour - 3_600, &zone));
+                }
+                last.1.map(|value| latch(&mut on[0], value, 2.0, 1.0))
+            };
+            put("unusual", periods(&seconds, 0, |_| true, unusual));
         }
     }
     all
@@ -320,7 +385,7 @@ fn what_fired_when_is_what_a_plain_count_over_the_rows_tells() {
             fired += periods.len();
             closed += periods.iter().filter(|(.., resolved)| matches!(resolved, Some((_, "closed")))).count();
         }
-        for rule in ["abandonment", "longest_wait", "service_level", "gives_up_and_waits", "burn"] {
+        for rule in ["abandonment", "longest_wait", "service_level", "gives_up_and_waits", "burn", "unusual"] {
             let count = expected.iter().filter(|((of, _), _)| of == rule).map(|(_, fired)| fired.len()).sum::<usize>();
             println!("{name}: {rule} fired {count} times");
         }

@@ -163,7 +163,10 @@ fn every_value_of_the_manual_changes_the_settings() {
         Value::Boolean(true),
         Value::Boolean(false),
         Value::Integer(7),
+        Value::Integer(5),
         Value::Float(0.55),
+        Value::Float(0.85),
+        Value::Float(2.5),
         text("other"),
         text("7s"),
         text("90m"),
@@ -190,10 +193,12 @@ fn every_value_of_the_manual_changes_the_settings() {
         text("sat 09:00-14:00"),
         text("https://example.com/"),
         text("answer_rate"),
+        text("below"),
         text("s*"),
         text("team"),
         Value::Array(vec![text("sales"), text("other")]),
-        Value::Array(vec![text("30m"), text("7m")]),
+        Value::Array(vec![text("5m"), text("30m"), text("7m")]),
+        Value::Array(vec![text("1h"), text("1d")]),
         text("5m"),
         list("12-24"),
     ];
@@ -206,7 +211,7 @@ fn every_value_of_the_manual_changes_the_settings() {
         // A secret is shown as hidden, whatever it is: that it is read has a test of its own.
         let is_secret = matches!(path.last(), Some(Step::Key(key)) if key == "token" || key == "sasl.password");
         // What names something else is refused where that is not there.
-        let names = ["window", "kpi", "team", "label", "labels"];
+        let names = ["window", "windows", "interval", "kpi", "burn", "forecast", "unusual", "team", "label", "labels"];
         let is_name = matches!(path.last(), Some(Step::Key(key)) if names.contains(&key.as_str()));
         let is_refused = |other: Value| {
             let mut document = manual.clone();

@@ -5,6 +5,7 @@ use super::condition::{Level, Measure};
 use super::forecast::Foreseen;
 use super::reading::Basis;
 use super::record::{AlertLevel, shown, shown_number};
+use super::unusual::Compared;
 use serde::{Deserialize, Serialize};
 
 /// What was assumed.
@@ -39,6 +40,17 @@ pub enum Assumptions {
         /// In how many minutes the interval's service level is below `trigger`: 0 if it is so already; null if it is not so
         /// before the interval ends.
         minutes_until: Option<f64>,
+    },
+    /// Of what may be unusual.
+    Unusual {
+        /// When the interval began, and the KPI in it.
+        start: String,
+        kpi_value: f64,
+        /// The same in the weeks before, the last one first; null where there was none.
+        weeks: Vec<Option<f64>>,
+        median: f64,
+        /// What the distance from the median is divided by.
+        spread: f64,
     },
 }
 
@@ -105,6 +117,10 @@ impl Assumptions {
                     counted,
                     minutes_until: below_in.map(|length| length.0 as f64 / 60_000.0),
                 })
+            }
+            (Measure::Unusual(unusual), Basis::Unusual(Compared { start, kpi, weeks, median, spread })) => {
+                let weeks = weeks[..unusual.weeks].to_vec();
+                Some(Assumptions::Unusual { start: start.to_string(), kpi_value: kpi, weeks, median, spread })
             }
             _ => None,
         }
@@ -177,6 +193,17 @@ pub fn in_words(level: &AlertLevel) -> String {
                 shown_number(*handle_time_s),
                 share(*service_level),
                 share(*waits)
+            )
+        }
+        Some(Assumptions::Unusual { start, kpi_value, weeks, median, spread }) => {
+            let value = |value: f64| shown(&level.kpi, value);
+            let weeks = weeks.iter().map(|week| week.map_or("-".to_owned(), value)).collect::<Vec<_>>().join(", ");
+            format!(
+                "{} in {} from {start}; {weeks} in the weeks before, usually {}, give or take {}",
+                value(*kpi_value),
+                level.window,
+                value(*median),
+                value(*spread)
             )
         }
     }

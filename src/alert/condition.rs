@@ -11,6 +11,7 @@
 use super::burn::Burn;
 use super::forecast::Forecast;
 use super::reading::Reading;
+use super::unusual::{Before, Unusual};
 use crate::kpi::record::KpiRecord;
 
 /// One number and its levels.
@@ -41,6 +42,8 @@ pub enum Measure {
     Burn(Burn),
     /// What a service level of the open interval comes to, as calls come in its window.
     Forecast(Forecast),
+    /// How far the KPI is off its usual value, in spreads, in the interval of its window that ended last.
+    Unusual(Unusual),
 }
 
 /// When a rule fires.
@@ -63,34 +66,37 @@ impl Measure {
             Measure::Value => None,
             Measure::Burn(_) => Some("burn_rate"),
             Measure::Forecast(_) => Some("forecast"),
+            Measure::Unusual(_) => Some("deviation"),
         }
     }
 
     /// The name of every measure that has one.
-    pub const WORDS: [&'static str; 2] = ["burn_rate", "forecast"];
+    pub const WORDS: [&'static str; 3] = ["burn_rate", "forecast", "deviation"];
 }
 
 impl Level {
-    /// The names of all windows that it looks at, its own first.
+    /// The names of all windows whose records it reads, its own first; none of what looks at what was before.
     pub fn windows(&self) -> Vec<&str> {
         match &self.measure {
             Measure::Value => vec![&self.window],
             Measure::Burn(Burn { short, interval, .. }) => vec![&self.window, short, interval],
             Measure::Forecast(Forecast { interval, .. }) => vec![&self.window, interval, "now"],
+            Measure::Unusual(_) => Vec::new(),
         }
     }
 
-    /// What the records of its windows say, each asked for by name; nothing is known without one, without a value, or of
-    /// too few calls.
-    pub fn read<'r>(&self, record_of: impl Fn(&str) -> Option<&'r KpiRecord>) -> Option<Reading> {
-        let record = record_of(&self.window)?;
+    /// What the records of its windows say, each asked for by name, or what was before; nothing is known without one,
+    /// without a value, or of too few calls.
+    pub fn read<'r>(&self, record_of: impl Fn(&str) -> Option<&'r KpiRecord>, before: Before<'_>) -> Option<Reading> {
+        let record = record_of(&self.window);
         let reading = match &self.measure {
-            Measure::Value => Reading::of(record, &self.kpi)?,
+            Measure::Value => Reading::of(record?, &self.kpi)?,
             Measure::Burn(burn) => burn.read((&self.kpi, &self.window), record_of)?,
             Measure::Forecast(forecast) => forecast.read((&self.kpi, &self.window, self.trigger), record_of)?,
+            Measure::Unusual(unusual) => return unusual.read(before, self.min_volume),
         };
         reading.value?;
-        let is_enough = self.min_volume == 0 || reading.volume(record).is_some_and(|volume| self.min_volume <= volume);
+        let is_enough = self.min_volume == 0 || reading.volume(record?).is_some_and(|volume| self.min_volume <= volume);
         is_enough.then_some(reading)
     }
 

@@ -5,7 +5,8 @@
 //! ```
 //!
 //! A number is one of a record, or made of several: how fast a target's misses are used up (`burn`), what a
-//! service level comes to with the present staff (`forecast`).
+//! service level comes to with the present staff (`forecast`), how far a KPI is off
+//! what it usually is (`unusual`).
 //!
 //! A rule reads the very records that subscribers read, so no alert can show a number that no panel shows. Without
 //! clock and without Kafka: the instant is given.
@@ -23,3 +24,4 @@ pub mod schema;
 pub mod state;
 pub mod suggestion;
 pub mod trial;
+pub mod unusual;

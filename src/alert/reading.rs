@@ -2,6 +2,7 @@
 
 use super::burn::Burning;
 use super::forecast::Foreseen;
+use super::unusual::Compared;
 use crate::fact::Standing;
 use crate::kpi::catalogue::COUNTS;
 use crate::kpi::record::{Count, KpiRecord};
@@ -24,6 +25,7 @@ pub struct Reading {
 pub enum Basis {
     Burn(Burning),
     Forecast(Foreseen),
+    Unusual(Compared),
 }
 
 /// Numbers of this instant, which only records of `now` have, beside `agents_STATE`.

@@ -69,7 +69,7 @@ pub struct AlertEntity {
 }
 
 /// One number, as it was read, and its levels.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AlertLevel {
     pub kpi: String,
     pub window: String,
@@ -106,9 +106,11 @@ const SHARE_TEXT: &str =
 const NUMBER_TEXT: &str = "{kpi} over {window}: {value}; fires {side} {trigger}, clears at {clear}.";
 /// Those of what is made of numbers.
 const BURN_TITLE: &str = "{kpi} of {entity} is missed {value} times as often as its target allows";
+const BURN_TEXT: &str = "{value} times as often over {window}; fires {side} {trigger}, clears at {clear}; {basis}.";
 const FORECAST_TITLE: &str = "{kpi} of {entity} comes to {value} as it goes now";
 const FORECAST_TEXT: &str = "{value} is foreseen; fires {side} {trigger}, clears at {clear}; {basis}.";
-const BURN_TEXT: &str = "{value} times as often over {window}; fires {side} {trigger}, clears at {clear}; {basis}.";
+const UNUSUAL_TITLE: &str = "{kpi} of {entity} is unlike the weeks before";
+const UNUSUAL_TEXT: &str = "{value} times the usual spread off; fires {side} {trigger}, clears at {clear}; {basis}.";
 
 /// Who an alert is about: an entity, or a part of the engine itself.
 #[derive(Clone, Copy, Debug)]
@@ -194,6 +196,7 @@ impl AlertRecord {
         let (title, text) = match record.first.measure.as_deref() {
             Some("burn_rate") => (BURN_TITLE, BURN_TEXT),
             Some("forecast") => (FORECAST_TITLE, FORECAST_TEXT),
+            Some("deviation") => (UNUSUAL_TITLE, UNUSUAL_TEXT),
             _ if record.first.denominator.is_some() => (TITLE, SHARE_TEXT),
             _ => (TITLE, NUMBER_TEXT),
         };

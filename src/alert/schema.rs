@@ -143,7 +143,23 @@ fn assumptions() -> Value {
             "counted", "minutes_until",
         ],
     });
-    json!({"anyOf": [burn, forecast], "description": "what the value was worked out from; absent without one"})
+    let unusual = json!({
+        "type": "object",
+        "description": "of a deviation",
+        "properties": {
+            "start": {"$ref": "#/$defs/time", "description": "when the interval began"},
+            "kpi_value": {"type": "number"},
+            "weeks": {
+                "type": "array",
+                "items": {"type": ["number", "null"]},
+                "description": "the KPI in the weeks before, the last one first; null where there was none",
+            },
+            "median": {"type": "number"},
+            "spread": {"type": "number", "description": "what the distance from the median is divided by"},
+        },
+        "required": ["start", "kpi_value", "weeks", "median", "spread"],
+    });
+    json!({"anyOf": [burn, forecast, unusual], "description": "what the value was worked out from; absent without one"})
 }
 
 /// The misses that a target allows in the open interval.

@@ -5,6 +5,7 @@
 use super::leaf::WEEKDAYS;
 use super::shape::{Key, Shape, Standing};
 use crate::alert::rule::Severity;
+use crate::alert::unusual::{Side, WEEKS_MAX};
 use crate::decode::mapping::Outcome;
 use crate::entity::Kind;
 use crate::event::{Channel, Direction};
@@ -333,6 +334,16 @@ const SEVERITIES: [&str; Severity::ALL.len()] = {
     words
 };
 
+const SIDES: [&str; Side::ALL.len()] = {
+    let mut words = [""; Side::ALL.len()];
+    let mut at = 0;
+    while at < words.len() {
+        words[at] = Side::ALL[at].word();
+        at += 1;
+    }
+    words
+};
+
 const KPI: Key = key("kpi", Shape::Text, "The id of a KPI or count, or a number of now.");
 const WINDOW: Key = key("window", Shape::Text, "Over what time: the name of a window.");
 const ANY_NUMBER: Shape = Shape::Number { min: f64::MIN, max: f64::MAX };
@@ -369,6 +380,17 @@ const PATIENCE: Key = key(
     between(Span::from_secs(1), DAY),
     "Of a forecast: how long callers wait on average before they give up; as in the interval so far unless said.",
 );
+const UNUSUAL: Key =
+    key("unusual", Shape::Text, "A KPI or count, by how far it is off the same hour of the weeks before.");
+const WEEKS_BACK: Shape = Shape::Integer { min: 1, max: WEEKS_MAX as i64 };
+const WEEKS: Key = key("weeks", WEEKS_BACK, "Of what may be unusual: how many weeks are looked back; 6 unless said.");
+const WEEKS_MIN: Key =
+    key("weeks_min", WEEKS_BACK, "Of what may be unusual: with a value in fewer weeks it says nothing; 4 unless said.");
+const SIDE: Key = key(
+    "side",
+    Shape::Word(&SIDES),
+    "Of what may be unusual: on which side; where it is worse, of numbers of calls and agents on both, unless said.",
+);
 
 const ALERT: &[Key] = &[
     required("name", Shape::Text, "Its name, the first part of its alerts' keys."),
@@ -385,6 +407,10 @@ const ALERT: &[Key] = &[
     FORECAST,
     WITHIN,
     PATIENCE,
+    UNUSUAL,
+    WEEKS,
+    WEEKS_MIN,
+    SIDE,
     key("when", Shape::Condition, "Several levels together, instead of one."),
     key(
         "for",
@@ -421,6 +447,10 @@ pub const CONDITION: &[Key] = &[
     FORECAST,
     WITHIN,
     PATIENCE,
+    UNUSUAL,
+    WEEKS,
+    WEEKS_MIN,
+    SIDE,
     key("all", Shape::List { of: &Shape::Condition, distinct: true }, "Holds if all of them do."),
     key("any", Shape::List { of: &Shape::Condition, distinct: true }, "Holds if one of them does."),
     key("not", Shape::Condition, "Holds if it does not."),

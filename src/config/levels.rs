@@ -10,6 +10,9 @@ use crate::alert::burn::{Burn, share_allowed};
 use crate::alert::condition::{Level, Measure};
 use crate::alert::forecast::Forecast;
 use crate::alert::rule::Selector;
+use crate::alert::unusual::{Noise, Side, Unusual};
+use crate::calendar::Length;
+use crate::kpi::catalogue::definition;
 use crate::time::Span;
 use toml::Value;
 
@@ -18,10 +21,14 @@ const ENOUGH_CALLS: i64 = 20;
 /// The interval that a budget is of, unless a rule says otherwise.
 const DAY: &str = "per_1d";
 
+/// How many weeks are looked back, and in how many there has to be a value, unless a rule says otherwise.
+const WEEKS: usize = 6;
+const WEEKS_MIN: usize = 4;
+
 /// The keys that name the number, one in each level.
-pub const MEASURES: [&str; 3] = ["kpi", "burn", "forecast"];
+pub const MEASURES: [&str; 4] = ["kpi", "burn", "forecast", "unusual"];
 /// The keys of a level.
-pub const KEYS: [&str; 12] = [
+pub const KEYS: [&str; 16] = [
     "kpi",
     "window",
     "trigger",
@@ -34,6 +41,10 @@ pub const KEYS: [&str; 12] = [
     "forecast",
     "within",
     "patience",
+    "unusual",
+    "weeks",
+    "weeks_min",
+    "side",
 ];
 
 /// What goes with a number of `MEASURES` beside `trigger`, `clear` and `min_volume`.
@@ -41,6 +52,7 @@ fn keys_with(measure: &str) -> &'static [&'static str] {
     match measure {
         "burn" => &["windows", "target", "interval"],
         "forecast" => &["window", "within", "interval", "patience"],
+        "unusual" => &["window", "weeks", "weeks_min", "side"],
         _ => &["window"],
     }
 }
@@ -72,16 +84,16 @@ pub fn level(table: View, place: &str, of: &Selector, around: Around, told: &mut
         told.faults.add(key_of(place, second), format!("stands beside `{measure}`; keep one of them"));
         return None;
     }
-    let others = MEASURES.into_iter().filter(|other| *other != measure);
-    let stray = others.flat_map(|other| keys_with(other).iter().map(move |key| (other, *key)));
-    let stray = stray.filter(|(_, key)| !keys_with(measure).contains(key));
-    for (other, key) in stray.filter(|(_, key)| !table.get(key).is_absent()) {
-        told.faults.add(key_of(place, key), format!("goes with `{other}`, and this level has none; remove it"));
+    for key in KEYS.into_iter().filter(|key| !table.get(key).is_absent() && !keys_with(measure).contains(key)) {
+        if let Some(other) = MEASURES.into_iter().find(|other| keys_with(other).contains(&key)) {
+            told.faults.add(key_of(place, key), format!("goes with `{other}`, and this level has none; remove it"));
+        }
     }
     written.missing(measure, "name a number such as \"abandonment_rate\", or write `when`", told);
     match measure {
         "burn" => written.burn(told),
         "forecast" => written.forecast(told),
+        "unusual" => written.unusual(told),
         _ => written.value(told),
     }
 }
@@ -192,10 +204,57 @@ impl Written<'_> {
         self.refuse("trigger", known.reaches(trigger).and_then(|()| known.passes(trigger, false)), told);
         let clear = said_clear.unwrap_or(trigger);
         let sentence = format!("{clear} is less than `trigger`, below which it fires; give at least {trigger}");
-        self.refuse("clear", known.reaches(clear).and(if trigger <= clear { Ok(()) } else { Err(sentence) }), told);
+        let is_beyond = if trigger <= clear { Ok(()) } else { Err(sentence) };
+        self.refuse("clear", said_clear.map_or(Ok(()), |clear| known.reaches(clear).and(is_beyond)), told);
         let measure = Measure::Forecast(Forecast { within, interval, patience });
         let min_volume = min_volume.unwrap_or(ENOUGH_CALLS);
         Some(Level { kpi, window, measure, trigger, clear, is_above: false, min_volume })
+    }
+
+    /// A KPI or count of an interval that is over, beside the same hour of the weeks before.
+    fn unusual(&self, told: &mut Told) -> Option<Level> {
+        let bounds = self.bounds(told);
+        self.missing("window", "write the interval that is compared, such as \"per_1h\"", told);
+        let (kpi, window) = (self.table.get("unusual").text(), self.table.get("window").text());
+        let length = self.piece(&window, told)?;
+        let known = self.number("unusual", &window, told)?;
+        let weeks =
+            |key: &str| self.table.get(key).0.and_then(Value::as_integer).and_then(|weeks| usize::try_from(weeks).ok());
+        let back = weeks("weeks").unwrap_or(WEEKS);
+        let weeks_min = weeks("weeks_min").unwrap_or(WEEKS_MIN.min(back));
+        let sentence = format!("{weeks_min} is more than the {back} `weeks` that are looked back; give at most {back}");
+        self.refuse("weeks_min", if weeks_min <= back { Ok(()) } else { Err(sentence) }, told);
+        let Bounds { trigger, clear, min_volume } = bounds?;
+        self.refuse("trigger", above_zero(trigger), told);
+        let clear = self.clear_below((trigger, clear), told);
+        if let Some(volume) = min_volume.filter(|volume| 0 < *volume) {
+            self.refuse("min_volume", known.counts_calls(&kpi, volume), told);
+        }
+        let worse = match (known.is_service, known.is_worse_above) {
+            (false, _) => Side::Both,
+            (true, true) => Side::Above,
+            (true, false) => Side::Below,
+        };
+        let side = Side::from_word(&self.table.get("side").text()).unwrap_or(worse);
+        let measure = Measure::Unusual(Unusual { length, weeks: back, weeks_min, side, noise: noise(&kpi, &known) });
+        let min_volume = min_volume.unwrap_or(if known.has_volume { ENOUGH_CALLS } else { 0 });
+        Some(Level { kpi, window, measure, trigger, clear, is_above: true, min_volume })
+    }
+
+    /// How long the intervals of a name are, which are pieces of a day, or days.
+    fn piece(&self, name: &str, told: &mut Told) -> Option<Length> {
+        let intervals = &self.around.kpi.intervals;
+        let pieces = intervals.iter().filter(|(_, length)| matches!(length, Length::Piece(_)));
+        let known: Vec<&str> = pieces.map(|(name, _)| name.as_str()).collect();
+        match intervals.iter().find(|(known, _)| known == name) {
+            Some((_, length @ Length::Piece(_))) => return Some(*length),
+            _ if name.is_empty() => {}
+            _ => {
+                let sentence = format!("there is no interval of a day or less `{name}`; {}", hint(name, &known));
+                self.refuse("window", Err(sentence), told);
+            }
+        }
+        None
     }
 
     /// How long a sliding window is.
@@ -214,6 +273,9 @@ impl Written<'_> {
         self.missing("windows", "write a long and a short one, such as [\"1h\", \"5m\"]", told);
         let names: Vec<String> = self.table.get("windows").items().map(|(_, name)| name.text()).collect();
         let lengths: Vec<Option<Span>> = names.iter().map(|name| self.sliding("windows", name, told)).collect();
+        if lengths.contains(&None) {
+            return None;
+        }
         let mut windows: [String; 2] = match names.try_into() {
             Ok(windows) => windows,
             Err(names) => {
@@ -223,7 +285,7 @@ impl Written<'_> {
                 return None;
             }
         };
-        if lengths[0]? < lengths[1]? {
+        if lengths[0] < lengths[1] {
             windows.reverse();
         }
         Some(windows)
@@ -264,6 +326,18 @@ impl Written<'_> {
         let sentence = format!("{clear} is more than `trigger`, above which it fires; give at most {trigger}");
         self.refuse("clear", above_zero(clear).and(if clear <= trigger { Ok(()) } else { Err(sentence) }), told);
         clear
+    }
+}
+
+/// By how much chance alone changes a number.
+fn noise(kpi: &str, known: &Number) -> Noise {
+    let unit = definition(kpi.split('.').next().unwrap_or(kpi)).map_or("calls", |kpi| kpi.unit);
+    match (unit, known.is_fraction) {
+        ("calls", _) => Noise::Count,
+        ("ratio", true) => Noise::Share,
+        ("ratio", false) => Noise::Tenth { least: 0.02 },
+        ("s", _) => Noise::Tenth { least: 1.0 },
+        _ => Noise::Tenth { least: 0.1 },
     }
 }
 

@@ -1,6 +1,7 @@
 //! The output of a trial of alerts: tables for people, or JSON.
 
 use super::alerts::{Outcome, Tried};
+use crate::alert::basis::Assumptions;
 use crate::alert::condition::{Condition, Level};
 use crate::alert::reading::Reading;
 use crate::alert::rule::Rule;
@@ -229,9 +230,10 @@ fn counted(found: &Found<'_>, sum: Sum) -> Value {
 }
 
 fn entity(found: &Found<'_>, outcome: &Outcome) -> Value {
+    let level = found.rules[outcome.rule].when.levels()[0];
     let periods = outcome.periods.iter().map(|period| {
         let peak = period.peak.unwrap_or_default();
-        json!({
+        let mut told = json!({
             "since": period.since.to_string(),
             "fired": period.fired.to_string(),
             "resolved": period.resolved.map(|(at, _)| at.to_string()),
@@ -240,7 +242,11 @@ fn entity(found: &Found<'_>, outcome: &Outcome) -> Value {
             "peak": peak.value,
             "numerator": peak.numerator,
             "denominator": peak.denominator,
-        })
+        });
+        if let Some(basis) = peak.basis {
+            told["assumptions"] = json!(Assumptions::of(level, basis));
+        }
+        told
     });
     let Entity { tenant, kind, id, .. } = &outcome.entity;
     json!({

@@ -1,6 +1,6 @@
 //! Alerts of a replay: what rules would have told of its entities, and the numbers they would have looked at.
 
-use super::engine::Replay;
+use super::engine::{Replay, configured};
 use super::walk::{Look, Pace};
 use crate::alert::condition::{Level, Measure};
 use crate::alert::hours::Hours;
@@ -8,12 +8,15 @@ use crate::alert::reading::Reading;
 use crate::alert::rule::Rule;
 use crate::alert::suggestion::Series;
 use crate::alert::trial::{InForce, Period, Trial};
+use crate::alert::unusual::{Before, KEPT_FOR, Past, Point, Unusual};
+use crate::calendar::Interval;
 use crate::entity::Entity;
 use crate::kpi::catalogue::definition;
-use crate::kpi::project::{Edition, Projection};
+use crate::kpi::project::{Edition, Projection, Window};
 use crate::kpi::record::KpiRecord;
 use crate::kpi::settings::{Formula, KpiSettings};
-use crate::time::EventTime;
+use crate::tally::intervals::Finder;
+use crate::time::{EventTime, Span};
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
@@ -104,7 +107,7 @@ pub fn try_rules(replay: Replay, asked: Asked<'_>, mut progress: impl FnMut(Even
 /// The settings without windows that no rule looks at.
 fn needed(settings: &KpiSettings, rules: &[Rule]) -> KpiSettings {
     let levels = || rules.iter().flat_map(|rule| rule.when.levels());
-    let is_used = |name: &str| levels().any(|level| level.windows().contains(&name));
+    let is_used = |name: &str| levels().any(|level| level.window == name || level.windows().contains(&name));
     let mut needed = settings.clone();
     // An expected wait is by the handle time of the longest window.
     if levels().all(|level| level.kpi != "expected_wait") {
@@ -152,6 +155,9 @@ struct Looked<'a> {
     level: &'a Level,
     changes_by_itself: bool,
     reading: Option<Reading>,
+    /// Of what compares: the intervals that are over, and since when the one is open that follows them.
+    past: Past,
+    open_since: Option<EventTime>,
 }
 
 /// The records of an entity at an instant, by the names of their windows.
@@ -161,7 +167,7 @@ impl<'a> Trying<'a> {
     fn all(asked: Asked<'a>, settings: &KpiSettings, entity: &Entity) -> Vec<Trying<'a>> {
         let looked = |level: &'a Level| {
             let changes_by_itself = pace(settings, level) != Pace::default();
-            Looked { level, changes_by_itself, reading: None }
+            Looked { level, changes_by_itself, reading: None, past: Past::default(), open_since: None }
         };
         let chosen = asked.rules.iter().enumerate().filter(|(_, rule)| rule.of.selects(entity));
         let trying = |(place, rule): (usize, &'a Rule)| Trying {
@@ -176,7 +182,8 @@ impl<'a> Trying<'a> {
 
     fn see(&mut self, Look { has_changed, shown, .. }: Look<'_>, keeps_numbers: bool, records: &mut Records<'a>) {
         for looked in self.levels.iter_mut().filter(|looked| has_changed || looked.changes_by_itself) {
-            looked.reading = read(looked.level, &shown, records);
+            looked.remember(&shown);
+            looked.reading = read(looked, &shown, records);
         }
         let readings: SmallVec<[Option<Reading>; 4]> = self.levels.iter().map(|looked| looked.reading).collect();
         self.trial.see(shown.as_of, &readings);
@@ -186,11 +193,40 @@ impl<'a> Trying<'a> {
     }
 }
 
-fn read<'a>(level: &'a Level, shown: &Projection<'_>, records: &mut Records<'a>) -> Option<Reading> {
+impl Looked<'_> {
+    /// Takes the intervals that are over when another begins: those with facts, and the last of a queue that the settings
+    /// list, as they go into the archive. Those of the last day again, which may have changed.
+    fn remember(&mut self, shown: &Projection<'_>) {
+        const CHANGES_FOR: Span = Span::from_hours(26);
+        let Measure::Unusual(Unusual { length, .. }) = &self.level.measure else { return };
+        let (entity, as_of, zone) = (shown.entity, shown.as_of, shown.settings.zone(&shown.entity.tenant));
+        let open_since = zone.interval(*length, as_of).start;
+        let before = self.open_since.replace(open_since);
+        if before == Some(open_since) {
+            return;
+        }
+        let Some(Window::Interval(place, _)) = shown.window(&self.level.window) else { return };
+        let touched = shown.tally.touched(shown.kept, &mut Finder::new(zone.clone()), *length, as_of);
+        let last = zone.interval(*length, EventTime(open_since.0 - 1));
+        let last =
+            Some(last).filter(|_| before.is_some() && configured(shown.settings).any(|listed| listed == *entity));
+        let is_over = |interval: &Interval| as_of.minus(CHANGES_FOR) <= interval.start && interval.end <= as_of;
+        for interval in touched.into_iter().filter(is_over).chain(last) {
+            let record = shown.record(Window::Interval(place, interval), Edition::default());
+            self.past.put(interval.start, record.and_then(|record| Point::of(&record, &self.level.kpi)));
+        }
+        self.past.forget_before(as_of.minus(KEPT_FOR));
+    }
+}
+
+fn read<'a>(looked: &Looked<'a>, shown: &Projection<'_>, records: &mut Records<'a>) -> Option<Reading> {
+    let Looked { level, past, .. } = looked;
     for name in level.windows() {
         if !records.iter().any(|(window, _)| *window == name) {
             records.push((name, shown.window(name).and_then(|window| shown.record(window, Edition::default()))));
         }
     }
-    level.read(|name| records.iter().find(|(window, _)| *window == name)?.1.as_ref())
+    let zone = shown.settings.zone(&shown.entity.tenant);
+    let before = Before { past: Some(past), zone, as_of: shown.as_of };
+    level.read(|name| records.iter().find(|(window, _)| *window == name)?.1.as_ref(), before)
 }

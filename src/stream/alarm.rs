@@ -67,7 +67,7 @@ impl Whose {
     }
 }
 
-/// Whether a state entry is an alarm's.
+/// Whether a state entry is an alarm's, or of what rules compare with.
 pub fn is_alarm(key: &[u8]) -> bool {
     key.first() == Some(&PREFIX)
 }

@@ -7,12 +7,15 @@
 use super::account::{Account, Accounts, Seat};
 use super::alarm::{Alarm, Whose, end_orphans, is_changed};
 use super::own_alarms::OwnAlarms;
+use super::pasts::{self, Pasts};
 use super::publish::{Turn, on_board, record};
 use super::snapshot::Entry;
 use super::stage::OutRecord;
 use crate::alert::rule::Rule;
 use crate::alert::state::{Phase, Why};
+use crate::alert::unusual::Before;
 use crate::kpi::record::KpiRecord;
+use crate::time::EventTime;
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,6 +34,9 @@ pub struct Alarms {
     loading: Vec<Alarm>,
     /// The second that was looked at last; none while rules rest.
     looked: Option<i64>,
+    /// What rules compare with, and which are to be looked at since that changed.
+    pasts: Pasts,
+    compared: BTreeSet<Place>,
     /// The engine's own.
     pub own: OwnAlarms,
 }
@@ -41,7 +47,10 @@ type Places = SmallVec<[u16; 4]>;
 
 impl Alarms {
     /// Puts an entry of the state topic back; [`Alarms::settle`] follows.
-    pub fn load(&mut self, value: &[u8]) {
+    pub fn load(&mut self, key: &[u8], value: &[u8]) {
+        if key.starts_with(pasts::PREFIX) {
+            return self.pasts.load(value);
+        }
         match Alarm::of_entry(value) {
             Some(alarm) if matches!(alarm.whose, Whose::Part(..)) => self.own.load(alarm),
             alarm => self.loading.extend(alarm),
@@ -51,6 +60,7 @@ impl Alarms {
     /// Finds for what was loaded the rule and the account, which the state topic may not have had yet: only what was
     /// read since then has told of it.
     pub fn settle(&mut self, rules: &[Rule], accounts: &Accounts) {
+        self.pasts.settle(rules, accounts);
         for alarm in std::mem::take(&mut self.loading) {
             let Whose::Entity(entity) = &alarm.whose else { continue };
             let rule = rules.iter().position(|rule| rule.name == alarm.rule && rule.of.selects(entity));
@@ -70,6 +80,15 @@ impl Alarms {
         }
         for rule in self.of(&turn.settings.alerts, account) {
             self.look_at(account, rule, records, turn, out);
+        }
+    }
+
+    /// Takes an interval that goes into the archive, for rules that compare; they are looked at at the next tick.
+    pub fn remember(&mut self, account: &Account, start: EventTime, record: &KpiRecord, rules: &[Rule]) {
+        for place in self.of(rules, account) {
+            if self.pasts.take(account, &rules[usize::from(place)], start, record) {
+                self.compared.insert((account.seat, place));
+            }
         }
     }
 
@@ -110,7 +129,10 @@ impl Alarms {
                     made.extend(window.and_then(|window| record(account, turn, window)));
                 }
             }
-            readings.push(level.read(|name| records.iter().chain(&made).find(|record| record.window.name == name)));
+            let before =
+                Before { past: self.pasts.of(account.seat, level), zone: kpi.zone(&account.entity.tenant), as_of };
+            let record_of = |name: &str| records.iter().chain(&made).find(|record| record.window.name == name);
+            readings.push(level.read(record_of, before));
         }
         let hours = rule.hours_for(&account.entity, &settings.queue_hours);
         let is_open = hours.is_none_or(|hours| hours.is_open(kpi.zone(&account.entity.tenant), as_of));
@@ -153,8 +175,9 @@ impl Alarms {
             }
         }
         end_orphans(&mut self.orphans, &mut self.unkept_orphans, (turn.as_of, turn), out);
-        let busy = self.alarms.iter().filter(|(_, alarm)| !alarm.state.is_quiet());
-        for (seat, rule) in busy.map(|(at, _)| *at).collect::<Vec<_>>() {
+        let mut busy = std::mem::take(&mut self.compared);
+        busy.extend(self.alarms.iter().filter(|(_, alarm)| !alarm.state.is_quiet()).map(|(at, _)| *at));
+        for (seat, rule) in busy {
             accounts.at_mut(seat).reach(turn);
             self.look_at(accounts.at(seat), rule, &[], turn, out);
         }
@@ -168,6 +191,7 @@ impl Alarms {
     /// What happened while nobody was told does not count.
     fn rest(&mut self) {
         self.looked = None;
+        self.compared.clear();
         for (at, alarm) in &mut self.alarms {
             if matches!(alarm.state.phase, Phase::Pending { .. }) {
                 alarm.state.rest();
@@ -192,6 +216,7 @@ impl Alarms {
     /// The entries of the state topic that changed.
     pub fn write(&mut self, rules: &[Rule], accounts: &Accounts) -> Vec<Entry> {
         let mut entries = self.own.write();
+        entries.append(&mut self.pasts.write(accounts));
         entries.append(&mut self.unkept_orphans);
         for (seat, rule) in std::mem::take(&mut self.unkept) {
             entries.push(match self.alarms.get(&(seat, rule)) {

@@ -514,7 +514,7 @@ impl Stage for Kpis {
         }
         let state = loading.get(BOARD_KEY).and_then(|value| wire::BoardState::decode(value.as_slice()).ok());
         snapshot::load(&mut board.accounts, &self.settings.kpi, &self.shape, &loading);
-        loading.extract_if(|key, _| is_alarm(key)).for_each(|(_, value)| board.alarms.load(&value));
+        loading.extract_if(|key, _| is_alarm(key)).for_each(|(key, value)| board.alarms.load(&key, &value));
         let mut from = committed;
         board.shown.by = state.as_ref().map_or(self.shown_by, |state| state.shown_by);
         board.holds_back = 1 < self.settings.generation && !state.as_ref().is_some_and(|state| state.on_board);
@@ -638,10 +638,10 @@ impl Stage for Kpis {
                     let all = board.accounts.iter().filter(|account| !account.ended);
                     out.extend(all.map(|account| tombstone(&account.entity, &window, turn)));
                 }
+                board.alarms.settle(&self.settings.alerts, &board.accounts);
                 match board.holds_back {
-                    true => board.publisher.collect_archive(&board.accounts, turn, out),
+                    true => board.publisher.collect_archive(&board.accounts, &mut board.alarms, turn, out),
                     false => {
-                        board.alarms.settle(&self.settings.alerts, &board.accounts);
                         board.publisher.collect(&mut board.accounts, &mut board.alarms, turn, out);
                         board.alarms.tick(&mut board.accounts, turn, out);
                         board.alarms.own.tick(&Health::of(&board.marks, &board.coverage, turn), turn, out);

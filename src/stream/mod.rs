@@ -72,6 +72,8 @@ mod publish;
 
 mod alarm;
 
+mod pasts;
+
 mod alarms;
 
 mod own_alarms;

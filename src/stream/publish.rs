@@ -365,7 +365,7 @@ impl Publisher {
             self.rests_until = is_behind.then(|| clock.now + BEHIND_EVERY);
             self.collect_board(accounts, alarms, turn, out);
         }
-        self.collect_archive(accounts, turn, out);
+        self.collect_archive(accounts, alarms, turn, out);
     }
 
     fn collect_board(
@@ -410,7 +410,13 @@ impl Publisher {
     }
 
     /// The intervals that are due, and nothing of the board.
-    pub fn collect_archive(&mut self, accounts: &Accounts, turn: Turn<'_>, out: &mut Vec<OutRecord>) {
+    pub fn collect_archive(
+        &mut self,
+        accounts: &Accounts,
+        alarms: &mut Alarms,
+        turn: Turn<'_>,
+        out: &mut Vec<OutRecord>,
+    ) {
         let Turn { settings, shape, .. } = turn;
         let mut archived = 0;
         while archived < ARCHIVED_MAX
@@ -431,6 +437,7 @@ impl Publisher {
                 let last = interval.end.plus(settings.kpi.interval_grace);
                 self.duties.insert((last, Duty::Finalise, seat, place, interval));
             }
+            alarms.remember(account, interval.start, &record, &settings.alerts);
             out.push(settings.intervals.record(Some(turn.partition), key, Told::Kpi(&record)));
         }
     }

@@ -8,6 +8,8 @@ use callpulse::alert::reading::{Basis, Reading};
 use callpulse::alert::record::{AlertRecord, Subject, Told};
 use callpulse::alert::rule::{Rule, Severity};
 use callpulse::alert::state::{Step as Transition, Why};
+use callpulse::alert::unusual::{Compared, Noise, Side, Unusual, WEEKS_MAX};
+use callpulse::calendar::Length;
 use callpulse::entity::{Entity, Kind};
 use callpulse::time::{EventTime, Span};
 use proptest::prelude::*;
@@ -295,6 +297,57 @@ fn a_forecast_is_of_a_service_level_and_an_open_interval() {
 }
 
 #[test]
+fn what_is_unusual_is_so_beside_the_weeks_before() {
+    let keys = |keys: &str| format!("unusual = 'calls_offered', window = 'per_1h', trigger = 3.5, {keys}");
+    let unusual = |keys: &str| match level(keys).measure {
+        Measure::Unusual(unusual) => unusual,
+        other => panic!("{other:?}"),
+    };
+    let hour = Length::Piece(3_600_000);
+    let of_calls = Unusual { length: hour, weeks: 6, weeks_min: 4, side: Side::Both, noise: Noise::Count };
+    assert_eq!(unusual(&keys("clear = 2")), of_calls);
+    let level = level(&keys("clear = 2"));
+    assert_eq!((level.trigger, level.clear, level.is_above, level.min_volume), (3.5, 2.0, true, 20));
+    let of = |kpi: &str| unusual(&format!("unusual = '{kpi}', window = 'per_1d', trigger = 3.5, weeks = 3"));
+    let day = Unusual { length: Length::DAY, weeks: 3, weeks_min: 3, side: Side::Above, noise: Noise::Share };
+    assert_eq!(of("abandonment_rate"), day);
+    assert_eq!(of("service_level"), Unusual { side: Side::Below, ..day.clone() });
+    assert_eq!(of("average_handle_time"), Unusual { noise: Noise::Tenth { least: 1.0 }, ..day.clone() });
+    assert_eq!(of("occupancy"), Unusual { noise: Noise::Tenth { least: 0.02 }, side: Side::Both, ..day });
+    assert_eq!(unusual(&keys("side = 'below', weeks_min = 1")).side, Side::Below);
+
+    check_rule(
+        "unusual = 'calls_offered', trigger = 3.5",
+        "window: is missing; write the interval that is compared, such as \"per_1h\"",
+    );
+    let pieces = "there is no interval of a day or less";
+    check_rule(
+        "unusual = 'calls_offered', window = 'per_1w', trigger = 3.5",
+        &format!("window: {pieces} `per_1w`; did you mean `per_1h`?"),
+    );
+    check_rule(
+        "unusual = 'calls_offered', window = '30m', trigger = 3.5",
+        &format!("window: {pieces} `30m`; known are `per_15m`, `per_30m`, `per_1h` and `per_1d`"),
+    );
+    check_rule(
+        "unusual = 'waiting', window = 'per_1h', trigger = 3.5",
+        "window: `waiting` stands in `now` alone; write window = \"now\"",
+    );
+    check_rule(
+        &keys("weeks = 3, weeks_min = 4"),
+        "weeks_min: 4 is more than the 3 `weeks` that are looked back; give at most 3",
+    );
+    check_rule(&keys("weeks = 14"), "weeks: 14 lies outside 1 to 13");
+    check_rule(&keys("side = 'left'"), "side: unknown `left`; known are `above`, `below` and `both`");
+    check_rule(&keys("clear = 4"), "clear: 4 is more than `trigger`, above which it fires; give at most 3.5");
+    check_rule(&keys("kpi = 'waiting'"), "unusual: stands beside `kpi`; keep one of them");
+    check_rule(
+        "unusual = 'occupancy', window = 'per_1h', trigger = 3.5, min_volume = 5",
+        "min_volume: `occupancy` is not of calls in a window, so that there are no 5; remove it",
+    );
+}
+
+#[test]
 fn conditions_stand_within_each_other() {
     let on = |kpi: &str| format!("{{ kpi = '{kpi}', window = 'now', trigger = 3 }}");
     let (waiting, agents) = (on("waiting"), on("agents_available"));
@@ -519,6 +572,12 @@ fn basis(level: &Level) -> Option<Basis> {
             counted: 1_000,
             below_in: Some(Span::from_secs(750)),
         })),
+        Measure::Unusual(_) => {
+            let mut weeks = [None; WEEKS_MAX];
+            weeks[..5].copy_from_slice(&[Some(101.0), Some(98.0), None, Some(95.0), Some(102.0)]);
+            let start = EventTime::parse("2026-03-02T10:00:05Z").expect("a time");
+            Some(Basis::Unusual(Compared { start, kpi: 40.0, weeks, median: 99.5, spread: 10.0 }))
+        }
     }
 }
 
@@ -563,6 +622,21 @@ fn a_forecast_says_what_it_assumes() {
     assert_eq!(serde_json::from_value::<AlertRecord>(json).expect("an alert record"), record);
 }
 
+#[test]
+fn what_is_unusual_says_what_the_weeks_before_had() {
+    let rule = rule("unusual = 'calls_offered', window = 'per_1h', trigger = 3.5, clear = 2, weeks = 5");
+    let record = record_of(&rule, 5.8);
+    assert_eq!(record.title, "calls offered of Sales is unlike the weeks before");
+    assert_eq!(
+        record.text,
+        "5.8 times the usual spread off; fires above 3.5, clears at 2; 40 in per_1h from 2026-03-02T10:00:05.000Z; 101, 98, -, \
+         95, 102 in the weeks before, usually 99.5, give or take 10."
+    );
+    let json: serde_json::Value = serde_json::from_slice(&record.to_json()).expect("JSON");
+    assert_eq!((&json["measure"], &json["assumptions"]["weeks"][2]), (&"deviation".into(), &serde_json::Value::Null));
+    assert_eq!(serde_json::from_value::<AlertRecord>(json).expect("an alert record"), record);
+}
+
 /// Rules of whatever, with what is nearly right more often than chance would have it.
 fn rules() -> impl Strategy<Value = String> {
     let text = |words: Vec<&'static str>| prop_oneof![3 => prop::sample::select(words).prop_map(str::to_owned), 1 => "\\PC{0,8}"];
@@ -594,13 +668,23 @@ fn rules() -> impl Strategy<Value = String> {
         windows.clone(),
         windows,
         prop::option::of(number.clone()),
-        number,
+        number.clone(),
     )
         .prop_map(|(kpi, long, short, target, trigger)| {
             let target = target.map_or(String::new(), |target| format!(", target = {target}"));
             format!("burn = {kpi:?}, windows = [{long:?}, {short:?}], trigger = {trigger}{target}")
         });
-    let level = prop_oneof![3 => level, 1 => burn];
+    let weeks = prop::sample::select(vec!["0", "1", "4", "13", "14"]);
+    let unusual = (
+        text(vec!["calls_offered", "service_level", "occupancy"]),
+        text(vec!["per_1h", "30m", "per_1w"]),
+        weeks,
+        number,
+    )
+        .prop_map(|(kpi, window, weeks, trigger)| {
+            format!("unusual = {kpi:?}, window = {window:?}, weeks = {weeks}, trigger = {trigger}")
+        });
+    let level = prop_oneof![3 => level, 1 => burn, 1 => unusual];
     let when = level.clone().prop_map(|level| format!("{{ {level} }}")).prop_recursive(4, 12, 3, |below| {
         (prop::sample::select(vec!["all", "any", "not"]), prop::collection::vec(below, 0..3)).prop_map(|(of, below)| {
             let not = below.first().cloned().unwrap_or_else(|| "{}".to_owned());

@@ -6,6 +6,8 @@ use crate::published::Truth;
 use crate::world::{ALERTS, Act, RULES, World, acts, end_of, kpis_worker, world};
 use callpulse::alert::record::{AlertRecord, SCHEMA};
 use callpulse::alert::rule::Rule;
+use callpulse::alert::unusual::Before;
+use callpulse::calendar::Zone;
 use callpulse::entity::{Entity, Kind};
 use callpulse::event::Channel;
 use callpulse::kpi::record::KpiRecord;
@@ -52,7 +54,10 @@ proptest! {
         let truth = Truth::new(world.settings(), &told, end);
         let is_open = |record: &KpiRecord| record.window.kind != "interval" || record.as_of < record.window.end;
         let mut shown: BTreeMap<(Entity, &str), &KpiRecord> = BTreeMap::new();
-        shown.extend(truth.records().filter(|record| is_open(record)).map(|record| ((entity_of(record), record.window.name.as_str()), record)));
+        for record in truth.records().filter(|record| is_open(record)) {
+            shown.insert((entity_of(record), record.window.name.as_str()), record);
+        }
+        let before = Before { past: None, zone: &Zone::UTC, as_of: EventTime(end) };
         for (rule, record) in RULES.iter().flat_map(|rule| truth.records().map(move |record| (rule, record))) {
             let level = rule.when.levels()[0];
             let entity = entity_of(record);
@@ -61,7 +66,8 @@ proptest! {
             }
             let last = alerts.get(&format!("{}|{entity}", rule.name)).and_then(|told| told.last());
             let is_firing = last.is_some_and(AlertRecord::is_firing);
-            if let Some(value) = level.read(|name| shown.get(&(entity.clone(), name)).copied()).and_then(|reading| reading.value) {
+            let reading = level.read(|name| shown.get(&(entity.clone(), name)).copied(), before);
+            if let Some(value) = reading.and_then(|reading| reading.value) {
                 check(rule, value, is_firing, last, record)?;
             }
         }

@@ -2,7 +2,7 @@
 
 use crate::drive::{Driven, Log, input};
 use callpulse::alert::reading::Reading;
-use callpulse::alert::record::AlertRecord;
+use callpulse::alert::record::{AlertLevel, AlertRecord};
 use callpulse::command::engine::kpis_settings;
 use callpulse::config::settings::Settings;
 use callpulse::decode::format::Format;
@@ -79,6 +79,8 @@ pub struct Centre {
     pub alerts: Vec<String>,
     /// Their ids, but for those that are gone.
     pub ids: Vec<String>,
+    /// What their texts say.
+    pub told: Vec<String>,
 }
 
 impl Centre {
@@ -95,6 +97,7 @@ impl Centre {
             ended: Vec::new(),
             alerts: Vec::new(),
             ids: Vec::new(),
+            told: Vec::new(),
         }
     }
 
@@ -144,6 +147,7 @@ impl Centre {
                 let why = alert.reason.as_deref().map(|why| format!(" {why}")).unwrap_or_default();
                 self.alerts.push(format!("{} {}{why}", alert.rule, alert.state));
                 self.ids.push(alert.alert_id);
+                self.told.push(alert.text);
                 continue;
             }
             let topic = if topic.as_ref() == "kpis" { &mut self.board } else { &mut self.archive };
@@ -160,11 +164,12 @@ impl Centre {
         }
     }
 
-    /// What an alert of an entity says is what the board says in the same version.
+    /// What an alert of an entity says is what the board says in the same version, if it is not of what was before.
     #[track_caller]
     fn shows(&self, alert: &AlertRecord) {
         let is_decided = !matches!(alert.reason.as_deref(), Some("rule_removed" | "entity_ended"));
-        for level in alert.levels.iter().filter(|_| is_decided && alert.tenant == "default") {
+        let is_of_now = |level: &&AlertLevel| level.measure.as_deref() != Some("deviation");
+        for level in alert.levels.iter().filter(is_of_now).filter(|_| is_decided && alert.tenant == "default") {
             let key = format!("default|{}|{}|{}", alert.entity.kind, alert.entity.id, level.window);
             let record = self.board.get(&key).unwrap_or_else(|| panic!("{key} is not on the board: {alert:?}"));
             assert_eq!((record.version, &record.as_of), (alert.version, &alert.as_of), "{key}");

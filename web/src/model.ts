@@ -77,9 +77,12 @@ export interface Alert {
   resolved_at?: string;
   severity: AlertSeverity;
   title: string;
+  text?: string;
   /** The first number the rule looks at, as it was then. */
   kpi?: string;
   window?: string;
+  /** What is made of the KPI, whose unit the value then does not have; absent of the KPI itself. */
+  measure?: string;
   value?: number | null;
   numerator?: number;
   denominator?: number;

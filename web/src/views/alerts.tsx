@@ -108,6 +108,15 @@ function Figure({ alert }: { alert: Alert }) {
   const { lang } = wall;
   const { kpi, value, numerator, denominator, trigger, side, window } = alert;
   if (kpi === undefined) return <div class="figures" />;
+  if (alert.measure !== undefined) {
+    return (
+      <div class="figures">
+        <p class="note">
+          <bdi>{alert.text}</bdi>
+        </p>
+      </div>
+    );
+  }
   const unit = numberUnit(wall, kpi);
   const isShare = unit === "ratio" && numerator !== undefined && denominator !== undefined;
   return (
