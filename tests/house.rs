@@ -3,8 +3,20 @@
 use std::path::{Path, PathBuf};
 
 /// Modules that know no Kafka, no runtime and no clock.
-const PURE: [&str; 11] =
-    ["time", "calendar", "event", "entity", "histogram", "fact", "fingerprint", "decode", "life", "tally", "kpi"];
+const PURE: [&str; 12] = [
+    "time",
+    "calendar",
+    "event",
+    "entity",
+    "histogram",
+    "fact",
+    "fingerprint",
+    "decode",
+    "life",
+    "tally",
+    "kpi",
+    "alert",
+];
 
 /// What they do not name.
 const OUTSIDE: [&str; 8] =
