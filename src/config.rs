@@ -18,6 +18,7 @@ mod leaf;
 mod levels;
 mod meaning;
 mod nearest;
+mod notify;
 mod numbers;
 mod opening;
 mod overlay;

@@ -29,6 +29,8 @@ pub mod alert;
 
 pub mod stream;
 
+pub mod notify;
+
 pub mod serve;
 
 pub mod simulate;

@@ -16,6 +16,8 @@ use toml::{Table, Value};
 
 #[path = "config/alerts.rs"]
 mod alerts;
+#[path = "config/notify.rs"]
+mod notify;
 #[path = "support/schema.rs"]
 mod schemas;
 
@@ -24,7 +26,16 @@ fn env(variables: &[(&str, &str)]) -> BTreeMap<String, String> {
 }
 
 fn read(text: &str) -> Result<Loaded, Vec<Fault>> {
-    config::read(text, &env(&[("CALLPULSE_TOKEN", "t0ken"), ("KAFKA_PASSWORD", "passw0rd")]))
+    config::read(
+        text,
+        &env(&[
+            ("CALLPULSE_TOKEN", "t0ken"),
+            ("KAFKA_PASSWORD", "passw0rd"),
+            ("ALERTS_TOKEN", "t0ken"),
+            ("ALERTS_SECRET", "whsec_c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0"),
+            ("SLACK_URL", "https://hooks.example.com/s3cr3t"),
+        ]),
+    )
 }
 
 #[track_caller]
@@ -201,6 +212,8 @@ fn every_value_of_the_manual_changes_the_settings() {
         Value::Array(vec![text("1h"), text("1d")]),
         text("5m"),
         list("12-24"),
+        list("info"),
+        list("https://example.com/"),
     ];
     for path in leaves {
         let changes = others.iter().any(|other| {
@@ -209,9 +222,12 @@ fn every_value_of_the_manual_changes_the_settings() {
             read(&text_of(&document)).is_ok_and(|loaded| shown(&loaded.settings) != before)
         });
         // A secret is shown as hidden, whatever it is: that it is read has a test of its own.
-        let is_secret = matches!(path.last(), Some(Step::Key(key)) if key == "token" || key == "sasl.password");
+        let secrets = ["token", "sasl.password", "url", "secret"];
+        let is_secret = matches!(path.last(), Some(Step::Key(key)) if secrets.contains(&key.as_str()));
         // What names something else is refused where that is not there.
-        let names = ["window", "windows", "interval", "kpi", "burn", "forecast", "unusual", "team", "label", "labels"];
+        let names = [
+            "window", "windows", "interval", "kpi", "burn", "forecast", "unusual", "team", "label", "labels", "kind", "rules",
+        ];
         let is_name = matches!(path.last(), Some(Step::Key(key)) if names.contains(&key.as_str()));
         let is_refused = |other: Value| {
             let mut document = manual.clone();

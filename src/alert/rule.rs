@@ -96,7 +96,7 @@ impl Selector {
 }
 
 /// Whether a text is of a pattern in which `*` stands for any characters, none included.
-fn matches(pattern: &str, text: &str) -> bool {
+pub fn matches(pattern: &str, text: &str) -> bool {
     let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
     let Some(mut text) = text.strip_prefix(first) else { return false };
     let mut parts = rest.split('*').peekable();

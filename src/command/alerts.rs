@@ -4,6 +4,7 @@ use super::arguments::{Alerts as Asked, AlertsTest};
 use super::failure::Failure;
 use super::intake::Intake;
 use super::progress::{Progress, thousands};
+use super::send_test;
 use super::surroundings::environment;
 use super::tell::tell;
 use crate::alert::suggestion::{Past, Suggestion, Wish, suggest};
@@ -17,7 +18,13 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub fn run(asked: &Asked) -> Result<(), Failure> {
-    let Asked::Test(asked) = asked;
+    match asked {
+        Asked::Test(asked) => test(asked),
+        Asked::SendTest(asked) => send_test::run(asked),
+    }
+}
+
+fn test(asked: &AlertsTest) -> Result<(), Failure> {
     let loaded = config::load(asked.config.config.as_deref(), environment())?;
     for warning in &loaded.warnings {
         tell!("warning: {warning}");

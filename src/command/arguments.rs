@@ -26,7 +26,7 @@ pub enum Command {
     Ship(Ship),
     /// Print events of a simulated call centre as JSON lines
     Simulate(Simulate),
-    /// Try the rules of alerts
+    /// Try the rules of alerts, and where they are told
     Alerts {
         #[command(subcommand)]
         asked: Alerts,
@@ -118,6 +118,8 @@ pub struct Decode {
 pub enum Alerts {
     /// Print what the rules of the settings would have told of past events: when, for how long, and how often it flapped
     Test(AlertsTest),
+    /// Send one message to each target of the settings, and print what came back
+    SendTest(Config),
 }
 
 #[derive(Debug, Args)]

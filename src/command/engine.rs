@@ -85,7 +85,9 @@ pub fn topics(settings: &Settings) -> Vec<TopicSpec> {
         specs.push(spec(state, &[compact.clone(), dirty, ("segment.bytes", (64 << 20).to_string())]));
     }
     specs.push(spec(&settings.topics.kpis, std::slice::from_ref(&compact)));
-    specs.push(spec(&settings.topics.alerts, &[compact]));
+    // For a day each transition is there, for targets of notifications that were away.
+    let lag = ("min.compaction.lag.ms", DAY_MS.to_string());
+    specs.push(spec(&settings.topics.alerts, &[compact, lag]));
     let keep = ("retention.ms", settings.keep_intervals.0.to_string());
     specs.push(spec(&settings.topics.intervals, &[archive.clone(), keep]));
     specs.push(spec(&settings.topics.rejects, &kept(14)));

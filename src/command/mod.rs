@@ -18,6 +18,8 @@ pub mod replay;
 
 pub mod alerts;
 
+mod send_test;
+
 pub mod decode;
 
 pub mod engine;

@@ -7,6 +7,7 @@ use super::surroundings::{environment, leave_on_signal, log};
 use super::tell::tell;
 use crate::config::{self, settings::Settings};
 use crate::kpi::catalogue;
+use crate::notify::driver;
 use crate::serve::alerts::Alerts;
 use crate::serve::archive::{Archive, Pick};
 use crate::serve::board::Board;
@@ -17,23 +18,29 @@ use crate::serve::live::streams::{CLIENTS_MAX, Streams};
 use crate::serve::meta::Meta;
 use crate::serve::prometheus::{Exported, Owned};
 use crate::serve::subscriber::{feed, feed_alerts, subscribe};
+use crate::stream::fault::WorkerError;
 use crate::stream::follow::Source;
 use crate::stream::kpis::Kpis;
 use crate::stream::pick::Picker;
+use crate::stream::queue::Taking;
 use crate::stream::refusal::Refusal;
 use crate::stream::stage::Stage;
 use crate::stream::status::{Phase, Status, WorkerStatus};
 use crate::stream::stop::Stop;
 use crate::stream::topics;
+use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tracing::{info, warn};
 use tracing_subscriber::filter::LevelFilter;
 
 /// A worker that does not say anything for so long hangs, or waits for Kafka within a commit.
 const WORKER_QUIET: Duration = Duration::from_secs(5);
+
+/// How long notifications have to leave.
+const NOTIFIERS_LEAVE: Duration = Duration::from_secs(3);
 
 pub fn run(asked: &Asked) -> Result<(), Failure> {
     let loaded = config::load(asked.config.config.as_deref(), environment())?;
@@ -98,6 +105,7 @@ pub struct Running {
     runtime: tokio::runtime::Runtime,
     following: Arc<AtomicBool>,
     subscribers: [std::thread::JoinHandle<Result<(), Refusal>>; 3],
+    notifiers: Vec<std::thread::JoinHandle<Result<(), WorkerError>>>,
     serving: tokio::task::JoinHandle<()>,
 }
 
@@ -130,6 +138,17 @@ impl Running {
             })
             .map_err(started)?,
         ];
+        let notifiers: io::Result<Vec<_>> = settings
+            .notify
+            .iter()
+            .map(|target| {
+                let Source { connection, group, topic } =
+                    source(&format!("notify-{}", target.name), &settings.topics.alerts);
+                let member = settings.engine.instance.clone();
+                driver::start(target.clone(), Taking { connection, group, member, topic }, stop.clone())
+            })
+            .collect();
+        let notifiers = notifiers.map_err(started)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -148,7 +167,7 @@ impl Running {
         let signals = stop.clone();
         runtime.spawn(leave_on_signal(signals));
         let generation = settings.engine.generation;
-        Ok(Running { board, address, stop, generation, engine, runtime, following, subscribers, serving })
+        Ok(Running { board, address, stop, generation, engine, runtime, following, subscribers, notifiers, serving })
     }
 
     /// Waits until somebody asks to leave or a worker cannot go on, and leaves.
@@ -177,6 +196,18 @@ impl Running {
         for subscriber in self.subscribers {
             if let Ok(Err(refusal)) = subscriber.join() {
                 ended = ended.and(Err(Failure::at_work(refusal)));
+            }
+        }
+        // Who waits for an answer that does not come is left behind: it was not accepted, and is sent again.
+        let until = Instant::now() + NOTIFIERS_LEAVE;
+        for notifier in self.notifiers {
+            while !notifier.is_finished() && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            if notifier.is_finished()
+                && let Ok(Err(fault)) = notifier.join()
+            {
+                ended = ended.and(Err(Failure::at_work(fault)));
             }
         }
         let served = self.runtime.block_on(self.serving);

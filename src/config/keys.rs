@@ -3,6 +3,7 @@
 //! `config/callpulse.toml` is their manual and holds their defaults. A test compares the two.
 
 use super::leaf::WEEKDAYS;
+use super::notify;
 use super::shape::{Key, Shape, Standing};
 use crate::alert::rule::Severity;
 use crate::alert::unusual::{Side, WEEKS_MAX};
@@ -115,6 +116,7 @@ pub const SECTIONS: &[Key] = &[
     promised("privacy", Shape::Table(PRIVACY)),
     key("calendars", Shape::Names(&Shape::Table(CALENDAR)), "Opening hours by name."),
     key("alerts", Shape::List { of: &Shape::Table(ALERT), distinct: false }, "Rules: when to tell people."),
+    key("notify", Shape::List { of: &Shape::Table(NOTIFY), distinct: false }, "Targets: where alerts are told."),
 ];
 
 const KAFKA: &[Key] = &[
@@ -423,6 +425,44 @@ const ALERT: &[Key] = &[
     key("text", Shape::Text, "A sentence for people, with the same in it."),
     key("runbook_url", Shape::Text, "A page that says what to do."),
     key("panel_url", Shape::Text, "A page that shows the numbers, with {id}, {window} and so on in it."),
+];
+
+const PATTERNS: Shape = Shape::List { of: &Shape::Text, distinct: true };
+
+const NOTIFY: &[Key] = &[
+    required("name", Shape::Name, "Its name, part of its consumer group's and a label of metrics."),
+    required("kind", Shape::Word(&notify::KINDS), "What is on the other side."),
+    key(
+        "severities",
+        Shape::List { of: &Shape::Word(&SEVERITIES), distinct: true },
+        "The severities it hears of; all unless said, slack and teams not of info.",
+    ),
+    key("rules", PATTERNS, "The rules it hears of: patterns, in which * stands for any characters; all unless said."),
+    key("tenants", PATTERNS, "The tenants it hears of: patterns; all unless said."),
+    key(
+        "give_up_after",
+        between(Span::from_secs(60), Span::from_hours(24 * 7)),
+        "What was not accepted for so long is left aside; 24h unless said.",
+    ),
+    key("urls", Shape::List { of: &Shape::Text, distinct: true }, "The addresses of an Alertmanager's cluster."),
+    key("token", Shape::Secret, "Sent as a bearer token; none unless said."),
+    key(
+        "resend_every",
+        between(Span::from_secs(1), Span::from_hours(1)),
+        "An Alertmanager is told again this often what fires; 1m unless said.",
+    ),
+    key("url", Shape::Secret, "The address of a webhook, or that Slack or Teams gave to a channel."),
+    key("secret", Shape::Secret, "What requests to a webhook are signed with: whsec_ and base64; none unless said."),
+    key(
+        "group_wait",
+        between(Span(0), Span::from_secs(600)),
+        "How long more of the same rule and tenant is waited for; 5s unless said.",
+    ),
+    key(
+        "at_most",
+        Shape::Integer { min: 1, max: 100 },
+        "More than so many within group_wait become one message; 3 unless said.",
+    ),
 ];
 
 const OF: &[Key] = &[

@@ -7,7 +7,7 @@ use super::opening::{self, Calendars};
 use super::settings::{Engine, Kafka, MaxEntities, Serve, Settings, Source, Topics};
 use super::shape;
 use super::view::View;
-use super::{alerts, columns, leaf};
+use super::{alerts, columns, leaf, notify};
 use crate::alert::hours::Hours;
 use crate::calendar::Zone;
 use crate::decode::format::{Encoding, Format};
@@ -38,6 +38,7 @@ pub fn settings(document: &Table, faults: &mut Faults, warnings: &mut Vec<String
     let calendars = Calendars::of(root.get("calendars"));
     let around = alerts::Around { kpi: &kpi, queues: root.get("queues"), plan: &plan, calendars: &calendars };
     let alerts = alerts::rules(root.get("alerts"), around, faults, warnings);
+    let notify = notify::targets(root.get("notify"), root.get("alerts"), faults);
     let sources = sources(root.get("sources"), &csv, &calendars, faults, warnings);
     let topics = topics(root.get("topics"), &sources, faults);
     if plan.by_channel.contains(&Kind::QueueAgent) && !plan.queue_agent {
@@ -53,6 +54,7 @@ pub fn settings(document: &Table, faults: &mut Faults, warnings: &mut Vec<String
         engine: engine(root.get("engine")),
         plan,
         alerts,
+        notify,
         queue_hours: Arc::new(queue_hours(root.get("queues"), &calendars, faults)),
         keep_intervals: root.get("windows").get("keep_intervals").span(),
         max_entities: max_entities(root.get("tenants")),

@@ -7,6 +7,7 @@ use crate::decode::mapping::Mapping;
 use crate::entity::Kind;
 use crate::kpi::settings::KpiSettings;
 use crate::life::plan::Plan;
+use crate::notify::target::Target;
 use crate::stream::client::{HIDDEN, shown};
 use crate::stream::outlet::Form;
 use crate::time::Span;
@@ -36,6 +37,8 @@ pub struct Settings {
     pub kpi: KpiSettings,
     /// When to tell people, in the order of the settings.
     pub alerts: Arc<[Rule]>,
+    /// Where alerts are told, in the order of the settings.
+    pub notify: Vec<Target>,
     /// When queues are open that say so: a rule without hours of its own is in force for them then.
     pub queue_hours: Arc<BTreeMap<String, Hours>>,
     /// How long the archive of intervals is kept.

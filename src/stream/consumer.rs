@@ -13,7 +13,7 @@ use rdkafka::TopicPartitionList;
 use rdkafka::bindings as native;
 use rdkafka::client::ClientContext as _;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
-use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerGroupMetadata};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::util::Timeout;
@@ -128,6 +128,11 @@ impl Consumer {
     /// The group's committed offsets; waits for transactions that are about to change them.
     pub fn committed(&self, partitions: TopicPartitionList, timeout: Duration) -> KafkaResult<TopicPartitionList> {
         self.client.committed_offsets(partitions, timeout)
+    }
+
+    /// Commits offsets of the group outside of a transaction.
+    pub fn commit(&self, offsets: &TopicPartitionList, mode: CommitMode) -> KafkaResult<()> {
+        self.client.commit(offsets, mode)
     }
 
     /// How many partitions a topic has; 0 if there is none of this name.

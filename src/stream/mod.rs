@@ -30,6 +30,8 @@ mod rebalance;
 
 pub mod worker;
 
+pub mod queue;
+
 pub mod embedded;
 
 pub mod feed;

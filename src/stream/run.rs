@@ -374,7 +374,13 @@ fn is_suspect(memory: &Memory, input: &Input, offset: i64) -> bool {
 }
 
 /// What an error event means for the run.
-fn failed(code: RDKafkaErrorCode, fatal: bool, reason: String, place: Option<Place>, group: &str) -> Result<(), Cause> {
+pub(super) fn failed(
+    code: RDKafkaErrorCode,
+    fatal: bool,
+    reason: String,
+    place: Option<Place>,
+    group: &str,
+) -> Result<(), Cause> {
     use RDKafkaErrorCode as Code;
     if is_transport(code) {
         return Ok(());

@@ -1,0 +1,81 @@
+//! Sending: what a target is told, as its other side takes it.
+
+use super::http::{Answer, Client, Request};
+use super::message::Message;
+use super::target::{Chat, Target, To, Webhook};
+use super::{alertmanager, slack, teams, webhook};
+use crate::alert::record::AlertRecord;
+use crate::time::EventTime;
+use std::thread;
+
+/// Sends to one target.
+#[derive(Debug)]
+pub struct Sender {
+    target: Target,
+    client: Client,
+}
+
+impl Sender {
+    pub fn new(target: Target) -> Sender {
+        Sender { target, client: Client::new() }
+    }
+
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Sends alerts once, as one message, as of `now` by the clock. Of several addresses each is sent to; it is accepted
+    /// if one accepts.
+    pub fn send(&self, alerts: &[&AlertRecord], now: EventTime) -> Answer {
+        let requests = self.requests(alerts, now);
+        let answers: Vec<Answer> = match requests.as_slice() {
+            [only] => vec![self.client.post(only, now)],
+            several => thread::scope(|scope| {
+                let post = |request| scope.spawn(move || self.client.post(request, now));
+                let posts: Vec<_> = several.iter().map(post).collect();
+                posts.into_iter().map(|post| post.join().expect("a request does not panic")).collect()
+            }),
+        };
+        together(answers)
+    }
+
+    fn requests(&self, alerts: &[&AlertRecord], now: EventTime) -> Vec<Request> {
+        match &self.target.to {
+            To::Alertmanager(settings) => {
+                let body = alertmanager::body(alerts.iter().copied(), settings, now);
+                let request = |url: &String| Request {
+                    url: format!("{}{}", url.trim_end_matches('/'), alertmanager::PATH),
+                    headers: bearer(settings.token.as_deref()),
+                    body: body.clone(),
+                };
+                settings.urls.iter().map(request).collect()
+            }
+            To::Webhook(Webhook { url, token, secret, .. }) => {
+                let body = webhook::body(&self.target.name, alerts);
+                let mut headers = webhook::headers(webhook::id(alerts), &body, secret.as_deref(), now);
+                headers.extend(bearer(token.as_deref()));
+                vec![Request { url: url.clone(), headers, body }]
+            }
+            To::Slack(chat) => vec![to_chat(chat, slack::body(Message::of(alerts)))],
+            To::Teams(chat) => vec![to_chat(chat, teams::body(Message::of(alerts)))],
+        }
+    }
+}
+
+fn to_chat(chat: &Chat, body: Vec<u8>) -> Request {
+    Request { url: chat.url.clone(), headers: Vec::new(), body }
+}
+
+fn bearer(token: Option<&str>) -> Vec<(&'static str, String)> {
+    token.map(|token| ("authorization", format!("Bearer {token}"))).into_iter().collect()
+}
+
+/// One that accepts is enough; else it is tried again if one may accept later.
+fn together(answers: Vec<Answer>) -> Answer {
+    let rank = |answer: &Answer| match answer {
+        Answer::Accepted { .. } => 0,
+        Answer::Failed { .. } => 1,
+        Answer::Refused { .. } => 2,
+    };
+    answers.into_iter().min_by_key(rank).expect("a target has an address")
+}

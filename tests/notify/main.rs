@@ -1,0 +1,13 @@
+//! Notifications: from the topic of alerts on a real Kafka to whom they are for, over failures and kills.
+
+mod alertmanager;
+#[path = "../support/alerts.rs"]
+mod alerts;
+#[path = "../support/kafka.rs"]
+#[expect(dead_code, reason = "the broker stays up here, and keeps what it has")]
+mod kafka;
+mod laws;
+mod messages;
+mod queue;
+mod receiver;
+mod topic;
