@@ -226,7 +226,8 @@ fn every_value_of_the_manual_changes_the_settings() {
         let is_secret = matches!(path.last(), Some(Step::Key(key)) if secrets.contains(&key.as_str()));
         // What names something else is refused where that is not there.
         let names = [
-            "window", "windows", "interval", "kpi", "burn", "forecast", "unusual", "team", "label", "labels", "kind", "rules",
+            "window", "windows", "interval", "kpi", "burn", "forecast", "unusual", "team", "label", "labels", "kind",
+            "rules",
         ];
         let is_name = matches!(path.last(), Some(Step::Key(key)) if names.contains(&key.as_str()));
         let is_refused = |other: Value| {

@@ -4,7 +4,7 @@ use super::arguments::Config;
 use super::failure::Failure;
 use super::surroundings::environment;
 use super::tell::tell;
-use crate::alert::condition::{Condition, Level};
+use crate::alert::condition::{Condition, Level, Measure};
 use crate::alert::record::{AlertRecord, Subject, Told};
 use crate::alert::rule::{Rule, Selector, Severity};
 use crate::alert::state::Step;
@@ -52,6 +52,7 @@ fn test_alert(now: EventTime) -> AlertRecord {
     let level = Level {
         kpi: "test".to_owned(),
         window: "now".to_owned(),
+        measure: Measure::Value,
         trigger: 0.0,
         clear: 0.0,
         is_above: true,

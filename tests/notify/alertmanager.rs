@@ -19,16 +19,16 @@ use std::time::Duration;
 const PROGRAM: &str = "prometheus-alertmanager";
 
 /// One that tells what it tells to a receiver.
-struct Alertmanager {
+pub struct Alertmanager {
     child: Child,
     address: String,
     dir: PathBuf,
-    receiver: Receiver,
+    pub receiver: Receiver,
 }
 
 impl Alertmanager {
     /// None, said with a word, if there is no such program.
-    fn start(group_by: &str) -> Option<Alertmanager> {
+    pub fn start(group_by: &str) -> Option<Alertmanager> {
         let receiver = Receiver::start();
         let dir = std::env::temp_dir().join(unique("callpulse-alertmanager"));
         fs::create_dir_all(&dir).expect("a directory");
@@ -61,12 +61,12 @@ impl Alertmanager {
         Some(Alertmanager { child, address, dir, receiver })
     }
 
-    fn settings(&self, more: &str) -> String {
+    pub fn settings(&self, more: &str) -> String {
         format!("kind = \"alertmanager\"\nurls = [\"http://{}\"]\n{more}", self.address)
     }
 
     /// What it holds as firing.
-    fn alerts(&self) -> Vec<Value> {
+    pub fn alerts(&self) -> Vec<Value> {
         let mut stream = TcpStream::connect(&self.address).expect("a connection");
         let ask = "GET /api/v2/alerts HTTP/1.0\r\nhost: test\r\n\r\n";
         stream.write_all(ask.as_bytes()).expect("a request");
@@ -86,6 +86,16 @@ impl Alertmanager {
             alerts.iter().map(|one| format!("{} {}", text(&one["labels"]["id"]), text(&one["status"]))).collect();
         told.sort();
         told
+    }
+}
+
+impl Alertmanager {
+    /// Waits until it has told something, and counts what it tells.
+    #[track_caller]
+    pub fn tells_until(&self, wanted: &str, told: &mut BTreeMap<String, usize>) {
+        while !told.contains_key(wanted) {
+            self.tells().into_iter().for_each(|alert| *told.entry(alert).or_default() += 1);
+        }
     }
 }
 
@@ -148,12 +158,8 @@ fn each_alert_is_told_once_over_kills() {
     let topic = Topic::make("kills");
     let settings = alertmanager.settings("");
     let mut notifier = Killable(child(&topic.name, &settings));
-    let mut told: BTreeMap<String, u32> = BTreeMap::new();
-    let mut take = |wanted: &str| {
-        while !told.contains_key(wanted) {
-            alertmanager.tells().into_iter().for_each(|alert| *told.entry(alert).or_default() += 1);
-        }
-    };
+    let mut told: BTreeMap<String, usize> = BTreeMap::new();
+    let mut take = |wanted: &str| alertmanager.tells_until(wanted, &mut told);
     for round in 0..kills {
         let (id, other) = (format!("q{round}"), format!("w{round}"));
         let since = now().minus(Span::from_secs(30));

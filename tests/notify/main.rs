@@ -3,6 +3,10 @@
 mod alertmanager;
 #[path = "../support/alerts.rs"]
 mod alerts;
+#[path = "../kafka/deployment.rs"]
+#[expect(dead_code, reason = "only alerts are looked at here")]
+mod deployment;
+mod engine;
 #[path = "../support/kafka.rs"]
 #[expect(dead_code, reason = "the broker stays up here, and keeps what it has")]
 mod kafka;
