@@ -108,11 +108,10 @@ struct Data<'a> {
 
 fn of_form(text: &str) -> Result<Notice<'_>, Reject> {
     let mut notice = Notice::default();
-    for field in form::fields(text) {
-        let (name, value) = field?;
-        let slot = match &*name {
+    for (name, value) in form::fields(text) {
+        let slot = match &*name.text()? {
             "EventType" => {
-                notice.event_type = Some(Name(value));
+                notice.event_type = Some(Name(value.text()?));
                 continue;
             }
             "Sid" => &mut notice.sid,
@@ -132,7 +131,7 @@ fn of_form(text: &str) -> Result<Notice<'_>, Reject> {
             "TransferInitiatingWorkerSid" => &mut notice.transfer_worker,
             _ => continue,
         };
-        *slot = Scalar::Text(value);
+        *slot = Scalar::Text(value.text()?);
     }
     Ok(notice)
 }

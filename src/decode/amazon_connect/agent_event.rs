@@ -7,17 +7,21 @@
 
 use super::contact::{Origin, Ties, origin};
 use super::wire::{TOLD_AGAIN, Telling, Word, agent_id, missing, queue_id, read, text, time};
-use crate::decode::draft::Draft;
+use crate::decode::draft::{Draft, refuse};
 use crate::decode::format::Given;
+use crate::decode::json::text_of;
 use crate::decode::table::{Field, Type};
-use crate::event::{AgentState, Decoded, Direction, Reject, RingEndReason, Text, Via};
+use crate::event::{AgentState, Decoded, Direction, Reason, Reject, RingEndReason, Text, Via};
 use crate::time::EventTime;
 use hashbrown::HashSet;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 
+/// A record, with its contacts as `C`: a list of them, or nothing where nobody asks.
 #[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Record<'a> {
+#[serde(rename_all = "PascalCase", bound(deserialize = "C: Deserialize<'de>"))]
+struct Record<'a, C> {
     #[serde(rename = "AgentARN", borrow)]
     agent: Option<Word<'a>>,
     #[serde(borrow)]
@@ -25,20 +29,20 @@ struct Record<'a> {
     #[serde(borrow)]
     event_timestamp: Option<Word<'a>>,
     #[serde(rename = "CurrentAgentSnapshot", borrow)]
-    current: Option<Snapshot<'a>>,
+    current: Option<Snapshot<'a, C>>,
     #[serde(rename = "PreviousAgentSnapshot", borrow)]
-    previous: Option<Snapshot<'a>>,
+    previous: Option<Snapshot<'a, C>>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Snapshot<'a> {
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", bound(deserialize = "C: Deserialize<'de>"))]
+struct Snapshot<'a, C> {
     #[serde(borrow)]
     agent_status: Option<Status<'a>>,
+    /// A third of a record, and nearly always as it was before: read only where it says something new.
     #[serde(borrow)]
-    configuration: Option<Configuration<'a>>,
-    #[serde(borrow)]
-    contacts: Option<Vec<Contact<'a>>>,
+    configuration: Option<&'a RawValue>,
+    contacts: Option<C>,
 }
 
 #[derive(Deserialize)]
@@ -125,7 +129,34 @@ struct Part<'a> {
 }
 
 pub fn decode(given: Given<'_>, contacts: Contacts, each: &mut dyn FnMut(Decoded<'_>)) -> Result<(), Reject> {
-    let record: Record<'_> = read(given.bytes)?;
+    match contacts {
+        Contacts::Others => tell(read::<Record<'_, IgnoredAny>>(given.bytes)?, given, contacts, each),
+        Contacts::Ours | Contacts::Shared => {
+            tell(read::<Record<'_, Vec<Contact<'_>>>>(given.bytes)?, given, contacts, each)
+        }
+    }
+}
+
+/// Tells a record of a topic shared with contact events, and whether it was one of this stream: without a second parse
+/// of nearly all. Of one that writes the name `AgentARN` with escapes it says no, which its caller finds out.
+pub(super) fn decode_if_own(given: Given<'_>, each: &mut dyn FnMut(Decoded<'_>)) -> Result<bool, Reject> {
+    if !text_of(given.bytes)?.contains("\"AgentARN\"") {
+        return Ok(false);
+    }
+    let record: Record<'_, Vec<Contact<'_>>> = read(given.bytes)?;
+    let is_own = record.agent.is_some();
+    if is_own {
+        tell(record, given, Contacts::Shared, each)?;
+    }
+    Ok(is_own)
+}
+
+fn tell<'r, C: List<'r>>(
+    record: Record<'r, C>,
+    given: Given<'r>,
+    contacts: Contacts,
+    each: &mut dyn FnMut(Decoded<'_>),
+) -> Result<(), Reject> {
     let name = text(record.event_type.as_ref()).ok_or_else(|| missing("EventType", "an agent event"))?;
     if !["LOGIN", "LOGOUT", "STATE_CHANGE", "HEART_BEAT"].contains(&&*name) {
         each(Decoded::Unknown { kind: name });
@@ -141,25 +172,39 @@ pub fn decode(given: Given<'_>, contacts: Contacts, each: &mut dyn FnMut(Decoded
     Ok(())
 }
 
+/// The contacts of a snapshot.
+trait List<'a> {
+    fn contacts(&self) -> &[Contact<'a>];
+}
+
+impl<'a> List<'a> for Vec<Contact<'a>> {
+    fn contacts(&self) -> &[Contact<'a>] {
+        self
+    }
+}
+
+impl<'a> List<'a> for IgnoredAny {
+    fn contacts(&self) -> &[Contact<'a>] {
+        &[]
+    }
+}
+
 impl<'a> Agent<'a> {
-    fn tell(&mut self, record: &Record<'a>, name: &str, at: EventTime) -> Result<(), Reject> {
-        let (none_before, none_now) = (Snapshot::default(), Snapshot::default());
+    fn tell<C: List<'a>>(&mut self, record: &Record<'a, C>, name: &str, at: EventTime) -> Result<(), Reject> {
+        let (none_before, none_now) = (Snapshot::none(), Snapshot::none());
         let before = record.previous.as_ref().unwrap_or(&none_before);
         let now = record.current.as_ref().unwrap_or(&none_now);
         let is_change = name == "STATE_CHANGE";
         match name {
             "LOGIN" => {
                 self.say(now.agent_status.as_ref(), at)?;
-                self.join(now.queues(), at)?;
+                self.join(&now.queues()?, at)?;
             }
             "LOGOUT" => {
                 let draft = self.draft(Type::AgentState, at).text(Field::State, AgentState::LoggedOut.word());
                 self.add(at, draft)?;
             }
             _ => self.tell_status(before, now, is_change, at)?,
-        }
-        if self.contacts == Contacts::Others {
-            return Ok(());
         }
         let ids = now.contacts().iter().filter(|_| is_change).filter_map(|contact| contact.contact_id.as_ref());
         let here: HashSet<&str> = ids.map(|id| &*id.0).collect();
@@ -177,10 +222,10 @@ impl<'a> Agent<'a> {
         Ok(())
     }
 
-    fn tell_status(
+    fn tell_status<C>(
         &mut self,
-        before: &Snapshot<'a>,
-        now: &Snapshot<'a>,
+        before: &Snapshot<'a, C>,
+        now: &Snapshot<'a, C>,
         is_change: bool,
         at: EventTime,
     ) -> Result<(), Reject> {
@@ -188,20 +233,21 @@ impl<'a> Agent<'a> {
         if let Some(since) = time(since, "AgentStatus.StartTimestamp")?.or(is_change.then_some(at)) {
             self.say(now.agent_status.as_ref(), since)?;
             // Whoever comes to work says for which queues. A later change of the profile says no more than what changed.
-            let is_off = |snapshot: &Snapshot<'_>| snapshot.agent_status.as_ref().map(Status::is_offline);
+            let is_off = |snapshot: &Snapshot<'_, C>| snapshot.agent_status.as_ref().map(Status::is_offline);
             if (is_off(before), is_off(now)) == (Some(true), Some(false)) {
-                self.join(now.queues(), since)?;
+                self.join(&now.queues()?, since)?;
             }
         }
-        if !is_change || before.queues().iter().map(Queue::arn).eq(now.queues().iter().map(Queue::arn)) {
+        if !is_change || before.written() == now.written() {
             return Ok(());
         }
-        let [old, new] = [before, now].map(|snapshot| snapshot.queues().iter().map(Queue::arn).collect::<HashSet<_>>());
-        for queue in before.queues().iter().filter(|queue| !new.contains(queue.arn())) {
+        let (before, now) = (before.queues()?, now.queues()?);
+        let [old, new] = [&before, &now].map(|queues| queues.iter().map(Queue::arn).collect::<HashSet<_>>());
+        for queue in before.iter().filter(|queue| !new.contains(queue.arn())) {
             let draft = self.draft(Type::AgentLeft, at);
             self.add_of(queue, at, draft)?;
         }
-        for queue in now.queues().iter().filter(|queue| !old.contains(queue.arn())) {
+        for queue in now.iter().filter(|queue| !old.contains(queue.arn())) {
             let draft = self.draft(Type::AgentJoined, at);
             self.add_of(queue, at, draft)?;
         }
@@ -339,14 +385,30 @@ impl<'a> Part<'a> {
     }
 }
 
-impl<'a> Snapshot<'a> {
-    fn contacts(&self) -> &[Contact<'a>] {
-        self.contacts.as_deref().unwrap_or_default()
+impl<'a, C> Snapshot<'a, C> {
+    fn none() -> Snapshot<'a, C> {
+        Snapshot { agent_status: None, configuration: None, contacts: None }
     }
 
-    fn queues(&self) -> &[Queue<'a>] {
-        let profile = self.configuration.as_ref().and_then(|configuration| configuration.routing_profile.as_ref());
-        profile.and_then(|profile| profile.inbound_queues.as_deref()).unwrap_or_default()
+    /// The configuration as it is written.
+    fn written(&self) -> Option<&'a str> {
+        self.configuration.map(RawValue::get)
+    }
+
+    /// The queues that the agent's configuration names.
+    fn queues(&self) -> Result<Vec<Queue<'a>>, Reject> {
+        let Some(written) = self.written() else { return Ok(Vec::new()) };
+        let configuration: Configuration<'a> = serde_json::from_str(written).map_err(|_| {
+            let sentence = "Configuration is not as Amazon Connect writes it; give the snapshot as it came";
+            refuse(Reason::BadValue, sentence)
+        })?;
+        Ok(configuration.routing_profile.and_then(|profile| profile.inbound_queues).unwrap_or_default())
+    }
+}
+
+impl<'a, C: List<'a>> Snapshot<'a, C> {
+    fn contacts(&self) -> &[Contact<'a>] {
+        self.contacts.as_ref().map_or(&[], C::contacts)
     }
 }
 

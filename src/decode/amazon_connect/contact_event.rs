@@ -114,6 +114,9 @@ enum Stage {
 const CONTACT_EVENT: &str = "Amazon Connect Contact Event";
 
 pub fn decode(given: Given<'_>, streams: Streams, each: &mut dyn FnMut(Decoded<'_>)) -> Result<(), Reject> {
+    if streams == Streams::Both && agent_event::decode_if_own(given, each)? {
+        return Ok(());
+    }
     let envelope: Envelope<'_> = read(given.bytes)?;
     if envelope.agent.is_some() && streams == Streams::Both {
         return agent_event::decode(given, Contacts::Shared, each);

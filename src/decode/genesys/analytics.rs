@@ -14,25 +14,18 @@ use serde::Deserialize;
 #[serde(rename_all = "camelCase")]
 pub(super) struct Document<'a> {
     #[serde(borrow)]
-    conversation_id: Option<Name<'a>>,
+    pub(super) conversation_id: Option<Name<'a>>,
     #[serde(borrow, default)]
-    conversation_end: Scalar<'a>,
+    pub(super) conversation_end: Scalar<'a>,
     #[serde(borrow)]
-    originating_direction: Option<Name<'a>>,
+    pub(super) originating_direction: Option<Name<'a>>,
     #[serde(borrow)]
-    participants: Option<Vec<Participant<'a>>>,
-}
-
-/// Many of them: an answer of the query, or a page of a job.
-#[derive(Deserialize)]
-pub(super) struct Page<'a> {
-    #[serde(borrow)]
-    pub(super) conversations: Option<Vec<Document<'a>>>,
+    pub(super) participants: Option<Vec<Participant<'a>>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Participant<'a> {
+pub(super) struct Participant<'a> {
     #[serde(borrow)]
     purpose: Option<Name<'a>>,
     #[serde(borrow)]

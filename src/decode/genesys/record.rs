@@ -9,101 +9,113 @@
 //!
 //! Source: "Notification service", "Amazon EventBridge integration" and "Available topics" on developer.genesys.cloud.
 
+use super::analytics::{Document, Participant};
 use super::detail::Detail;
 use super::user::{Presence, User};
-use super::{analytics, conversation, participants};
-use crate::decode::document::{Name, missing, parse, text};
+use super::{conversation, participants};
+use crate::decode::document::{Name, Scalar, missing, parse, text};
 use crate::decode::draft::refuse;
 use crate::decode::format::Given;
 use crate::decode::slots::shortened;
 use crate::event::{Decoded, Reason, Reject};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 
 /// What a record should be, for whoever wrote another one.
 const WANTED: &str = "one message of Genesys Cloud";
 
+/// The same of the body of a message.
+const WANTED_BODY: &str = "eventBody, from whose beginning that is counted,";
+
 /// Tells what a record holds.
 pub fn decode(record: Given<'_>, each: &mut dyn FnMut(Decoded<'_>)) -> Result<(), Reject> {
     let text = text(record.bytes)?;
-    let head: Head<'_> = parse(text, WANTED)?;
-    match head.topic() {
-        Some(topic) => of_topic(topic, text, record, each),
-        None if head.conversations.is_some() => {
-            let page: analytics::Page<'_> = parse(text, "a page of conversations")?;
-            let documents = page.conversations.iter().flatten();
-            let all = documents.map(analytics::Document::conversation).collect::<Result<Vec<_>, Reject>>()?;
-            let mut told = Vec::new();
-            for one in &all {
-                conversation::tell(one, &mut told)?;
-            }
-            give("conversations", told, each);
-            Ok(())
+    let whole: Whole<'_> = parse(text, WANTED)?;
+    if let Some(topic) = whole.topic() {
+        return of_topic(topic, &whole, record, each);
+    }
+    let Whole { conversations, conversation_id, conversation_end, originating_direction, participants, .. } = whole;
+    let (name, documents) = match (conversations, conversation_id) {
+        (Some(page), _) => ("conversations", page),
+        (None, id @ Some(_)) => {
+            let one = Document { conversation_id: id, conversation_end, originating_direction, participants };
+            ("conversation", vec![one])
         }
-        None if head.conversation_id.is_some() => {
-            let document: analytics::Document<'_> = parse(text, "one conversation")?;
-            let one = document.conversation()?;
-            let mut told = Vec::new();
-            conversation::tell(&one, &mut told)?;
-            give("conversation", told, each);
-            Ok(())
-        }
-        None => {
+        (None, None) => {
             let sentence = "topicName and conversationId are missing; give a notification, an event of EventBridge or \
                             a conversation detail record";
-            Err(refuse(Reason::MissingField, sentence))
+            return Err(refuse(Reason::MissingField, sentence));
         }
+    };
+    let all = documents.iter().map(Document::conversation).collect::<Result<Vec<_>, Reject>>()?;
+    let mut told = Vec::new();
+    for one in &all {
+        conversation::tell(one, &mut told)?;
     }
+    give(name, told, each);
+    Ok(())
 }
 
+/// A record of any kind, read once: of a message its body is left as it is written until its topic is known.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Head<'a> {
+struct Whole<'a> {
     #[serde(borrow)]
     topic_name: Option<Name<'a>>,
+    #[serde(borrow)]
+    event_body: Option<&'a RawValue>,
     #[serde(borrow, rename = "detail-type")]
     detail_type: Option<Name<'a>>,
     #[serde(borrow)]
-    detail: Option<Topic<'a>>,
-    conversation_id: Option<IgnoredAny>,
-    conversations: Option<IgnoredAny>,
+    detail: Option<Inner<'a>>,
+    #[serde(borrow)]
+    conversations: Option<Vec<Document<'a>>>,
+    #[serde(borrow)]
+    conversation_id: Option<Name<'a>>,
+    #[serde(borrow, default)]
+    conversation_end: Scalar<'a>,
+    #[serde(borrow)]
+    originating_direction: Option<Name<'a>>,
+    #[serde(borrow)]
+    participants: Option<Vec<Participant<'a>>>,
 }
 
+/// A message within an event of EventBridge.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Topic<'a> {
+struct Inner<'a> {
     #[serde(borrow)]
     topic_name: Option<Name<'a>>,
+    #[serde(borrow)]
+    event_body: Option<&'a RawValue>,
 }
 
-/// The body of a message, where the one or the other puts it.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", bound(deserialize = "T: Deserialize<'de>"))]
-struct Envelope<T> {
-    event_body: Option<T>,
-    detail: Option<Inner<T>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", bound(deserialize = "T: Deserialize<'de>"))]
-struct Inner<T> {
-    event_body: Option<T>,
-}
-
-impl Head<'_> {
+impl<'a> Whole<'a> {
     fn topic(&self) -> Option<&str> {
         let of_detail = self.detail.as_ref().and_then(|detail| detail.topic_name.as_ref());
         let name = self.topic_name.as_ref().or(of_detail).or(self.detail_type.as_ref())?;
         Some(&name.0).map(|name| &**name).filter(|name| !name.is_empty())
     }
+
+    /// The body of a message, where the one or the other puts it.
+    fn body<T: Deserialize<'a>>(&self, name: &str) -> Result<T, Reject> {
+        let inner = self.detail.as_ref().and_then(|detail| detail.event_body);
+        let body = self.event_body.or(inner).ok_or_else(|| missing(&shortened(name), "eventBody"))?;
+        parse(body.get(), WANTED_BODY)
+    }
 }
 
 /// Tells a message by its topic. What no KPI needs is left aside by the topic's name.
-fn of_topic(topic: &str, text: &str, record: Given<'_>, each: &mut dyn FnMut(Decoded<'_>)) -> Result<(), Reject> {
+fn of_topic(
+    topic: &str,
+    whole: &Whole<'_>,
+    record: Given<'_>,
+    each: &mut dyn FnMut(Decoded<'_>),
+) -> Result<(), Reject> {
     let name = plain_name(topic);
     let rest = topic.strip_prefix("v2.").unwrap_or(topic);
     if let Some((_, kind)) = rest.strip_prefix("detail.events.conversation.").and_then(|rest| rest.split_once('.')) {
-        let detail: Detail<'_> = body(text, &name)?;
+        let detail: Detail<'_> = whole.body(&name)?;
         let mut told = Vec::new();
         detail.tell(kind, &mut told)?;
         give(&name, told, each);
@@ -116,7 +128,7 @@ fn of_topic(topic: &str, text: &str, record: Given<'_>, each: &mut dyn FnMut(Dec
         return Ok(());
     };
     if let Some(media) = kind.strip_prefix("conversations").and_then(media) {
-        let document: participants::Document<'_> = body(text, &name)?;
+        let document: participants::Document<'_> = whole.body(&name)?;
         let one = document.conversation(media)?;
         let mut told = Vec::new();
         conversation::tell(&one, &mut told)?;
@@ -132,11 +144,11 @@ fn of_topic(topic: &str, text: &str, record: Given<'_>, each: &mut dyn FnMut(Dec
     }
     let mut told = Vec::new();
     if kind == "presence" {
-        let presence: Presence<'_> = body(text, &name)?;
+        let presence: Presence<'_> = whole.body(&name)?;
         presence.tell(id, record.logged, &mut told)?;
         give(&name, told, each);
     } else {
-        let user: User<'_> = body(text, &name)?;
+        let user: User<'_> = whole.body(&name)?;
         match kind {
             "routingStatus" => user.tell_routing(id, record.logged, &mut told)?,
             _ => user.tell_activity(id, record.logged, &mut told)?,
@@ -144,12 +156,6 @@ fn of_topic(topic: &str, text: &str, record: Given<'_>, each: &mut dyn FnMut(Dec
         give(&name, told, each);
     }
     Ok(())
-}
-
-fn body<'a, T: Deserialize<'a>>(text: &'a str, name: &str) -> Result<T, Reject> {
-    let envelope: Envelope<T> = parse(text, WANTED)?;
-    let inner = envelope.detail.and_then(|detail| detail.event_body);
-    envelope.event_body.or(inner).ok_or_else(|| missing(&shortened(name), "eventBody"))
 }
 
 /// Gives what was told, or leaves the record aside by its name.
