@@ -20,6 +20,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 struct Writer {
     dir: PathBuf,
     ticks: u64,
+    /// Everything is written within one tick of the clock.
+    is_one_tick: bool,
     /// The lines as a reader has to find them.
     lines: Vec<String>,
     /// What stands behind the last line's end.
@@ -34,7 +36,7 @@ impl Writer {
         let name = format!("callpulse-ship-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let dir = std::env::temp_dir().join(name);
         fs::create_dir_all(&dir).expect("a directory");
-        Writer { dir, ticks: 0, lines: Vec::new(), half: String::new(), count: 0, rotated: Vec::new() }
+        Writer { dir, ticks: 0, is_one_tick: false, lines: Vec::new(), half: String::new(), count: 0, rotated: Vec::new() }
     }
 
     fn path(&self) -> PathBuf {
@@ -110,7 +112,8 @@ impl Writer {
 
     fn stamp(&mut self, file: &File) {
         self.ticks += 1;
-        let at = UNIX_EPOCH + Duration::from_secs(1_772_438_400 + self.ticks);
+        let tick = if self.is_one_tick { 0 } else { self.ticks };
+        let at = UNIX_EPOCH + Duration::from_secs(1_772_438_400 + tick);
         file.set_modified(at).expect("a time");
     }
 }
@@ -266,6 +269,37 @@ proptest! {
         prop_assert_eq!(gone, 0, "{:?}", reader.news);
         let distinct: BTreeSet<_> = reader.numbers.iter().collect();
         prop_assert!(reader.numbers.is_sorted() && distinct.len() == reader.numbers.len(), "{:?}", reader.numbers);
+    }
+}
+
+/// A clock that tells several rotations the same time: which file came first is not known then, but each is read.
+#[test]
+fn files_rotated_within_one_tick_of_the_clock_are_read_once_each() {
+    for kills in [false, true] {
+        let mut writer = Writer::new();
+        writer.is_one_tick = true;
+        let mut reader = Reader::new(&writer.path(), 100);
+        writer.append("first\n");
+        reader.read_out();
+        // Their births may be in one tick, too: so often that some of them are.
+        for _ in 0..20 {
+            for _ in 0..3 {
+                writer.rename(true, false);
+                let line = writer.line(9);
+                writer.append(&line);
+            }
+            for _ in 0..3 {
+                reader.turn(false);
+            }
+            if kills {
+                reader.start();
+            }
+        }
+        writer.append("last\n");
+        reader.read_out();
+        reader.lines.sort();
+        writer.lines.sort();
+        assert_eq!(reader.lines, writer.lines, "{:?}", reader.news);
     }
 }
 

@@ -21,6 +21,9 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+/// So many files that were read are remembered: more than are rotated in one tick of a clock.
+const LEFT_MAX: usize = 100;
+
 /// A line without its end and the blanks around it; never empty.
 #[derive(Clone, Copy, Debug)]
 pub struct Line<'a> {
@@ -69,6 +72,8 @@ struct Open {
     created: Option<SystemTime>,
     /// The last bytes before `offset`.
     recent: Vec<u8>,
+    /// The last files that were read before it: their inodes, and when they were written last.
+    left: Vec<(u64, i64)>,
 }
 
 enum Read {
@@ -127,7 +132,7 @@ impl Follower {
             if is_at(&self.path, open.id)? {
                 return Ok(Turn::Waiting);
             }
-            self.next = following(&self.path, Some(open), open.modified)?.filter(|next| 0 < next.length());
+            self.next = following(&self.path, Old::Open(open))?.filter(|next| 0 < next.length());
             return Ok(if self.next.is_some() { Turn::Moved } else { Turn::Waiting });
         };
         // Nobody writes the rest of a line into a file that was left.
@@ -136,7 +141,10 @@ impl Follower {
         tell_skipped(&self.path, written, &next, news)?;
         news(News::Rotated { from: open.path.clone(), to: next.path.clone() });
         self.last = open.position().or(self.last.take());
-        self.open = Some(Open { before: open.before + open.line, ..next });
+        let mut left = std::mem::take(&mut open.left);
+        left.push((open.id.1, written));
+        left.drain(..left.len().saturating_sub(LEFT_MAX));
+        self.open = Some(Open { before: open.before + open.line, left, ..next });
         Ok(Turn::Moved)
     }
 
@@ -146,7 +154,7 @@ impl Follower {
             None => open(&self.path)?.map(Open::at_beginning),
             Some(last) => match holder(&self.path, last)? {
                 Some(open) => Some(open),
-                None => match following(&self.path, None, last.modified)? {
+                None => match following(&self.path, Old::Gone(last))? {
                     None => None,
                     Some(next) => {
                         let (path, offset) = (self.path.clone(), last.offset);
@@ -183,6 +191,7 @@ impl Open {
             modified: modified(&metadata),
             created: metadata.created().ok(),
             recent: Vec::new(),
+            left: Vec::new(),
         }
     }
 
@@ -192,7 +201,7 @@ impl Open {
 
     /// None at the beginning of a file, which nothing tells from another.
     fn position(&self) -> Option<Position> {
-        let Open { id, offset, line, before, modified, recent, .. } = self;
+        let Open { id, offset, line, before, modified, recent, left, .. } = self;
         (0 < *offset).then(|| Position {
             offset: *offset,
             inode: id.1,
@@ -200,13 +209,8 @@ impl Open {
             before: *before,
             modified: *modified,
             tail: tail(recent),
+            left: left.iter().filter(|(_, written)| written == modified).map(|(inode, _)| *inode).collect(),
         })
-    }
-
-    /// Whether it was left before `other` was. One that was touched since is older all the same, and of two that were
-    /// written in one tick of the clock the birth decides.
-    fn is_before(&self, other: &Open) -> bool {
-        self.created < other.created || (self.modified, self.created) <= (other.modified, other.created)
     }
 
     /// Hands over the whole lines among the next bytes.
@@ -298,7 +302,8 @@ fn holder(path: &Path, position: &Position) -> io::Result<Option<Open>> {
         }
         let is_the_one = id(&sibling.metadata).1 == position.inode;
         let (offset, line, before) = (position.offset, position.line, position.before);
-        let open = Open { offset, line, before, recent: bytes, ..Open::at_beginning(sibling) };
+        let left = position.left.iter().map(|inode| (*inode, position.modified)).collect();
+        let open = Open { offset, line, before, recent: bytes, left, ..Open::at_beginning(sibling) };
         if is_the_one {
             return Ok(Some(open));
         }
@@ -307,9 +312,42 @@ fn holder(path: &Path, position: &Position) -> io::Result<Option<Open>> {
     Ok(found)
 }
 
-/// The file that was begun next after one that was `written` last at this time: the first of those rotated since,
-/// else the followed one.
-fn following(path: &Path, old: Option<&Open>, written: i64) -> io::Result<Option<Open>> {
+/// The file that others are to come after.
+enum Old<'o> {
+    Open(&'o Open),
+    /// It is not there any more.
+    Gone(&'o Position),
+}
+
+impl Old<'_> {
+    /// Whether a file was left before this one was. One that was touched since is older all the same, and of two that
+    /// were written in one tick of the clock the birth decides; where that is one tick too, only what was read is known
+    /// to be older.
+    fn is_after(&self, next: &Open) -> bool {
+        let written = match self {
+            Old::Open(old) if old.created != next.created => {
+                return next.created < old.created || (next.modified, next.created) < (old.modified, old.created);
+            }
+            Old::Open(old) => old.modified,
+            Old::Gone(position) => position.modified,
+        };
+        next.modified < written || next.modified == written && self.was_read(next.id.1)
+    }
+
+    fn was_read(&self, inode: u64) -> bool {
+        match self {
+            Old::Open(old) => old.id.1 == inode || old.left.iter().any(|(left, _)| *left == inode),
+            Old::Gone(position) => position.left.contains(&inode),
+        }
+    }
+
+    fn is(&self, file: &Open) -> bool {
+        matches!(self, Old::Open(old) if old.id == file.id)
+    }
+}
+
+/// The file that was begun next after an old one: the first of those rotated since, else the followed one.
+fn following(path: &Path, old: Old<'_>) -> io::Result<Option<Open>> {
     let mut first: Option<Open> = None;
     // Opened before the others are looked at: if it is rotated in between, it is among them.
     let newest = open(path)?.map(Open::at_beginning);
@@ -318,17 +356,13 @@ fn following(path: &Path, old: Option<&Open>, written: i64) -> io::Result<Option
             continue;
         }
         let next = Open::at_beginning(sibling);
-        let is_old = match old {
-            Some(old) => next.is_before(old) || next.id == old.id,
-            None => next.modified <= written,
-        };
         let is_first =
             first.as_ref().is_none_or(|first| (next.modified, next.created) < (first.modified, first.created));
-        if !is_old && is_first && 0 < next.length() {
+        if !old.is_after(&next) && !old.is(&next) && is_first && 0 < next.length() {
             first = Some(next);
         }
     }
-    Ok(first.or(newest.filter(|newest| old.is_none_or(|old| old.id != newest.id))))
+    Ok(first.or(newest.filter(|newest| !old.is(newest))))
 }
 
 /// Tells which compressed files were written between the file that was `written` last at this time and the next one.

@@ -25,6 +25,10 @@ pub struct Position {
     pub modified: i64,
     /// Fingerprint of the last bytes before it, 1024 unless there are fewer.
     pub tail: u64,
+    /// Inodes of files read before this one and written last in the same tick of the clock: no time tells them from
+    /// files that come after it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<u64>,
 }
 
 impl Position {
@@ -58,8 +62,11 @@ mod tests {
 
     #[test]
     fn comes_back_from_its_words() {
-        let position = Position { offset: 81, inode: 7, line: 2, before: 40, modified: -1, tail: u64::MAX };
-        assert_eq!(Position::parse(81, &position.words()), Some(position));
+        let position =
+            Position { offset: 81, inode: 7, line: 2, before: 40, modified: -1, tail: u64::MAX, left: vec![6, 9] };
+        assert_eq!(Position::parse(81, &position.words()), Some(position.clone()));
+        let alone = Position { left: Vec::new(), ..position };
+        assert_eq!(Position::parse(81, &alone.words()), Some(alone));
     }
 
     #[test]
