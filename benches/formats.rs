@@ -7,7 +7,7 @@ use crate::engine::lines;
 use crate::figures::Figure;
 use crate::samples;
 use crate::{cpu, number};
-use callpulse::decode::format::{Decoder, Encoding, Format, Given};
+use callpulse::decode::format::{Decoder, Encoding, Format, Given, Place};
 use std::hint::black_box;
 
 const ROUNDS: usize = 5;
@@ -105,5 +105,5 @@ impl Corpus {
 }
 
 fn given(record: &[u8]) -> Given<'_> {
-    Given { bytes: record, line: Some(1), logged: None }
+    Given { place: Some(Place { line: 1, repeats: 0 }), ..Given::from(record) }
 }

@@ -8,7 +8,7 @@ mod beside;
 
 use beside::beside;
 use callpulse::config;
-use callpulse::decode::format::{Decoder, Encoding, Given};
+use callpulse::decode::format::{Decoder, Encoding, Given, Place};
 use callpulse::event::Decoded;
 use callpulse::replay::engine::Replay;
 use callpulse::replay::files;
@@ -31,7 +31,8 @@ fn replay(path: &Path, text: &str) -> (Vec<Value>, [usize; 2]) {
         decoder.framing(),
         |_| {},
         |record| {
-            let given = Given { bytes: record.bytes, line: Some(record.line), logged: None };
+            let place = Some(Place { line: record.line, repeats: 0 });
+            let given = Given { place, ..Given::from(record.bytes) };
             let outcome = decoder.decode(given, &mut |decoded| match decoded {
                 Decoded::Event(event) => drop(replay.take(&event, "table")),
                 Decoded::Unknown { .. } => aside += 1,

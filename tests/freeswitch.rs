@@ -50,8 +50,7 @@ fn the_examples_of_the_documentation_are_read() {
         let as_json = Value::from(example.clone()).to_string();
         let as_text: String = example.iter().map(|(name, value)| format!("{name}: {}\n", encoded(value))).collect();
         for record in [as_json, as_text] {
-            let told =
-                told(&decoder, Given { bytes: record.as_bytes(), line: None, logged: Some(EventTime(BASE * 1000)) });
+            let told = told(&decoder, Given { logged: Some(EventTime(BASE * 1000)), ..Given::from(record.as_bytes()) });
             told.is_sound();
             assert_eq!(told.refused, None, "{record}");
             let events: Vec<String> = told.events.iter().map(|event| in_short(event)).collect();

@@ -12,6 +12,7 @@ use beside::beside;
 use callpulse::config;
 use callpulse::decode::format::{Decoder, Format, Given};
 use callpulse::decode::json;
+use callpulse::decode::places::Places;
 use callpulse::event::Decoded;
 use callpulse::replay::engine::Replay;
 use callpulse::replay::filter::Filter;
@@ -27,8 +28,10 @@ const DATA: &str = "data/asterisk-queue-log-samples/mysql_dump_2023.csv";
 /// What each row is told as; with its place, as a file has one, or without, as on Kafka.
 fn read<'r>(rows: impl IntoIterator<Item = &'r [u8]>, has_place: bool) -> Vec<Told> {
     let decoder = Decoder::from(Format::QueueLog);
+    let mut places = Places::of(&decoder);
     let read = (1..).zip(rows).map(|(line, bytes)| {
-        let told = told(&decoder, Given { bytes, line: has_place.then_some(line), logged: None });
+        let place = has_place.then(|| places.next(line, bytes));
+        let told = told(&decoder, Given { place, ..Given::from(bytes) });
         told.is_sound();
         told
     });

@@ -36,7 +36,15 @@ impl Writer {
         let name = format!("callpulse-ship-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let dir = std::env::temp_dir().join(name);
         fs::create_dir_all(&dir).expect("a directory");
-        Writer { dir, ticks: 0, is_one_tick: false, lines: Vec::new(), half: String::new(), count: 0, rotated: Vec::new() }
+        Writer {
+            dir,
+            ticks: 0,
+            is_one_tick: false,
+            lines: Vec::new(),
+            half: String::new(),
+            count: 0,
+            rotated: Vec::new(),
+        }
     }
 
     fn path(&self) -> PathBuf {

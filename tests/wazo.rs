@@ -11,7 +11,7 @@ mod told;
 
 use beside::beside;
 use callpulse::config;
-use callpulse::decode::format::{Decoder, Format, Given};
+use callpulse::decode::format::{Decoder, Format, Given, Place};
 use callpulse::decode::json;
 use callpulse::event::Decoded;
 use callpulse::replay::engine::Replay;
@@ -152,7 +152,8 @@ fn replayed(scenario: &Value, rows: &mut Rows) -> HashMap<(String, String, Event
     for (line, row) in (1..).zip(scenario["queue_log"].as_array().expect("rows")) {
         let mut row = row.clone();
         row["time"] = format!("{}+00", row["time"].as_str().expect("a time")).into();
-        let told = told(&decoder, Given { bytes: row.to_string().as_bytes(), line: Some(line), logged: None });
+        let place = Some(Place { line, repeats: 0 });
+        let told = told(&decoder, Given { place, ..Given::from(row.to_string().as_bytes()) });
         told.is_sound();
         rows.told += usize::from(!told.events.is_empty());
         rows.aside += told.aside.len();

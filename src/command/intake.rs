@@ -7,6 +7,7 @@ use super::tell::tell;
 use crate::config;
 use crate::config::settings::Settings;
 use crate::decode::format::{Decoder, Given};
+use crate::decode::places::Places;
 use crate::event::{Decoded, Event, Reason, Reject};
 use crate::life::log::EVENTS_MAX;
 use crate::replay::engine::Taken;
@@ -72,8 +73,13 @@ impl Intake {
             false => paths.iter().map(|path| Part::alone(path)).collect(),
         };
         let (mut log, mut before, mut last) = (None, 0, 0);
+        let mut places = Places::of(&self.decoder);
         for part in &parts {
-            before = if log == Some(&part.log) { before + last } else { 0 };
+            if log == Some(&part.log) {
+                before += last;
+            } else {
+                (before, places) = (0, Places::of(&self.decoder));
+            }
             (log, last) = (Some(&part.log), 0);
             let (file, source) = (files::source_name(&part.file), files::source_name(&part.log));
             let Intake { decoder, rejects, summary, progress, .. } = self;
@@ -83,7 +89,8 @@ impl Intake {
                 |bytes| done.set(done.get() + bytes),
                 |record| {
                     summary.read += 1;
-                    let given = Given { bytes: record.bytes, line: Some(before + record.line), logged: None };
+                    let place = places.next(before + record.line, record.bytes);
+                    let given = Given { place: Some(place), ..Given::from(record.bytes) };
                     last = record.line;
                     if let Err(reject) = summary.take(decoder, given, &mut |event| take(event, &source)) {
                         *summary.rejected.entry(reject.reason.word()).or_default() += 1;

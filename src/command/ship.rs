@@ -11,6 +11,7 @@ use super::surroundings::{environment, leave_on_signal, log};
 use super::tell::tell;
 use crate::config::{self, settings::Settings};
 use crate::decode::format::{Decoder, Encoding, Format, Framing};
+use crate::decode::places::Places;
 use crate::replay::files::source_name;
 use crate::ship::batch::{Batch, Refused, Target};
 use crate::ship::follower::{Follower, Turn};
@@ -30,6 +31,9 @@ const POLL: Duration = Duration::from_millis(200);
 
 /// So many bytes of lines are read for one transaction at most.
 const CHUNK: usize = 1 << 20;
+
+/// After a restart rows are told apart by what stands before them: more than a PBX writes in a second.
+const PASSED_MAX: usize = 1 << 18;
 
 /// The broker forgets a place that nobody committed for days; a file may be quiet for longer.
 const COMMIT_QUIET_EVERY: Duration = Duration::from_secs(3600);
@@ -169,6 +173,7 @@ impl Shipping {
         let mut shipment = Shipment::open(writer, &self.stop).map_err(Ended::Kafka)?;
         info!(source = self.source, topic = self.topic, "shipping");
         let mut follower = self.follower(&shipment);
+        let mut places = Places::of(&self.decoder);
         let mut committed = Instant::now();
         while !self.stop.is_requested() {
             let mut batch = Batch::default();
@@ -178,9 +183,16 @@ impl Shipping {
                 partitions: shipment.partitions(),
                 source: self.source.clone(),
             };
-            let turn = follower
-                .turn(&mut |line| batch.take(line, decoder, &target, clock), &mut |news| say(&news, progress))
-                .map_err(Ended::File)?;
+            let mut has_begun = false;
+            let turn = follower.turn(&mut |line| batch.take(line, &mut places, decoder, &target, clock), &mut |news| {
+                has_begun |= matches!(news, News::Begun { .. });
+                say(&news, progress);
+            });
+            let turn = turn.map_err(Ended::File)?;
+            if has_begun {
+                places = Places::of(decoder);
+                places.pass(&follower.passed(PASSED_MAX).map_err(Ended::File)?);
+            }
             let place = follower.position().map(place_of);
             let is_due = place.is_some() && COMMIT_QUIET_EVERY <= committed.elapsed();
             if let Some(place) = place.filter(|place| is_due || Some(place) != shipment.place()) {

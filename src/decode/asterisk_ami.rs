@@ -331,7 +331,7 @@ mod tests {
     #[track_caller]
     fn check(record: &str, logged: Option<EventTime>, expected: &[i64]) {
         let mut times = Vec::new();
-        let given = Given { bytes: record.as_bytes(), line: None, logged };
+        let given = Given { logged, ..Given::from(record.as_bytes()) };
         let told = decode(given, &mut |decoded| match decoded {
             Decoded::Event(event) => times.push(event.time.0),
             Decoded::Unknown { kind } => panic!("{kind} is left aside"),
@@ -359,7 +359,7 @@ mod tests {
         let mut join = b"Event: QueueCallerJoin\nCallerIDName: K\xf6nig\nUniqueid: c1\nQueue: sales\n".to_vec();
         let decoded = |bytes: &[u8]| {
             let mut count = 0;
-            let given = Given { bytes, line: None, logged: Some(LOGGED) };
+            let given = Given { logged: Some(LOGGED), ..Given::from(bytes) };
             decode(given, &mut |_| count += 1).map(|()| count).map_err(|reject| reject.reason)
         };
         assert_eq!(decoded(&join), Ok(1));

@@ -44,10 +44,19 @@ pub struct Encoding {
 #[derive(Clone, Copy, Debug)]
 pub struct Given<'r> {
     pub bytes: &'r [u8],
-    /// Its place in a file, from 1; none of a record of Kafka.
-    pub line: Option<u64>,
+    /// None of a record of Kafka.
+    pub place: Option<Place>,
     /// When Kafka was given it; none of a line of a file.
     pub logged: Option<EventTime>,
+}
+
+/// A record's place in a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// From 1.
+    pub line: u64,
+    /// How many equal ones of the same second stand before it, where [`super::places::Places`] counts them.
+    pub repeats: u64,
 }
 
 /// How records lie in a file one after the other.
@@ -171,7 +180,7 @@ impl Decoder {
         }
     }
 
-    /// Whether what happened in one instant is ordered by the places of records in their file.
+    /// Whether what happened in one instant is ordered, and told apart, by the places of records in their file.
     pub fn is_ordered_by_place(&self) -> bool {
         self.encoding.format == Format::QueueLog
     }
@@ -188,7 +197,7 @@ impl Decoder {
     /// What the envelope says holds where the record within does not say it.
     fn decode_enveloped(&self, record: Given<'_>, each: &mut dyn FnMut(Decoded<'_>)) -> Result<(), Reject> {
         let Some(envelope) = cloudevents::open(record.bytes)? else { return self.decode_bare(record, None, each) };
-        let within = Given { bytes: &envelope.data, line: record.line, logged: envelope.time.or(record.logged) };
+        let within = Given { bytes: &envelope.data, logged: envelope.time.or(record.logged), ..record };
         // An envelope is one event where a record is one; a vendor's record has names for the events it tells.
         let event_id = match self.encoding.format {
             Format::Json | Format::Protobuf => envelope.event_id()?,
@@ -213,7 +222,7 @@ impl Decoder {
         match self.encoding.format {
             Format::Json => each(json::decode_at(record.bytes, time)?),
             Format::Protobuf => each(protobuf::decode_at(record.bytes, time)?),
-            Format::Csv => csv::decode(record.bytes, record.line, &self.mapping, each)?,
+            Format::Csv => csv::decode(record.bytes, record.place.map(|place| place.line), &self.mapping, each)?,
             Format::QueueLog => queue_log::decode(record, self.queue_log_zone.as_ref(), each)?,
             Format::AsteriskAmi => asterisk_ami::decode(record, each)?,
             Format::Freeswitch => freeswitch::decode(record, each)?,
@@ -231,6 +240,6 @@ impl Decoder {
 
 impl<'r> From<&'r [u8]> for Given<'r> {
     fn from(bytes: &'r [u8]) -> Given<'r> {
-        Given { bytes, line: None, logged: None }
+        Given { bytes, place: None, logged: None }
     }
 }

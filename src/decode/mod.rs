@@ -18,6 +18,8 @@ pub mod protobuf;
 
 pub mod format;
 
+pub mod places;
+
 mod draft;
 
 mod row;

@@ -12,9 +12,10 @@
 mod row;
 
 use super::draft::{Draft, refuse};
-use super::format::Given;
+use super::format::{Given, Place};
 use super::table::{Field, Type};
 use crate::event::{AgentState, Decoded, Reason, Reject, Text};
+use crate::fingerprint;
 use crate::time::{EventTime, Span};
 use jiff::tz::TimeZone;
 use row::Row;
@@ -35,9 +36,12 @@ pub(super) fn decode(
     let bytes = record.bytes.trim_ascii();
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let row = Row::read(bytes)?;
-    let fingerprint = fingerprint(bytes);
-    let place = Place::of(record.line, fingerprint);
-    let mut teller = Teller { row: &row, time: EventTime(0), fingerprint, place, told: SmallVec::new() };
+    let fingerprint = fingerprint::of_bytes(bytes);
+    let (order, repeats) = match record.place {
+        Some(Place { line, repeats }) => (Order::Line(i64::try_from(line).unwrap_or(i64::MAX)), repeats),
+        None => (Order::Row(fingerprint), 0),
+    };
+    let mut teller = Teller { row: &row, time: EventTime(0), fingerprint, repeats, order, told: SmallVec::new() };
     if !teller.tell_row(zone)? {
         each(Decoded::Unknown { kind: row.event });
         return Ok(());
@@ -51,7 +55,9 @@ struct Teller<'t, 'a> {
     row: &'t Row<'a>,
     time: EventTime,
     fingerprint: u64,
-    place: Place,
+    /// How many equal rows of its second are others.
+    repeats: u64,
+    order: Order,
     told: SmallVec<[Decoded<'a>; EVENTS_MAX]>,
 }
 
@@ -238,9 +244,12 @@ impl<'a> Teller<'_, 'a> {
     }
 
     fn tell(&mut self, draft: Draft<'a>, rank: i64) -> Result<(), Reject> {
-        let seq = self.place.seq(self.told.len(), rank);
+        let seq = self.order.seq(self.told.len(), rank);
         // A row is the same wherever it stands: in a copy of the file, or in another one of that name.
-        let event_id = format!("{:x}.{}", self.fingerprint, self.told.len());
+        let event_id = match self.repeats {
+            0 => format!("{:x}.{}", self.fingerprint, self.told.len()),
+            repeats => format!("{:x}-{repeats}.{}", self.fingerprint, self.told.len()),
+        };
         self.told.push(draft.integers(Field::Seq, Some(seq)).text(Field::EventId, event_id).event()?);
         Ok(())
     }
@@ -256,25 +265,18 @@ fn began(ended: EventTime, lasted: i64) -> EventTime {
 
 /// What orders the events of one instant, which in a file is a second long.
 #[derive(Clone, Copy)]
-enum Place {
+enum Order {
     /// The place in the file.
     Line(i64),
     /// A record of Kafka has none: what happened decides, and what names the row is all of it.
     Row(u64),
 }
 
-impl Place {
-    fn of(line: Option<u64>, fingerprint: u64) -> Place {
-        match line {
-            Some(line) => Place::Line(i64::try_from(line).unwrap_or(i64::MAX)),
-            None => Place::Row(fingerprint),
-        }
-    }
-
+impl Order {
     fn seq(self, told: usize, rank: i64) -> i64 {
         match self {
-            Place::Line(line) => line.saturating_mul(EVENTS_MAX as i64).saturating_add(told as i64),
-            Place::Row(fingerprint) => rank << Rank::SHIFT | (fingerprint >> (64 - Rank::SHIFT)) as i64,
+            Order::Line(line) => line.saturating_mul(EVENTS_MAX as i64).saturating_add(told as i64),
+            Order::Row(fingerprint) => rank << Rank::SHIFT | (fingerprint >> (64 - Rank::SHIFT)) as i64,
         }
     }
 }
@@ -305,9 +307,4 @@ impl Rank {
             _ => Rank::LATER,
         }
     }
-}
-
-/// FNV-1a.
-fn fingerprint(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }

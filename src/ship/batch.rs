@@ -3,6 +3,7 @@
 use super::follower::Line;
 use crate::decode::format::{Decoder, Framing, Given};
 use crate::decode::json;
+use crate::decode::places::Places;
 use crate::event::{Decoded, Event, Reject, What};
 use crate::stream::stage::{OutRecord, Output};
 use crate::time::EventTime;
@@ -41,10 +42,11 @@ pub struct Batch {
 impl Batch {
     /// Takes one line. The number that a decoder may order events by goes on from file to file: it would else begin
     /// anew at each rotation, before the lines of the same second, and name other events of a call by the same number.
-    pub fn take(&mut self, line: Line<'_>, decoder: &Decoder, target: &Target, now: EventTime) {
+    /// `places` knows the lines before.
+    pub fn take(&mut self, line: Line<'_>, places: &mut Places, decoder: &Decoder, target: &Target, now: EventTime) {
         self.lines += 1;
         let bytes = if decoder.framing() == Framing::Rows { line.bytes } else { line.bytes.trim_ascii() };
-        let given = Given { bytes, line: Some(line.number), logged: None };
+        let given = Given { place: Some(places.next(line.number, bytes)), ..Given::from(bytes) };
         let (records, unknown, events) = (&mut self.records, &mut self.unknown, &mut self.events);
         let decoded = decoder.decode(given, &mut |decoded| match decoded {
             Decoded::Unknown { kind } => *unknown.entry(kind.into_owned()).or_default() += 1,
@@ -96,11 +98,12 @@ mod tests {
 
     fn batch_of(format: Format, lines: &[&str]) -> Batch {
         let target = Target { topic: "acd.events".into(), partitions: 3, source: "queue_log".to_string() };
-        let mut batch = Batch::default();
+        let (mut batch, decoder) = (Batch::default(), Decoder::from(format));
+        let mut places = Places::of(&decoder);
         for (at, line) in lines.iter().enumerate() {
             let number = at as u64 + 1;
             let line = Line { path: Path::new("queue_log"), line: number, number, bytes: line.as_bytes() };
-            batch.take(line, &Decoder::from(format), &target, EventTime(1_772_438_400_000));
+            batch.take(line, &mut places, &decoder, &target, EventTime(1_772_438_400_000));
         }
         batch
     }

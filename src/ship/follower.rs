@@ -119,6 +119,13 @@ impl Follower {
         self.open.as_ref().and_then(Open::position).or_else(|| self.last.clone())
     }
 
+    /// The last bytes before the position, at most so many; none while no file is open.
+    pub fn passed(&self, bytes_max: usize) -> io::Result<Vec<u8>> {
+        let Some(open) = &self.open else { return Ok(Vec::new()) };
+        let count = open.offset.min(bytes_max as u64) as usize;
+        Ok(before(&open.file, open.offset, count)?.unwrap_or_default())
+    }
+
     /// How many bytes of the files known by now were not read yet, the rest of a line included.
     pub fn behind(&self) -> u64 {
         let length = |file: &File| file.metadata().map_or(0, |metadata| metadata.len());

@@ -5,6 +5,7 @@ use super::told::{Told, told};
 use callpulse::config;
 use callpulse::config::settings::Settings;
 use callpulse::decode::format::{Decoder, Encoding, Given};
+use callpulse::decode::places::Places;
 use callpulse::replay::files;
 use std::collections::BTreeMap;
 use std::fs;
@@ -37,7 +38,7 @@ pub fn settings(sample: &Path) -> Settings {
 /// What each record of a file is told as, with its place in the file.
 pub fn read(path: &Path, decoder: &Decoder) -> Vec<(u64, Told)> {
     let mut records = Vec::new();
-    each_record(path, decoder, |given| records.push((given.line.unwrap_or_default(), told(decoder, given))));
+    each_record(path, decoder, |given| records.push((given.place.unwrap_or_default().line, told(decoder, given))));
     records
 }
 
@@ -49,12 +50,14 @@ pub fn records(path: &Path, decoder: &Decoder) -> Vec<Vec<u8>> {
 }
 
 fn each_record(path: &Path, decoder: &Decoder, mut each: impl FnMut(Given<'_>)) {
+    let mut places = Places::of(decoder);
     let read = files::read(
         path,
         decoder.framing(),
         |_| {},
         |record| {
-            each(Given { bytes: record.bytes, line: Some(record.line), logged: None });
+            let place = places.next(record.line, record.bytes);
+            each(Given { place: Some(place), ..Given::from(record.bytes) });
         },
     );
     read.unwrap_or_else(|error| panic!("{error}"));
