@@ -142,7 +142,7 @@ impl<S: Stage> Driven<S> {
     }
 
     fn apply(&mut self, at: i64, value: &[u8]) {
-        let record = Record { offset: self.next, timestamp: Some(at), key: None, value: Some(value) };
+        let record = Record { offset: self.next, timestamp: Some(at), key: None, value: Some(value), headers: &() };
         self.stage.apply(&self.input, record);
         self.next += 1;
     }

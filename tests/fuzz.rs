@@ -326,7 +326,7 @@ fn commit(stage: &mut impl Stage) -> Vec<OutRecord> {
 }
 
 fn record(offset: i64, value: &[u8]) -> Record<'_> {
-    Record { offset, timestamp: Some(1_772_440_000_000), key: None, value: Some(value) }
+    Record { offset, timestamp: Some(1_772_440_000_000), key: None, value: Some(value), headers: &() }
 }
 
 /// Events that all happen near one another, so that none is late.

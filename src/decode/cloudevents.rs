@@ -2,9 +2,12 @@
 //!
 //! Follows "CloudEvents - Version 1.0.2" (attributes), "JSON Event Format for CloudEvents - Version 1.0.2" (`data` and
 //! `data_base64`) and "Kafka Protocol Binding for CloudEvents - Version 1.0.2": in structured mode the value is the
-//! envelope, in binary mode it is the bare record. What has no `specversion` is no envelope.
+//! envelope, in binary mode it is the bare record and the attributes are headers `ce_*`. A `content-type` that begins with
+//! `application/cloudevents` says structured, any other, or none with a header `ce_specversion`, binary. What has no
+//! `specversion` in either place is no envelope.
 
 use super::draft::refuse;
+use super::format::Given;
 use super::json::{refuse_too_large, text_of};
 use super::slots::{TEXT_BYTES_MAX, shortened};
 use crate::event::{Event, Reason, Reject, Text};
@@ -32,9 +35,56 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+/// What the media types of the event formats begin with.
+const STRUCTURED: &str = "application/cloudevents";
+
 /// The envelope of a record; none if it is bare.
-pub(super) fn open(record: &[u8]) -> Result<Option<Envelope<'_>>, Reject> {
-    refuse_too_large(record)?;
+pub(super) fn open(record: Given<'_>) -> Result<Option<Envelope<'_>>, Reject> {
+    refuse_too_large(record.bytes)?;
+    let content_type = header(record, "content-type")?.unwrap_or_default();
+    let begins = content_type.get(..STRUCTURED.len());
+    if !begins.is_some_and(|begins| begins.eq_ignore_ascii_case(STRUCTURED)) {
+        return match header(record, "ce_specversion")? {
+            Some(version) => of_headers(record, &version).map(Some),
+            None => of_value(record.bytes),
+        };
+    }
+    let event_format = content_type[STRUCTURED.len()..].split(';').next().unwrap_or_default().trim_ascii();
+    if !event_format.is_empty() && !event_format.eq_ignore_ascii_case("+json") {
+        let sentence = format!("content-type is {}; write CloudEvents as {STRUCTURED}+json", shortened(&content_type));
+        return Err(refuse(Reason::BadValue, sentence));
+    }
+    let envelope = of_value(record.bytes)?;
+    envelope.map(Some).ok_or_else(|| {
+        let sentence = format!("specversion is missing; a record whose content-type is {STRUCTURED}+json has one");
+        refuse(Reason::MissingField, sentence)
+    })
+}
+
+/// Of an event in binary mode.
+fn of_headers<'a>(record: Given<'a>, version: &str) -> Result<Envelope<'a>, Reject> {
+    refuse_version(version)?;
+    let named = |name| match header(record, name)? {
+        Some(text) if text.is_empty() => Err(refuse(Reason::BadValue, format!("header {name} is empty; give a text"))),
+        text => Ok(text),
+    };
+    let time = named("ce_time")?.map(|text| time_of(&text)).transpose()?;
+    let (source, id) = (named("ce_source")?, named("ce_id")?);
+    refuse_long(source.as_deref())?;
+    Ok(Envelope { data: record.bytes.into(), time, source, id })
+}
+
+/// A header as text; none if it is not there.
+fn header<'a>(record: Given<'a>, name: &str) -> Result<Option<Text<'a>>, Reject> {
+    let Some(value) = record.headers.header(name) else { return Ok(None) };
+    match str::from_utf8(value) {
+        Ok(text) => Ok(Some(text.into())),
+        Err(_) => Err(refuse(Reason::BadEncoding, format!("header {name} is no UTF-8; write it as UTF-8"))),
+    }
+}
+
+/// Of an event in structured mode; none if the value is a bare record.
+fn of_value(record: &[u8]) -> Result<Option<Envelope<'_>>, Reject> {
     // Only an object can be one, and most formats write none.
     let bare = record.strip_prefix(b"\xef\xbb\xbf").unwrap_or(record).trim_ascii_start();
     if !bare.starts_with(b"{") {
@@ -49,28 +99,12 @@ pub(super) fn open(record: &[u8]) -> Result<Option<Envelope<'_>>, Reject> {
         let sentence = format!("envelope is no JSON: {error}; give one CloudEvent and nothing after it");
         return Err(refuse(Reason::MalformedJson, sentence));
     }
-    match text_in("specversion", version)? {
-        Some(version) if version == "1.0" => {}
-        other => {
-            let found = shortened(&other.unwrap_or_default());
-            return Err(refuse(Reason::BadValue, format!("specversion is {found}; write CloudEvents as \"1.0\"")));
-        }
-    }
+    refuse_version(&text_in("specversion", version)?.unwrap_or_default())?;
     let named = |name, value: Option<_>| match value {
         Some(value) => text_in(name, value),
         None => Ok(None),
     };
-    let time = match named("time", members.time)? {
-        None => None,
-        Some(text) => match EventTime::parse(&text) {
-            Some(time) => Some(time),
-            None => {
-                let found = shortened(&text);
-                let sentence = format!("the envelope's time is {found}; give RFC 3339 with an offset or Z");
-                return Err(refuse(Reason::BadTime, sentence));
-            }
-        },
-    };
+    let time = named("time", members.time)?.map(|text| time_of(&text)).transpose()?;
     let data = match (members.data.filter(|data| data.get() != "null"), named("data_base64", members.data_base64)?) {
         (Some(data), None) => plain(data)?,
         (None, Some(text)) => match BASE64.decode(text.as_bytes()).ok() {
@@ -85,11 +119,33 @@ pub(super) fn open(record: &[u8]) -> Result<Option<Envelope<'_>>, Reject> {
         }
     };
     let (source, id) = (named("source", members.source)?, named("id", members.id)?);
-    if let Some(bytes) = source.as_ref().map(|source| source.len()).filter(|bytes| TEXT_BYTES_MAX < *bytes) {
-        let sentence = format!("the envelope's source has {bytes} bytes; it may have {TEXT_BYTES_MAX}");
-        return Err(refuse(Reason::TooLarge, sentence));
-    }
+    refuse_long(source.as_deref())?;
     Ok(Some(Envelope { data, time, source, id }))
+}
+
+fn refuse_version(version: &str) -> Result<(), Reject> {
+    if version == "1.0" {
+        return Ok(());
+    }
+    let found = shortened(version);
+    Err(refuse(Reason::BadValue, format!("specversion is {found}; write CloudEvents as \"1.0\"")))
+}
+
+fn time_of(text: &str) -> Result<EventTime, Reject> {
+    EventTime::parse(text).ok_or_else(|| {
+        let found = shortened(text);
+        refuse(Reason::BadTime, format!("the envelope's time is {found}; give RFC 3339 with an offset or Z"))
+    })
+}
+
+fn refuse_long(source: Option<&str>) -> Result<(), Reject> {
+    match source.map(str::len).filter(|bytes| TEXT_BYTES_MAX < *bytes) {
+        None => Ok(()),
+        Some(bytes) => {
+            let sentence = format!("the envelope's source has {bytes} bytes; it may have {TEXT_BYTES_MAX}");
+            Err(refuse(Reason::TooLarge, sentence))
+        }
+    }
 }
 
 impl<'a> Envelope<'a> {
@@ -209,5 +265,91 @@ impl<'a> Visitor<'a> for &mut Members<'a> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::format::{Decoder, Encoding, Format, Headers};
+    use crate::decode::json;
+    use crate::event::Decoded;
+    use std::sync::Arc;
+
+    #[derive(Debug)]
+    struct Listed<'h>(&'h [(&'h str, &'h str)]);
+
+    impl Headers for Listed<'_> {
+        fn header(&self, name: &str) -> Option<&[u8]> {
+            self.0.iter().rev().find(|(known, _)| *known == name).map(|(_, value)| value.as_bytes())
+        }
+    }
+
+    /// As the binding's example of binary mode, with an event of ours.
+    const BINARY: [(&str, &str); 6] = [
+        ("ce_specversion", "1.0"),
+        ("ce_type", "com.example.someevent"),
+        ("ce_source", "/mycontext/subcontext"),
+        ("ce_id", "1234-1234-1234"),
+        ("ce_time", "2026-03-02T08:00:00Z"),
+        ("content-type", "application/json; charset=utf-8"),
+    ];
+    const VALUE: &str = r#"{"type":"call.held","call_id":"c1"}"#;
+    const EVENT: &str = concat!(
+        r#"{"type":"call.held","time":"2026-03-02T08:00:00.000Z","event_id":"/mycontext/subcontext 1234-1234-1234","#,
+        r#""source":"/mycontext/subcontext","call_id":"c1"}"#
+    );
+
+    fn told(headers: &[(&str, &str)], value: &str) -> Result<String, Reason> {
+        let encoding = Encoding { format: Format::Json, is_enveloped: true };
+        let headers = Listed(headers);
+        let given = Given { headers: &headers, ..Given::from(value.as_bytes()) };
+        let mut line = String::new();
+        let decoded = Decoder::new(encoding, &Arc::default()).decode(given, &mut |decoded| match decoded {
+            Decoded::Event(event) => line = json::encode(&event),
+            Decoded::Unknown { kind } => panic!("{kind} is left aside"),
+        });
+        decoded.map(|()| line).map_err(|reject| reject.reason)
+    }
+
+    /// The example with one header written otherwise.
+    fn with<'h>(name: &'h str, value: &'h str) -> Vec<(&'h str, &'h str)> {
+        BINARY.iter().copied().chain([(name, value)]).collect()
+    }
+
+    #[test]
+    fn attributes_in_headers_are_those_of_an_envelope() {
+        assert_eq!(told(&BINARY, VALUE).as_deref(), Ok(EVENT));
+        assert_eq!(told(&BINARY[..5], VALUE).as_deref(), Ok(EVENT), "without a content-type");
+        // An envelope in the value is the data then, and no event of ours.
+        let structured = format!(r#"{{"specversion":"1.0","id":"1","source":"/s","data":{VALUE}}}"#);
+        assert_eq!(told(&BINARY, &structured), Err(Reason::MissingField));
+    }
+
+    #[test]
+    fn the_content_type_of_an_event_format_says_structured() {
+        let structured = format!(
+            r#"{{"specversion":"1.0","id":"1234-1234-1234","source":"/mycontext/subcontext","time":"2026-03-02T08:00:00Z","data":{VALUE}}}"#
+        );
+        for media in
+            ["application/cloudevents+json", "Application/CloudEvents+JSON; charset=UTF-8", "application/cloudevents"]
+        {
+            assert_eq!(told(&[("content-type", media)], &structured).as_deref(), Ok(EVENT), "{media}");
+            assert_eq!(told(&with("content-type", media), &structured).as_deref(), Ok(EVENT), "{media}");
+            assert_eq!(told(&[("content-type", media)], VALUE), Err(Reason::MissingField), "{media}");
+        }
+        for media in ["application/cloudevents+avro", "application/cloudevents-batch+json"] {
+            assert_eq!(told(&[("content-type", media)], &structured), Err(Reason::BadValue), "{media}");
+        }
+        assert_eq!(told(&[("content-type", "application/json")], &structured).as_deref(), Ok(EVENT));
+    }
+
+    #[test]
+    fn headers_are_judged_as_attributes_are() {
+        assert_eq!(told(&with("ce_specversion", "0.3"), VALUE), Err(Reason::BadValue));
+        assert_eq!(told(&with("ce_time", "yesterday"), VALUE), Err(Reason::BadTime));
+        assert_eq!(told(&with("ce_source", ""), VALUE), Err(Reason::BadValue));
+        assert_eq!(told(&with("ce_source", &"s".repeat(1_025)), VALUE), Err(Reason::TooLarge));
+        assert_eq!(told(&[("ce_id", "1")], VALUE), Err(Reason::MissingField), "no time: no version, no envelope");
     }
 }

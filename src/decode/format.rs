@@ -9,6 +9,7 @@ use crate::event::{Decoded, Reject};
 use crate::time::EventTime;
 use jiff::tz::TimeZone;
 use std::borrow::Cow;
+use std::fmt::Debug;
 use std::sync::Arc;
 
 /// A format a source may have.
@@ -48,6 +49,21 @@ pub struct Given<'r> {
     pub place: Option<Place>,
     /// When Kafka was given it; none of a line of a file.
     pub logged: Option<EventTime>,
+    /// Beside the bytes: `&()` where there are none, as in a file.
+    pub headers: &'r dyn Headers,
+}
+
+/// The headers of a record.
+pub trait Headers: Debug {
+    /// The value of one; of several with this name the last.
+    fn header(&self, name: &str) -> Option<&[u8]>;
+}
+
+/// None.
+impl Headers for () {
+    fn header(&self, _: &str) -> Option<&[u8]> {
+        None
+    }
 }
 
 /// A record's place in a file.
@@ -196,7 +212,7 @@ impl Decoder {
 
     /// What the envelope says holds where the record within does not say it.
     fn decode_enveloped(&self, record: Given<'_>, each: &mut dyn FnMut(Decoded<'_>)) -> Result<(), Reject> {
-        let Some(envelope) = cloudevents::open(record.bytes)? else { return self.decode_bare(record, None, each) };
+        let Some(envelope) = cloudevents::open(record)? else { return self.decode_bare(record, None, each) };
         let within = Given { bytes: &envelope.data, logged: envelope.time.or(record.logged), ..record };
         // An envelope is one event where a record is one; a vendor's record has names for the events it tells.
         let event_id = match self.encoding.format {
@@ -240,6 +256,6 @@ impl Decoder {
 
 impl<'r> From<&'r [u8]> for Given<'r> {
     fn from(bytes: &'r [u8]) -> Given<'r> {
-        Given { bytes, place: None, logged: None }
+        Given { bytes, place: None, logged: None, headers: &() }
     }
 }

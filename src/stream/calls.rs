@@ -178,7 +178,8 @@ impl Calls {
         }
         partition.log_time = partition.log_time.max(stamped);
         let decoder = self.settings.decoders.get(&input.topic).cloned().unwrap_or(Format::Json.into());
-        let given = Given { bytes: record.value.unwrap_or_default(), place: None, logged: stamped };
+        let bytes = record.value.unwrap_or_default();
+        let given = Given { bytes, place: None, logged: stamped, headers: record.headers };
         // One event that cannot be used costs its record a place among the rejects, and no other event anything.
         let mut refused = Ok(());
         decoder.decode(given, &mut |decoded| match decoded {

@@ -4,6 +4,7 @@
 //! its state at hand, an end of partition names its topic, and a record costs no shared pointer.
 
 use std::ffi::{CStr, CString, c_char};
+use std::fmt::{self, Debug, Formatter};
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use rdkafka::util::Timeout;
 
 use super::client::Context;
 use super::stage::Record;
+use crate::decode::format::Headers;
 
 /// A consumer and its queue. It stays on the thread that made it.
 pub struct Consumer {
@@ -260,8 +262,34 @@ impl Delivered<'_> {
                 timestamp: (0 <= timestamp).then_some(timestamp),
                 key: bytes(message.key, message.key_len),
                 value: bytes(message.payload, message.len),
+                headers: self,
             }
         }
+    }
+}
+
+/// Read when somebody asks: few records have any that matter.
+impl Headers for Delivered<'_> {
+    fn header(&self, name: &str) -> Option<&[u8]> {
+        let name = CString::new(name).ok()?;
+        let (mut headers, mut value, mut length) = (ptr::null_mut(), ptr::null(), 0);
+        // SAFETY: the message is alive, and so are its headers and their values for as long as it is; they are looked at only
+        // where the client says that they are there.
+        unsafe {
+            let found = native::rd_kafka_message_headers(self.message, &mut headers);
+            if found != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
+                return None;
+            }
+            let found = native::rd_kafka_header_get_last(headers, name.as_ptr(), &mut value, &mut length);
+            let is_there = found == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR && !value.is_null();
+            is_there.then(|| slice::from_raw_parts(value.cast::<u8>(), length))
+        }
+    }
+}
+
+impl Debug for Delivered<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivered").field("partition", &self.partition()).finish_non_exhaustive()
     }
 }
 
@@ -318,5 +346,53 @@ unsafe fn partitions(list: *const native::rd_kafka_topic_partition_list_t) -> Ve
                 (text(element.topic), element.partition)
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::client::{Connection, Fetch};
+    use rdkafka::Offset;
+    use rdkafka::message::{Header, OwnedHeaders};
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+    use std::time::Instant;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn the_headers_of_a_record_are_read_by_their_names() {
+        let cluster = MockCluster::new(1).expect("a cluster");
+        cluster.create_topic("events", 1, 1).expect("a topic");
+        let connection = Connection { brokers: cluster.bootstrap_servers(), ..Connection::default() };
+        let producer: BaseProducer = connection.plain().create().expect("a producer");
+        let header = |key, value| Header { key, value };
+        let headers = OwnedHeaders::new()
+            .insert(header("ce_id", Some("1")))
+            .insert(header("ce_id", Some("2")))
+            .insert(header("ce_time", None::<&str>))
+            .insert(header("ce_source", Some("")));
+        producer.send(BaseRecord::<(), str>::to("events").payload("a").headers(headers)).expect("room in the queue");
+        producer.send(BaseRecord::<(), str>::to("events").payload("b")).expect("room in the queue");
+        producer.flush(PATIENCE).expect("written");
+
+        let consumer = Consumer::open(&connection.reader("headers", Fetch::Small), Context::new("headers"));
+        let consumer = consumer.expect("a consumer");
+        let mut places = TopicPartitionList::new();
+        places.add_partition_offset("events", 0, Offset::Beginning).expect("a place");
+        consumer.read_only(&places).expect("an assignment");
+        let mut found = Vec::new();
+        let until = Instant::now() + PATIENCE;
+        while found.len() < 2 {
+            assert!(Instant::now() < until, "{} of 2 records", found.len());
+            let Polled::Record(delivered) = consumer.poll(Duration::from_millis(100)) else { continue };
+            let headers = delivered.record().headers;
+            found.push(
+                ["ce_id", "ce_time", "ce_source", "ce_type"].map(|name| headers.header(name).map(<[u8]>::to_vec)),
+            );
+        }
+        let text = |text: &str| Some(text.as_bytes().to_vec());
+        assert_eq!(found, [[text("2"), None, text(""), None], [None, None, None, None]]);
     }
 }

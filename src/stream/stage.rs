@@ -3,6 +3,7 @@
 //! The worker reads, restores and commits; the stage keeps state per input partition and says what a
 //! commit holds. A stage is owned by one worker thread and shares nothing.
 
+use crate::decode::format::Headers;
 use crate::time::{EventTime, Span};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,6 +23,8 @@ pub struct Record<'a> {
     pub timestamp: Option<i64>,
     pub key: Option<&'a [u8]>,
     pub value: Option<&'a [u8]>,
+    /// `&()` if there are none.
+    pub headers: &'a dyn Headers,
 }
 
 /// The two clocks of the machine, read once per turn of the worker's loop.

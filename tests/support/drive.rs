@@ -55,7 +55,8 @@ impl<S: Stage> Driven<S> {
         let until = log.len().min(from.saturating_add(records));
         for (offset, (timestamp, value)) in log[from..until].iter().enumerate() {
             let offset = (from + offset) as i64;
-            self.stage.apply(input, Record { offset, timestamp: Some(*timestamp), key: None, value: Some(value) });
+            let record = Record { offset, timestamp: Some(*timestamp), key: None, value: Some(value), headers: &() };
+            self.stage.apply(input, record);
         }
         self.position.insert(input.clone(), until as i64);
     }
