@@ -32,7 +32,7 @@ const TIMEOUT: &str = "QUEUETIMEOUT=";
 /// Whoever logs in is told of the start, however long ago: up to so many seconds back it is news.
 const UPTIME_MAX: i64 = 3_600;
 
-type Events<'a> = SmallVec<[Decoded<'a>; 3]>;
+type Events<'a> = SmallVec<[Decoded<'a>; 2]>;
 
 headers! {
     /// What an event may say of these.
@@ -159,19 +159,14 @@ fn events<'a>(event: &Event<'a>, kind: &str, logged: Option<EventTime>) -> Resul
         "AgentComplete" => complete(known, kind, at()?)?,
         "QueueMemberAdded" | "QueueMember" => {
             let queue = needed(kind, "Queue", &known.queue)?;
-            let mut events: Events<'_> = smallvec![
-                agent(Type::AgentState)?.text(Field::State, "available").event()?,
+            smallvec![
                 agent(Type::AgentJoined)?.text(Field::Queue, queue.clone()).event()?,
-            ];
-            if is_set(&known.paused) {
-                events.push(pause(agent(Type::AgentState)?, known, queue).event()?);
-            }
-            events
+                pause(agent(Type::AgentState)?, known, queue).event()?,
+            ]
         }
-        "QueueMemberRemoved" => smallvec![
-            agent(Type::AgentState)?.text(Field::State, "logged_out").event()?,
-            agent(Type::AgentLeft)?.text(Field::Queue, needed(kind, "Queue", &known.queue)?).event()?,
-        ],
+        "QueueMemberRemoved" => {
+            smallvec![agent(Type::AgentLeft)?.text(Field::Queue, needed(kind, "Queue", &known.queue)?).event()?]
+        }
         "QueueMemberPause" => {
             let queue = needed(kind, "Queue", &known.queue)?;
             smallvec![pause(agent(Type::AgentState)?, known, queue).event()?]

@@ -190,9 +190,11 @@ impl<'a> Teller<'_, 'a> {
 
     fn join(&mut self) -> Result<(), Reject> {
         self.membership(Type::AgentJoined, 1)?;
-        match self.row.data(0) {
-            Some(paused) if paused == "PAUSED" => self.state(AgentState::Paused, self.row.queue.as_ref(), None),
-            _ => Ok(()),
+        let is_paused = self.row.data(0).is_some_and(|paused| paused == "PAUSED");
+        match self.row.agent.as_deref() {
+            _ if is_paused => self.state(AgentState::Paused, self.row.queue.as_ref(), None),
+            Some(agent) if logs_in_itself(agent) => Ok(()),
+            _ => self.state(AgentState::Available, self.row.queue.as_ref(), None),
         }
     }
 
@@ -253,6 +255,11 @@ impl<'a> Teller<'_, 'a> {
         self.told.push(draft.integers(Field::Seq, Some(seq)).text(Field::EventId, event_id).event()?);
         Ok(())
     }
+}
+
+/// Whether a member is one of Asterisk's agents, or Wazo's, whose logins are rows of their own.
+fn logs_in_itself(agent: &str) -> bool {
+    agent.starts_with("Agent/") || agent.ends_with("@agentcallback")
 }
 
 /// The last instant at which something can have begun that lasted so long. A time or a length that is cut to seconds is

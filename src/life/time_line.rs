@@ -74,6 +74,8 @@ pub struct Situation {
     pub rung: i64,
     /// What the agent said last of all queues together.
     pub says: Option<(AgentState, Option<Box<str>>)>,
+    /// Logged in by what was said of single queues, and not of all of them.
+    pub is_in_by_queues: bool,
     pub queues: BTreeMap<Box<str>, Place>,
     /// The last event.
     pub last: Option<EventTime>,
@@ -83,8 +85,15 @@ pub struct Situation {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     pub is_joined: bool,
-    /// What the agent said last of this queue only: paused, or logged out.
+    /// What the agent said last of this queue only: available, paused, or logged out.
     pub says: Option<(AgentState, Option<Box<str>>)>,
+}
+
+impl Place {
+    /// Whether the agent is logged in there.
+    fn is_in(&self) -> bool {
+        self.is_joined && self.says.as_ref().is_some_and(|(state, _)| *state != AgentState::LoggedOut)
+    }
 }
 
 impl Part {
@@ -288,11 +297,12 @@ impl TimeLine {
 
     /// Nothing is kept, and nothing stands that an event would have to know of.
     pub fn is_empty(&self) -> bool {
-        let Situation { on_calls, rung, says, queues, .. } = &self.base;
+        let Situation { on_calls, rung, says, is_in_by_queues, queues, .. } = &self.base;
         self.events.is_empty()
             && self.changes.is_empty()
             && (*on_calls, *rung) == (0, 0)
             && says.is_none()
+            && !is_in_by_queues
             && queues.is_empty()
     }
 
@@ -348,7 +358,10 @@ impl<'s> Stretch<'s> {
     /// The queues the agent works for, with what it does there: in one of them alone it may be paused, or
     /// logged out, which is in none.
     pub fn in_queues(&self) -> impl Iterator<Item = (&'s str, Standing, Option<&'s str>)> {
-        let (standing, reason) = (self.standing, self.reason);
+        // A pause of every single queue has a reason in each.
+        let is_paused_by_queues = self.standing == Standing::Paused && self.situation.is_paused_by_queues();
+        let standing = if is_paused_by_queues { Standing::Available } else { self.standing };
+        let reason = self.reason;
         let joined = self.situation.queues.iter().filter(|(_, place)| place.is_joined).take(QUEUES_MAX);
         joined.filter_map(move |(queue, place)| {
             let own = place.says.as_ref().map(|(state, reason)| (*state, reason.as_deref()));
@@ -398,10 +411,15 @@ impl Situation {
 
     fn apply(&mut self, event: &AgentEvent) {
         let reason = |state| event.reason.clone().filter(|_| state == AgentState::Paused);
+        let was_in = event.queue.is_some() && self.queues.values().any(Place::is_in);
         match (event.says, &event.queue) {
-            (Says::State(state), None) => self.says = Some((state, reason(state))),
+            (Says::State(state), None) => {
+                self.says = Some((state, reason(state)));
+                self.is_in_by_queues &= state != AgentState::LoggedOut;
+            }
             (Says::State(state), Some(queue)) => {
-                let holds = matches!(state, AgentState::Paused | AgentState::LoggedOut);
+                use AgentState::{Available, LoggedOut, Paused};
+                let holds = matches!(state, Available | Paused | LoggedOut);
                 self.queues.entry(queue.clone()).or_default().says = holds.then(|| (state, reason(state)));
             }
             (Says::Joined, Some(queue)) => self.queues.entry(queue.clone()).or_default().is_joined = true,
@@ -409,6 +427,20 @@ impl Situation {
                 self.queues.remove(queue);
             }
             (Says::Joined | Says::Left, None) => {}
+        }
+        if event.queue.is_some() {
+            self.follow_queues(was_in);
+        }
+    }
+
+    /// The first queue that the agent is logged in to logs in, leaving the last one logs out. What is said of all queues
+    /// wins: who logged in or out by it stays so until saying something else.
+    fn follow_queues(&mut self, was_in: bool) {
+        let is_in = self.queues.values().any(Place::is_in);
+        if !was_in && is_in && self.says.is_none() {
+            self.is_in_by_queues = true;
+        } else if was_in && !is_in && self.is_in_by_queues {
+            (self.says, self.is_in_by_queues) = (None, false);
         }
     }
 
@@ -440,7 +472,7 @@ impl Situation {
 
     /// What the agent said holds no longer. What queues it works for is no state.
     fn forget_states(&mut self) {
-        self.says = None;
+        (self.says, self.is_in_by_queues) = (None, false);
         self.queues.values_mut().for_each(|place| place.says = None);
     }
 
@@ -452,13 +484,39 @@ impl Situation {
         if 0 < self.rung {
             return Some((Standing::Ringing, None));
         }
-        let (state, reason) = self.says.as_ref()?;
+        let (state, reason) = match &self.says {
+            Some((state, reason)) => (*state, reason.as_deref()),
+            None if self.is_in_by_queues => (AgentState::Available, None),
+            None => return None,
+        };
         match state {
             AgentState::LoggedOut => None,
-            AgentState::Paused => Some((Standing::Paused, reason.as_deref())),
+            AgentState::Paused => Some((Standing::Paused, reason)),
+            AgentState::Available if self.is_paused_by_queues() => Some((Standing::Paused, self.shared_reason())),
             AgentState::Available => Some((Standing::Available, None)),
             AgentState::Ringing | AgentState::OnCall | AgentState::Wrapup => Some((Standing::OtherWork, None)),
         }
+    }
+
+    /// What the agent says of each queue it works for and is not logged out of.
+    fn said_of_queues(&self) -> impl Iterator<Item = Option<&(AgentState, Option<Box<str>>)>> {
+        let joined = self.queues.values().filter(|place| place.is_joined).map(|place| place.says.as_ref());
+        joined.filter(|says| says.is_none_or(|(state, _)| *state != AgentState::LoggedOut))
+    }
+
+    /// Paused in every queue, and not over all of them.
+    fn is_paused_by_queues(&self) -> bool {
+        let is_paused = |says: Option<&(AgentState, _)>| says.is_some_and(|(state, _)| *state == AgentState::Paused);
+        let is_over_all = is_paused(self.says.as_ref());
+        let mut said = self.said_of_queues().peekable();
+        !is_over_all && said.peek().is_some() && said.all(is_paused)
+    }
+
+    /// The reason of the pauses of all queues; none if they differ.
+    fn shared_reason(&self) -> Option<&str> {
+        let mut reasons = self.said_of_queues().flatten().map(|(_, reason)| reason.as_deref());
+        let first = reasons.next()??;
+        reasons.all(|reason| reason == Some(first)).then_some(first)
     }
 
     fn show(&self, start: EventTime, end: Option<EventTime>, from: EventTime, sink: &mut impl FnMut(Stretch<'_>)) {

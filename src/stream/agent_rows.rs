@@ -100,7 +100,7 @@ pub fn hour_from_wire(line: &mut TimeLine, hour: &wire::AgentHourState) {
 
 /// All of a line but for its hours.
 pub fn line_to_wire(line: &TimeLine, plan: u64, judged: Option<EventTime>) -> wire::AgentLineState {
-    let Situation { on_calls, rung, says, queues, last } = line.base();
+    let Situation { on_calls, rung, says, is_in_by_queues, queues, last } = line.base();
     let (said, reason) = said_to_wire(says);
     let queues = queues.iter().map(|(queue, place)| {
         let (says, reason) = said_to_wire(&place.says);
@@ -116,6 +116,7 @@ pub fn line_to_wire(line: &TimeLine, plan: u64, judged: Option<EventTime>) -> wi
         says: said,
         reason,
         queues: queues.collect(),
+        is_in_by_queues: *is_in_by_queues,
     }
 }
 
@@ -128,6 +129,7 @@ pub fn line_from_wire(state: &wire::AgentLineState) -> TimeLine {
         on_calls: state.on_calls,
         rung: state.rung,
         says: said_from_wire(state.says, &state.reason),
+        is_in_by_queues: state.is_in_by_queues,
         queues: queues.collect(),
         last: state.last.map(EventTime),
     };

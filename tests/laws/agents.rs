@@ -416,16 +416,7 @@ impl Clock {
         let mut silences = lives.windows(2).filter(|pair| is_over(pair[0], Some(pair[1]))).map(|pair| pair[1]);
         let since = silences.next_back().unwrap_or(i64::MIN);
         let so_far = || self.told.iter().filter(|event| event.at.0 <= at);
-        let said = |queue: Option<&str>| {
-            let own = so_far().filter(|event| since <= event.at.0 && event.queue.as_deref() == queue);
-            own.filter_map(|event| match event.says {
-                callpulse::life::agent_event::Says::State(state) => Some(Some((state, event.reason.clone()))),
-                callpulse::life::agent_event::Says::Left => Some(None),
-                callpulse::life::agent_event::Says::Joined => None,
-            })
-            .next_back()
-            .flatten()
-        };
+        let (word, places) = said(so_far(), since);
         let open = |parts: [Part; 2]| {
             let own = self.parts.iter().filter(|(when, part, _)| *when <= at && parts.contains(part));
             own.map(|(_, _, amount)| *amount).sum::<i64>()
@@ -436,29 +427,72 @@ impl Clock {
         } else if 0 < open([Part::Rung, Part::RungLost]) {
             ("ringing", None)
         } else {
-            match said(None)? {
-                (AgentState::LoggedOut, _) => return None,
-                (AgentState::Paused, reason) => ("paused", text(reason)),
-                (AgentState::Available, _) => ("available", None),
-                _ => ("other_work", None),
+            match &word {
+                None | Some((AgentState::LoggedOut, _)) => return None,
+                Some((AgentState::Paused, reason)) => ("paused", text(reason.clone())),
+                Some((AgentState::Available, _)) => ("available", None),
+                Some(_) => ("other_work", None),
             }
         };
         let mut queues = BTreeMap::new();
-        for queue in so_far().filter_map(|event| event.queue.clone()) {
-            use callpulse::life::agent_event::Says::{Joined, Left};
-            let mut member = so_far().filter(|event| event.queue.as_ref() == Some(&queue));
-            let is_joined = member.rfind(|event| matches!(event.says, Joined | Left));
-            if is_joined.is_none_or(|event| event.says == Left) {
-                continue;
-            }
-            let there = match (state, said(Some(&queue))) {
+        for (queue, place) in places.into_iter().filter(|(_, place)| place.is_joined) {
+            let there = match (state, place.says) {
                 ("handling" | "ringing", _) => (state, reason.clone()),
                 (_, Some((AgentState::LoggedOut, _))) => continue,
                 ("available", Some((AgentState::Paused, own))) => ("paused", text(own)),
                 _ => (state, reason.clone()),
             };
-            queues.insert(queue.to_string(), there);
+            queues.insert(queue, there);
+        }
+        let first = queues.values().next().cloned().filter(|(there, _)| state == "available" && *there == "paused");
+        if let Some((_, first)) = first.filter(|_| queues.values().all(|(there, _)| *there == "paused")) {
+            let is_shared = queues.values().all(|(_, reason)| *reason == first);
+            return Some(("paused", first.filter(|_| is_shared), queues));
         }
         Some((state, reason, queues))
     }
+}
+
+type Word = Option<(AgentState, Option<Box<str>>)>;
+
+/// How an agent stands to one queue.
+#[derive(Default)]
+struct Standing {
+    is_joined: bool,
+    says: Word,
+}
+
+/// What an agent says of all queues, and of each; words of before an instant are forgotten.
+fn said<'e>(events: impl Iterator<Item = &'e AgentEvent>, since: i64) -> (Word, BTreeMap<String, Standing>) {
+    use callpulse::life::agent_event::Says::{Joined, Left, State};
+    let (mut word, mut is_by_queues): (Word, bool) = (None, false);
+    let mut places: BTreeMap<String, Standing> = BTreeMap::new();
+    let is_in = |places: &BTreeMap<String, Standing>| {
+        let mut says = places.values().filter(|place| place.is_joined).filter_map(|place| place.says.as_ref());
+        says.any(|(state, _)| *state != AgentState::LoggedOut)
+    };
+    for event in events {
+        let was_in = is_in(&places);
+        let holds = since <= event.at.0;
+        let reason = |state| event.reason.clone().filter(|_| state == AgentState::Paused);
+        let Some(queue) = &event.queue else {
+            if let (State(state), true) = (event.says, holds) {
+                (word, is_by_queues) = (Some((state, reason(state))), is_by_queues && state != AgentState::LoggedOut);
+            }
+            continue;
+        };
+        let place = places.entry(queue.to_string()).or_default();
+        match event.says {
+            State(AgentState::Ringing | AgentState::OnCall | AgentState::Wrapup) => place.says = None,
+            State(state) => place.says = holds.then(|| (state, reason(state))),
+            Joined => place.is_joined = true,
+            Left => *place = Standing::default(),
+        }
+        match (was_in, is_in(&places)) {
+            (false, true) if word.is_none() => (word, is_by_queues) = (Some((AgentState::Available, None)), true),
+            (true, false) if is_by_queues => (word, is_by_queues) = (None, false),
+            _ => {}
+        }
+    }
+    (word, places)
 }
