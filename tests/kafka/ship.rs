@@ -30,11 +30,11 @@ fn ship_killed_again_and_again_writes_each_line_once() {
     reader.until(log.written as usize, &bench);
     for round in 0..8 {
         // Killed while it starts, while it has just begun, and while it works.
-        let enough = reader.seqs.len() + [0, 1, 500][round % 3];
+        let enough = reader.count() + [0, 1, 500][round % 3];
         let until = Instant::now() + PATIENCE;
         let mut spare = Duration::from_millis(chance.below(700));
-        while reader.seqs.len() < enough || !spare.is_zero() {
-            assert!(Instant::now() < until, "{} of {} lines\n{}", reader.seqs.len(), log.written, bench.log());
+        while reader.count() < enough || !spare.is_zero() {
+            assert!(Instant::now() < until, "{} of {} lines\n{}", reader.count(), log.written, bench.log());
             log.write(1 + chance.below(30), &mut chance);
             if chance.below(12) == 0 {
                 log.rotate(&mut chance);
@@ -54,8 +54,8 @@ fn ship_killed_again_and_again_writes_each_line_once() {
     }
     log.finish();
     let until = Instant::now() + PATIENCE;
-    while reader.seqs.len() < log.written as usize {
-        assert!(Instant::now() < until, "{} of {} lines\n{}", reader.seqs.len(), log.written, bench.log());
+    while reader.count() < log.written as usize {
+        assert!(Instant::now() < until, "{} of {} lines\n{}", reader.count(), log.written, bench.log());
         reader.read_for(Duration::from_millis(100));
     }
     let (status, took) = leave(&mut child.0);
@@ -132,15 +132,84 @@ fn ship_needs_its_topic() {
     fs::remove_dir_all(&bench.dir).expect("the directory to go");
 }
 
+/// Rows as Asterisk writes them, many and some of them equal within one second, as one log of many files: what is
+/// shipped of it is what the files hold, and comes to the same KPIs.
+#[test]
+fn a_queue_log_killed_and_rotated_comes_to_what_its_files_do() {
+    let bench = Bench::of("queue_log");
+    let mut log = Log::open(&bench);
+    log.rows = true;
+    let mut chance = Chance(11);
+    let mut child = bench.start(&[]);
+    log.write(40, &mut chance);
+    log.finish();
+    let mut reader = Values::open(&bench);
+    reader.until(1, &bench);
+    for round in 0..6 {
+        let until = reader.values.len() + [0, 1, 300][round % 3];
+        let end = Instant::now() + PATIENCE;
+        while reader.values.len() < until {
+            assert!(Instant::now() < end, "{} values\n{}", reader.values.len(), bench.log());
+            log.write(1 + chance.below(40), &mut chance);
+            if chance.below(6) == 0 {
+                log.rotate(&mut chance);
+            }
+            reader.read_for(Duration::from_millis(chance.below(30)));
+        }
+        drop(child);
+        // Forty lines to a file, and the next one, while nobody follows.
+        log.rotate(&mut chance);
+        log.write(40, &mut chance);
+        log.finish();
+        log.rotate(&mut chance);
+        child = bench.start(&[]);
+    }
+    log.finish();
+    let files: Vec<PathBuf> = log.files();
+    let of_files = bench.tell("decode", "queue_log", &files, &[]);
+    let expected = sourceless(of_files.lines());
+    reader.until(expected.len(), &bench);
+    assert!(leave(&mut child.0).0.success(), "{}", bench.log());
+    reader.read_out();
+    assert_eq!(sourceless(reader.values.iter().map(String::as_str)), expected);
+    let shipped = bench.dir.join("shipped");
+    fs::write(&shipped, reader.values.join("\n")).expect("written");
+    let output = ["--output", "json"];
+    let of_shipped = bench.tell("replay", "json", &[shipped], &output);
+    let of_files = bench.tell("replay", "queue_log", &files, &output);
+    println!("compared: {} events of {} files, {} records", expected.len(), files.len(), of_files.lines().count());
+    assert!(1 < of_files.lines().count() && of_shipped == of_files, "{of_shipped}\n{of_files}");
+    fs::remove_dir_all(&bench.dir).expect("the directory to go");
+}
+
+/// Events without who says so, sorted.
+fn sourceless<'l>(lines: impl Iterator<Item = &'l str>) -> Vec<String> {
+    let mut events: Vec<String> = lines
+        .map(|line| {
+            let mut event: Value = serde_json::from_str(line).expect("an event");
+            event.as_object_mut().expect("an object").remove("source");
+            event.to_string()
+        })
+        .collect();
+    events.sort();
+    events
+}
+
 /// A topic and a directory of its own.
 struct Bench {
     brokers: String,
     topic: String,
     dir: PathBuf,
+    /// Of the file that is shipped.
+    format: &'static str,
 }
 
 impl Bench {
     fn new() -> Bench {
+        Bench::of("json")
+    }
+
+    fn of(format: &'static str) -> Bench {
         let connection = kafka::shared();
         let topic = unique("shipped");
         let spec = TopicSpec {
@@ -156,13 +225,23 @@ impl Bench {
             "[kafka]\nbrokers = \"{brokers}\"\n[[sources]]\ntopic = \"{topic}\"\n[topics]\nstate = \"{topic}.state\"\n"
         );
         fs::write(dir.join("settings.toml"), settings).expect("the settings");
-        Bench { brokers, topic, dir }
+        Bench { brokers, topic, dir, format }
+    }
+
+    /// What another command says of files.
+    fn tell(&self, command: &str, format: &str, files: &[PathBuf], words: &[&str]) -> String {
+        let mut command_line = Command::new(env!("CARGO_BIN_EXE_callpulse"));
+        command_line.args([command, "--format", format]).args(words).args(files);
+        command_line.arg("--config").arg(self.dir.join("settings.toml"));
+        let output = command_line.stdin(Stdio::null()).output().expect("it ran");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text")
     }
 
     fn command(&self, words: &[&str]) -> Command {
         let log = File::options().create(true).append(true).open(self.dir.join("stderr")).expect("a log");
         let mut command = Command::new(env!("CARGO_BIN_EXE_callpulse"));
-        command.args(["ship", "--format", "json"]).args(words).arg(self.dir.join("queue_log"));
+        command.args(["ship", "--format", self.format]).args(words).arg(self.dir.join("queue_log"));
         command.arg("--config").arg(self.dir.join("settings.toml"));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         command
@@ -192,12 +271,39 @@ struct Log {
     half: String,
     written: u64,
     rotations: u32,
+    /// Rows of a queue log, and no events.
+    rows: bool,
 }
 
 impl Log {
     fn open(bench: &Bench) -> Log {
         let file = File::create(bench.dir.join("queue_log")).expect("the file");
-        Log { dir: bench.dir.clone(), file, half: String::new(), written: 0, rotations: 0 }
+        Log { dir: bench.dir.clone(), file, half: String::new(), written: 0, rotations: 0, rows: false }
+    }
+
+    /// All files, in whatever order.
+    fn files(&self) -> Vec<PathBuf> {
+        let files = fs::read_dir(&self.dir).expect("a directory").map(|entry| entry.expect("an entry").path());
+        files
+            .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("queue_log")))
+            .collect()
+    }
+
+    /// One of the rows of calls that each go round in a queue within one second and are answered in the next.
+    fn row(&self) -> String {
+        let (call, step) = (self.written / 8, self.written % 8);
+        let queue = ["sales", "care"][call as usize % 2];
+        let (second, row) = [
+            (0, "NONE|ENTERQUEUE||101|1"),
+            (0, "ana|RINGNOANSWER|0"),
+            (0, "ana|RINGNOANSWER|0"),
+            (0, "NONE|EXITEMPTY|1|1|0"),
+            (0, "NONE|ENTERQUEUE||101|1"),
+            (1, "ana|CONNECT|1|x|1"),
+            (1, "ana|COMPLETECALLER|1|0|1"),
+            (1, "ben|PAUSE|lunch"),
+        ][step as usize];
+        format!("{}|c.{call}|{queue}|{row}", 1_772_438_400 + call * 3 / 2 + second)
     }
 
     /// Writes so many lines, the last of them perhaps in two parts.
@@ -207,7 +313,10 @@ impl Log {
             self.written += 1;
             let (seq, call) = (self.written, self.written % CALLS);
             let time = 1_772_438_400_000 + seq;
-            text += &format!(r#"{{"type":"call.held","time":{time},"call_id":"c{call}","seq":{seq}}}"#);
+            text += &match self.rows {
+                true => self.row(),
+                false => format!(r#"{{"type":"call.held","time":{time},"call_id":"c{call}","seq":{seq}}}"#),
+            };
             text.push('\n');
         }
         let end = text.len() - chance.below(2) as usize * chance.below(30) as usize;
@@ -224,7 +333,11 @@ impl Log {
     /// Renames the file, goes on writing to it, and then begins a new one.
     fn rotate(&mut self, chance: &mut Chance) {
         self.rotations += 1;
-        let rotated = self.dir.join(format!("queue_log.{}", self.rotations));
+        let rotated = self.dir.join(match self.rows {
+            // `replay` takes short numbers for ages, and these count up.
+            true => format!("queue_log-{:08}", self.rotations),
+            false => format!("queue_log.{}", self.rotations),
+        });
         fs::rename(self.dir.join("queue_log"), rotated).expect("renamed");
         self.write(1 + chance.below(5), chance);
         self.finish();
@@ -232,38 +345,29 @@ impl Log {
     }
 }
 
+/// What is done with each record: partition, key and value.
+type Take<'t> = dyn FnMut(i32, Option<&[u8]>, &[u8]) + 't;
+
 /// What is committed to the topic.
-struct Reader {
+struct Committed {
     consumer: BaseConsumer,
     at_end: BTreeSet<i32>,
-    seqs: Vec<i64>,
-    /// The numbers of each call's events as they came, and where they came.
-    calls: BTreeMap<String, (i32, Vec<i64>)>,
 }
 
-impl Reader {
-    fn open(bench: &Bench) -> Reader {
-        let consumer = committed(&bench.brokers, &bench.topic);
-        Reader { consumer, at_end: BTreeSet::new(), seqs: Vec::new(), calls: BTreeMap::new() }
+impl Committed {
+    fn open(bench: &Bench) -> Committed {
+        Committed { consumer: committed(&bench.brokers, &bench.topic), at_end: BTreeSet::new() }
     }
 
-    fn read_for(&mut self, time: Duration) {
+    /// Gives what comes within some time.
+    fn read_for(&mut self, time: Duration, each: &mut Take<'_>) {
         let until = Instant::now() + time;
         loop {
             let left = until.saturating_duration_since(Instant::now());
             match self.consumer.poll(left) {
                 Some(Ok(message)) => {
                     self.at_end.remove(&message.partition());
-                    let value: Value = serde_json::from_slice(message.payload().expect("a value")).expect("an event");
-                    assert_eq!((&value["source"], &value["type"]), (&"queue_log".into(), &"call.held".into()));
-                    let call = value["call_id"].as_str().expect("a call");
-                    assert_eq!(message.key(), Some(call.as_bytes()));
-                    let seq = value["seq"].as_i64().expect("a number");
-                    self.seqs.push(seq);
-                    let (partition, seqs) =
-                        self.calls.entry(call.to_string()).or_insert_with(|| (message.partition(), Vec::new()));
-                    assert_eq!(*partition, message.partition(), "{call} is in two partitions");
-                    seqs.push(seq);
+                    each(message.partition(), message.key(), message.payload().expect("a value"));
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
                     self.at_end.insert(partition);
@@ -275,27 +379,109 @@ impl Reader {
         }
     }
 
+    /// Reads to the end of every partition as it is seen from now on.
+    fn read_out(&mut self, each: &mut Take<'_>) {
+        self.read_for(Duration::from_secs(1), each);
+        let until = Instant::now() + PATIENCE;
+        while self.at_end.len() < PARTITIONS as usize && Instant::now() < until {
+            self.read_for(Duration::from_millis(100), each);
+        }
+    }
+}
+
+/// The values as they are.
+struct Values {
+    committed: Committed,
+    values: Vec<String>,
+}
+
+impl Values {
+    fn open(bench: &Bench) -> Values {
+        Values { committed: Committed::open(bench), values: Vec::new() }
+    }
+
+    fn read_for(&mut self, time: Duration) {
+        let Values { committed, values } = self;
+        committed.read_for(time, &mut |_, _, value| values.push(text(value)));
+    }
+
     fn until(&mut self, count: usize, bench: &Bench) {
         let until = Instant::now() + PATIENCE;
-        while self.seqs.len() < count {
-            assert!(Instant::now() < until, "{} of {count}\n{}", self.seqs.len(), bench.log());
+        while self.values.len() < count {
+            assert!(Instant::now() < until, "{} of {count}\n{}", self.values.len(), bench.log());
             self.read_for(Duration::from_millis(50));
         }
     }
 
-    /// Reads to the end of every partition as it is seen from now on.
     fn read_out(&mut self) {
-        self.read_for(Duration::from_secs(1));
+        let Values { committed, values } = self;
+        committed.read_out(&mut |_, _, value| values.push(text(value)));
+    }
+}
+
+fn text(value: &[u8]) -> String {
+    String::from_utf8(value.to_vec()).expect("text")
+}
+
+/// The numbers of lines that are events by themselves.
+struct Reader {
+    committed: Committed,
+    told: Told,
+}
+
+#[derive(Default)]
+struct Told {
+    seqs: Vec<i64>,
+    /// The numbers of each call's events as they came, and where they came.
+    calls: BTreeMap<String, (i32, Vec<i64>)>,
+}
+
+impl Told {
+    fn take(&mut self, partition: i32, key: Option<&[u8]>, value: &[u8]) {
+        let value: Value = serde_json::from_slice(value).expect("an event");
+        assert_eq!((&value["source"], &value["type"]), (&"queue_log".into(), &"call.held".into()));
+        let call = value["call_id"].as_str().expect("a call");
+        assert_eq!(key, Some(call.as_bytes()));
+        let seq = value["seq"].as_i64().expect("a number");
+        self.seqs.push(seq);
+        let (first, seqs) = self.calls.entry(call.to_string()).or_insert_with(|| (partition, Vec::new()));
+        assert_eq!(*first, partition, "{call} is in two partitions");
+        seqs.push(seq);
+    }
+}
+
+impl Reader {
+    fn open(bench: &Bench) -> Reader {
+        Reader { committed: Committed::open(bench), told: Told::default() }
+    }
+
+    fn count(&self) -> usize {
+        self.told.seqs.len()
+    }
+
+    fn read_for(&mut self, time: Duration) {
+        let Reader { committed, told } = self;
+        committed.read_for(time, &mut |partition, key, value| told.take(partition, key, value));
+    }
+
+    fn until(&mut self, count: usize, bench: &Bench) {
         let until = Instant::now() + PATIENCE;
-        while self.at_end.len() < PARTITIONS as usize && Instant::now() < until {
-            self.read_for(Duration::from_millis(100));
+        while self.count() < count {
+            assert!(Instant::now() < until, "{} of {count}\n{}", self.count(), bench.log());
+            self.read_for(Duration::from_millis(50));
         }
     }
 
+    fn read_out(&mut self) {
+        let Reader { committed, told } = self;
+        committed.read_out(&mut |partition, key, value| told.take(partition, key, value));
+    }
+
     fn has_each_once(&mut self, written: u64) {
-        self.seqs.sort_unstable();
-        assert_eq!(self.seqs, (1..=written as i64).collect::<Vec<_>>());
-        for (call, (_, seqs)) in &self.calls {
+        let Told { seqs, calls } = &mut self.told;
+        seqs.sort_unstable();
+        assert_eq!(*seqs, (1..=written as i64).collect::<Vec<_>>());
+        for (call, (_, seqs)) in calls {
             assert!(seqs.is_sorted(), "{call}: {seqs:?}");
         }
     }
