@@ -19,6 +19,7 @@ const pictures = [
   ["queues", "view=queues&theme=light", wall],
   ["agents", "view=agents&theme=dark", wall],
   ["queue", "view=entity&kind=queue&id=sales&theme=dark", wall],
+  ["alerts", "view=alerts&theme=light", wall],
   ["persian", "lang=fa&theme=dark", wall],
   ["phone", "theme=dark", phone],
 ];
@@ -32,7 +33,7 @@ function save(name) {
 const browser = await launch();
 for (const [name, query, size] of pictures) {
   const page = await open(browser, `${base}/?${query}`, size);
-  await page.waitForSelector(".tile data, tbody tr[data-row]");
+  await page.waitForSelector(".tile data, tbody tr[data-row], .alerts");
   await until("live", 30, async () => (await page.locator("main").getAttribute("data-trouble")) === "none");
   if (name === "queue") await page.waitForSelector(".curve, [data-history]:not([data-history=loading])");
   await page.screenshot({ path: join(folder, `${name}.png`) });
