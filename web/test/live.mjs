@@ -42,6 +42,15 @@ async function isTheApis(page, tag) {
   return waiting === wanted ? true : `${waiting} wait, and ${wanted} in the API`;
 }
 
+/** Every large number is seen whole. */
+async function fits(page) {
+  const cut = await page.evaluate(() => {
+    const values = [...document.querySelectorAll(".tile .value")];
+    return values.filter((value) => value.clientWidth + 1 < value.firstElementChild.getBoundingClientRect().width).map((value) => value.innerText);
+  });
+  check(cut.length === 0, `${cut.join(", ")} does not fit`);
+}
+
 let page;
 const SALES = "view=entity&kind=queue&id=sales&window=30m";
 /** Any view is drawn. */
@@ -62,6 +71,7 @@ await story([
     await page.waitForSelector(".tile[data-kpi=service_level] data");
     await until("live", 20, async () => (await trouble(page)) === "none");
     check((await page.locator(".age").innerText()).includes("As of"), "the age of the numbers is in sight");
+    await fits(page);
   }],
   ["the numbers are the API's, in four languages", async (browser) => {
     for (const [tag, dir] of [["en", "ltr"], ["fa", "rtl"], ["hu", "ltr"], ["zh-CN", "ltr"]]) {
@@ -74,6 +84,7 @@ await story([
       check(/[۰-۹]/.test(age) === (tag === "fa"), `digits of ${tag}: ${age}`);
       const box = async (id) => (await one.locator(`.tile[data-kpi="${id}"]`).boundingBox()).x;
       check((await box("service_level")) < (await box("waiting")) === (dir === "ltr"), `${tag} begins at its own side`);
+      await fits(one);
       check(one.faults.length === 0, one.faults.join("\n"));
       await one.context().close();
     }

@@ -24,7 +24,7 @@ export function Tile({ id, label, text, raw, severity = 0, status, className = "
   return (
     <section class={`tile s${severity} ${className}`} data-kpi={id}>
       <h2>{label}</h2>
-      <p class={`value ${6 < text.length ? "long" : ""}`}>
+      <p class="value" style={`--chars: ${Math.max(1, text.length)}`}>
         {raw === null || raw === undefined ? (
           <span class={text === NONE ? "none" : ""}>{text}</span>
         ) : (
