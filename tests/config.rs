@@ -33,6 +33,7 @@ fn read(text: &str) -> Result<Loaded, Vec<Fault>> {
             ("KAFKA_PASSWORD", "passw0rd"),
             ("ALERTS_TOKEN", "t0ken"),
             ("ALERTS_SECRET", "whsec_c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0"),
+            ("SMTP_PASSWORD", "s3cr3t"),
             ("SLACK_URL", "https://hooks.example.com/s3cr3t"),
         ]),
     )
@@ -214,6 +215,8 @@ fn every_value_of_the_manual_changes_the_settings() {
         list("12-24"),
         list("info"),
         list("https://example.com/"),
+        text("b@example.com"),
+        list("b@example.com"),
     ];
     for path in leaves {
         let changes = others.iter().any(|other| {
@@ -222,7 +225,7 @@ fn every_value_of_the_manual_changes_the_settings() {
             read(&text_of(&document)).is_ok_and(|loaded| shown(&loaded.settings) != before)
         });
         // A secret is shown as hidden, whatever it is: that it is read has a test of its own.
-        let secrets = ["token", "sasl.password", "url", "secret"];
+        let secrets = ["token", "sasl.password", "url", "secret", "password"];
         let is_secret = matches!(path.last(), Some(Step::Key(key)) if secrets.contains(&key.as_str()));
         // What names something else is refused where that is not there.
         let names = [

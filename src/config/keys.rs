@@ -435,7 +435,7 @@ const NOTIFY: &[Key] = &[
     key(
         "severities",
         Shape::List { of: &Shape::Word(&SEVERITIES), distinct: true },
-        "The severities it hears of; all unless said, slack and teams not of info.",
+        "The severities it hears of; all unless said, slack, teams and email not of info.",
     ),
     key("rules", PATTERNS, "The rules it hears of: patterns, in which * stands for any characters; all unless said."),
     key("tenants", PATTERNS, "The tenants it hears of: patterns; all unless said."),
@@ -451,8 +451,17 @@ const NOTIFY: &[Key] = &[
         between(Span::from_secs(1), Span::from_hours(1)),
         "An Alertmanager is told again this often what fires; 1m unless said.",
     ),
-    key("url", Shape::Secret, "The address of a webhook, or that Slack or Teams gave to a channel."),
+    key("url", Shape::Secret, "The address of a webhook, of a mail server, or that Slack or Teams gave to a channel."),
     key("secret", Shape::Secret, "What requests to a webhook are signed with: whsec_ and base64; none unless said."),
+    key(
+        "starttls",
+        Shape::Switch,
+        "Whether a mail server of smtp:// has to offer TLS; so it is unless said, but not of this machine.",
+    ),
+    key("username", Shape::Text, "Who logs in to a mail server; nobody unless said."),
+    key("password", Shape::Secret, "With what they log in."),
+    key("from", Shape::Text, "The mailbox that mail is from."),
+    key("to", Shape::List { of: &Shape::Text, distinct: true }, "The mailboxes that mail goes to."),
     key(
         "group_wait",
         between(Span(0), Span::from_secs(600)),

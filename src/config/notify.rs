@@ -4,31 +4,42 @@ use super::fault::{Faults, item_of, key_of};
 use super::nearest::{hint, listed};
 use super::view::View;
 use crate::alert::rule::{BUILT_IN, Severity, matches};
-use crate::notify::target::{Alertmanager, Chat, Grouping, Hears, Target, To, Webhook};
-use crate::notify::webhook;
+use crate::notify::target::{
+    Alertmanager, Chat, Grouping, Hears, Login, Mail, MailServer, Security, Target, To, Webhook,
+};
+use crate::notify::{mail, webhook};
 use crate::time::Span;
+use std::net::IpAddr;
 use toml::Value;
 
 /// What may be on the other side.
-pub const KINDS: [&str; 4] = ["alertmanager", "webhook", "slack", "teams"];
+pub const KINDS: [&str; 5] = ["alertmanager", "webhook", "slack", "teams", "email"];
 
 /// The keys that not every kind has, with those that have them.
-const OF_KIND: [(&str, &[&str]); 7] = [
+const OF_KIND: [(&str, &[&str]); 12] = [
     ("urls", &["alertmanager"]),
     ("resend_every", &["alertmanager"]),
     ("token", &["alertmanager", "webhook"]),
     ("secret", &["webhook"]),
-    ("url", &["webhook", "slack", "teams"]),
-    ("group_wait", &["webhook", "slack", "teams"]),
-    ("at_most", &["webhook", "slack", "teams"]),
+    ("url", &["webhook", "slack", "teams", "email"]),
+    ("starttls", &["email"]),
+    ("username", &["email"]),
+    ("password", &["email"]),
+    ("from", &["email"]),
+    ("to", &["email"]),
+    ("group_wait", &["webhook", "slack", "teams", "email"]),
+    ("at_most", &["webhook", "slack", "teams", "email"]),
 ];
 /// Those that people read, who are not told what is there to be seen only.
-const OF_PEOPLE: [&str; 2] = ["slack", "teams"];
+const OF_PEOPLE: [&str; 3] = ["slack", "teams", "email"];
 
 const GIVE_UP_AFTER: Span = Span::from_hours(24);
 const RESEND_EVERY: Span = Span::from_secs(60);
 const GROUP_WAIT: Span = Span::from_secs(5);
 const AT_MOST: usize = 3;
+/// Where mail servers take mail from programs: with TLS from the start, and else.
+const SMTPS_PORT: u16 = 465;
+const SMTP_PORT: u16 = 587;
 
 /// The targets of `[[notify]]`; one with a fault is left out. `rules` are those of `[[alerts]]` as written.
 pub fn targets(list: View, rules: View, faults: &mut Faults) -> Vec<Target> {
@@ -63,6 +74,7 @@ fn target(table: View, name: &str, place: &str, rules: View, faults: &mut Faults
         "alertmanager" => To::Alertmanager(alertmanager(table, place, faults)?),
         "webhook" => To::Webhook(webhook(table, place, faults)?),
         "slack" => To::Slack(Chat { url: url(table, place, faults)?, grouping: grouping(table) }),
+        "email" => To::Email(mail(table, place, faults)?),
         _ => To::Teams(Chat { url: url(table, place, faults)?, grouping: grouping(table) }),
     };
     let give_up_after = table.get("give_up_after").duration().unwrap_or(GIVE_UP_AFTER);
@@ -129,6 +141,89 @@ fn webhook(table: View, place: &str, faults: &mut Faults) -> Option<Webhook> {
     }
     let (token, secret) = (table.get("token").some_text(), secret.flatten());
     Some(Webhook { url: url(table, place, faults)?, token, secret, grouping: grouping(table) })
+}
+
+fn mail(table: View, place: &str, faults: &mut Faults) -> Option<Mail> {
+    let no_mailbox = "is no mailbox; write such as \"Desk <desk@example.com>\"";
+    let from = table.get("from").some_text();
+    match &from {
+        None if table.get("from").is_absent() => {
+            faults.add(key_of(place, "from"), "is missing; write a mailbox such as \"callpulse@example.com\"");
+        }
+        Some(from) if !mail::is_mailbox(from) => faults.add(key_of(place, "from"), no_mailbox),
+        _ => {}
+    }
+    let at = key_of(place, "to");
+    if table.get("to").is_absent() || table.get("to").is_empty_list() {
+        faults.add(&at, "names nobody; list mailboxes such as \"desk@example.com\"");
+    }
+    let to: Vec<String> = table.get("to").items().map(|(_, to)| to.text()).collect();
+    for (index, _) in to.iter().enumerate().filter(|(_, to)| !to.is_empty() && !mail::is_mailbox(to)) {
+        faults.add(item_of(&at, index), no_mailbox);
+    }
+    let (login, server) = (login(table, place, faults), mail_server(table, place, faults));
+    Some(Mail { server: MailServer { login, ..server? }, from: from?, to, grouping: grouping(table) })
+}
+
+fn login(table: View, place: &str, faults: &mut Faults) -> Option<Login> {
+    for (key, other) in [("username", "password"), ("password", "username")] {
+        if !table.get(key).is_absent() && table.get(other).is_absent() {
+            faults.add(key_of(place, key), format!("needs `{other}` beside it; write both, or none"));
+        }
+    }
+    let [username, password] = ["username", "password"].map(|key| table.get(key).some_text());
+    Some(Login { username: username?, password: password? })
+}
+
+/// The server of `url` and `starttls`, to which nobody logs in.
+fn mail_server(table: View, place: &str, faults: &mut Faults) -> Option<MailServer> {
+    let at = key_of(place, "url");
+    let (url, starttls) = (table.get("url"), table.get("starttls"));
+    if url.is_absent() {
+        faults.add(&at, "is missing; write the mail server such as \"smtp://mail.example.com\"");
+    }
+    let (is_tls, host, port) = match mail_address(&url.some_text()?) {
+        Ok(address) => address,
+        Err(sentence) => {
+            faults.add(at, sentence);
+            return None;
+        }
+    };
+    if is_tls && !starttls.is_absent() {
+        faults.add(key_of(place, "starttls"), "is nothing that smtps:// has, which is TLS from the start; remove it");
+    }
+    let is_here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    let is_clear = if starttls.is_absent() { is_here } else { !starttls.switch() };
+    let security = match (is_tls, is_clear) {
+        (true, _) => Security::Tls,
+        (false, true) => Security::Clear,
+        (false, false) => Security::StartTls,
+    };
+    Some(MailServer { host, port, security, login: None })
+}
+
+/// Whether an address of a mail server is of TLS from the start, its host, and its port. What is wrong does not show it.
+fn mail_address(url: &str) -> Result<(bool, String, u16), &'static str> {
+    let (is_tls, rest) = match (url.strip_prefix("smtps://"), url.strip_prefix("smtp://")) {
+        (Some(rest), _) => (true, rest),
+        (_, Some(rest)) => (false, rest),
+        _ => return Err("is no address of a mail server; write it with smtp:// or smtps://"),
+    };
+    if rest.contains('@') {
+        return Err("holds a name and password, which would stand in logs; write `username` and `password`");
+    }
+    let (host, port) = match rest.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')) {
+        Some((host, port)) => (host, port.parse().map_err(|_| "has a port that is no number up to 65535")?),
+        None => (rest, if is_tls { SMTPS_PORT } else { SMTP_PORT }),
+    };
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    match host {
+        "" => Err("names no host; write such as smtp://mail.example.com"),
+        host if !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte)) => {
+            Err("holds more than a host and a port; remove what follows")
+        }
+        host => Ok((is_tls, host.to_owned(), port)),
+    }
 }
 
 fn url(table: View, place: &str, faults: &mut Faults) -> Option<String> {

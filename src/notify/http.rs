@@ -11,7 +11,7 @@ use ureq::{Agent, Error};
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How much of an answer is read, to tell what is wrong.
 const SAID_BYTES: u64 = 4096;
-/// How much of it is told.
+/// How much of it is told, in characters.
 const SAID_CHARS: usize = 200;
 
 /// A client that keeps its connections.
@@ -78,7 +78,7 @@ impl Default for Client {
 }
 
 fn judge(status: StatusCode, said: &str, asked: Option<Span>) -> Answer {
-    let said: String = said.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(SAID_CHARS).collect();
+    let said = on_one_line(said);
     let said = if said.is_empty() { format!("HTTP {status}") } else { format!("HTTP {status}: {said}") };
     match status.as_u16() {
         200..=299 => Answer::Accepted { said },
@@ -86,6 +86,11 @@ fn judge(status: StatusCode, said: &str, asked: Option<Span>) -> Answer {
         408 | 425 | 429 | 500.. => Answer::Failed { why: said, asked },
         _ => Answer::Refused { why: said },
     }
+}
+
+/// What a server said, as a line of a log holds it.
+pub fn on_one_line(said: &str) -> String {
+    said.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(SAID_CHARS).collect()
 }
 
 /// Why there was no answer.

@@ -23,6 +23,8 @@ pub mod slack;
 
 pub mod teams;
 
+pub mod mail;
+
 pub mod http;
 
 pub mod sending;

@@ -2,8 +2,8 @@
 
 use super::http::{Answer, Client, Request};
 use super::message::Message;
-use super::target::{Chat, Target, To, Webhook};
-use super::{alertmanager, slack, teams, webhook};
+use super::target::{Alertmanager, Chat, Target, To, Webhook};
+use super::{alertmanager, mail, slack, teams, webhook};
 use crate::alert::record::AlertRecord;
 use crate::time::EventTime;
 use std::thread;
@@ -13,11 +13,12 @@ use std::thread;
 pub struct Sender {
     target: Target,
     client: Client,
+    mail: mail::Client,
 }
 
 impl Sender {
     pub fn new(target: Target) -> Sender {
-        Sender { target, client: Client::new() }
+        Sender { target, client: Client::new(), mail: mail::Client::default() }
     }
 
     pub fn target(&self) -> &Target {
@@ -27,7 +28,13 @@ impl Sender {
     /// Sends alerts once, as one message, as of `now` by the clock. Of several addresses each is sent to; it is accepted
     /// if one accepts.
     pub fn send(&self, alerts: &[&AlertRecord], now: EventTime) -> Answer {
-        let requests = self.requests(alerts, now);
+        let requests = match &self.target.to {
+            To::Email(mail) => return self.mail.send(mail, alerts),
+            To::Alertmanager(settings) => alertmanagers(settings, alerts, now),
+            To::Webhook(settings) => vec![to_webhook(&self.target.name, settings, alerts, now)],
+            To::Slack(chat) => vec![to_chat(chat, slack::body(Message::of(alerts)))],
+            To::Teams(chat) => vec![to_chat(chat, teams::body(Message::of(alerts)))],
+        };
         let answers: Vec<Answer> = match requests.as_slice() {
             [only] => vec![self.client.post(only, now)],
             several => thread::scope(|scope| {
@@ -38,28 +45,24 @@ impl Sender {
         };
         together(answers)
     }
+}
 
-    fn requests(&self, alerts: &[&AlertRecord], now: EventTime) -> Vec<Request> {
-        match &self.target.to {
-            To::Alertmanager(settings) => {
-                let body = alertmanager::body(alerts.iter().copied(), settings, now);
-                let request = |url: &String| Request {
-                    url: format!("{}{}", url.trim_end_matches('/'), alertmanager::PATH),
-                    headers: bearer(settings.token.as_deref()),
-                    body: body.clone(),
-                };
-                settings.urls.iter().map(request).collect()
-            }
-            To::Webhook(Webhook { url, token, secret, .. }) => {
-                let body = webhook::body(&self.target.name, alerts);
-                let mut headers = webhook::headers(webhook::id(alerts), &body, secret.as_deref(), now);
-                headers.extend(bearer(token.as_deref()));
-                vec![Request { url: url.clone(), headers, body }]
-            }
-            To::Slack(chat) => vec![to_chat(chat, slack::body(Message::of(alerts)))],
-            To::Teams(chat) => vec![to_chat(chat, teams::body(Message::of(alerts)))],
-        }
-    }
+fn alertmanagers(settings: &Alertmanager, alerts: &[&AlertRecord], now: EventTime) -> Vec<Request> {
+    let body = alertmanager::body(alerts.iter().copied(), settings, now);
+    let request = |url: &String| Request {
+        url: format!("{}{}", url.trim_end_matches('/'), alertmanager::PATH),
+        headers: bearer(settings.token.as_deref()),
+        body: body.clone(),
+    };
+    settings.urls.iter().map(request).collect()
+}
+
+fn to_webhook(target: &str, settings: &Webhook, alerts: &[&AlertRecord], now: EventTime) -> Request {
+    let Webhook { url, token, secret, .. } = settings;
+    let body = webhook::body(target, alerts);
+    let mut headers = webhook::headers(webhook::id(alerts), &body, secret.as_deref(), now);
+    headers.extend(bearer(token.as_deref()));
+    Request { url: url.clone(), headers, body }
 }
 
 fn to_chat(chat: &Chat, body: Vec<u8>) -> Request {

@@ -34,6 +34,7 @@ pub enum To {
     Webhook(Webhook),
     Slack(Chat),
     Teams(Chat),
+    Email(Mail),
 }
 
 /// Whatever takes alerts as they are published.
@@ -52,6 +53,45 @@ pub struct Webhook {
 pub struct Chat {
     pub url: String,
     pub grouping: Grouping,
+}
+
+/// Mailboxes of people, reached through an SMTP server.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mail {
+    pub server: MailServer,
+    /// A mailbox: `callpulse@example.com` or `Callpulse <callpulse@example.com>`.
+    pub from: String,
+    /// Mailboxes, at least one.
+    pub to: Vec<String>,
+    pub grouping: Grouping,
+}
+
+/// An SMTP server that takes mail for others.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MailServer {
+    /// A name or an IP address, that of IPv6 without brackets.
+    pub host: String,
+    pub port: u16,
+    pub security: Security,
+    /// Absent if it takes mail from everybody who reaches it.
+    pub login: Option<Login>,
+}
+
+/// Whether others can read what is said to a mail server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Security {
+    /// TLS from the first byte on.
+    Tls,
+    /// TLS before anything is told; without it nothing is.
+    StartTls,
+    /// All of it in the clear.
+    Clear,
+}
+
+#[derive(Clone, PartialEq)]
+pub struct Login {
+    pub username: String,
+    pub password: String,
 }
 
 /// When several alerts become one message.
@@ -89,6 +129,12 @@ impl fmt::Debug for Chat {
     }
 }
 
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login").field("username", &self.username).field("password", &HIDDEN).finish()
+    }
+}
+
 impl fmt::Debug for Alertmanager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let token = self.token.as_ref().map(|_| HIDDEN);
@@ -104,7 +150,8 @@ impl Target {
             To::Alertmanager(_) => Together::All,
             To::Webhook(Webhook { grouping, .. })
             | To::Slack(Chat { grouping, .. })
-            | To::Teams(Chat { grouping, .. }) => Together::ByRule { wait: grouping.wait, at_most: grouping.at_most },
+            | To::Teams(Chat { grouping, .. })
+            | To::Email(Mail { grouping, .. }) => Together::ByRule { wait: grouping.wait, at_most: grouping.at_most },
         }
     }
 }

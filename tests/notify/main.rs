@@ -11,7 +11,9 @@ mod engine;
 #[expect(dead_code, reason = "the broker stays up here, and keeps what it has")]
 mod kafka;
 mod laws;
+mod mail;
 mod messages;
+mod postmaster;
 mod queue;
 mod receiver;
 mod topic;
