@@ -88,11 +88,11 @@ impl Corpus {
     /// Bytes a CPU second.
     fn speed(&self, at_least: usize) -> f64 {
         let times = at_least.div_ceil(self.bytes);
-        let begun = cpu::own();
+        let begun = cpu::thread();
         for _ in 0..times {
             black_box(self.decode());
         }
-        (times * self.bytes) as f64 / (cpu::own() - begun).as_secs_f64()
+        (times * self.bytes) as f64 / (cpu::thread() - begun).as_secs_f64()
     }
 
     /// Takes a speed, beside that of native JSON and the bytes of one of its events.
