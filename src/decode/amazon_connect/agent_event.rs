@@ -6,6 +6,7 @@
 //! event streams data model", "About contact states", "Determine how long agents spend doing ACW".
 
 use super::contact::{Origin, Ties, origin};
+use super::walk::{Walk, first};
 use super::wire::{TOLD_AGAIN, Telling, Word, agent_id, missing, queue_id, read, text, time};
 use crate::decode::draft::{Draft, refuse};
 use crate::decode::format::Given;
@@ -15,7 +16,7 @@ use crate::event::{AgentState, Decoded, Direction, Reason, Reject, RingEndReason
 use crate::time::EventTime;
 use hashbrown::HashSet;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{Deserializer, IgnoredAny};
 use serde_json::value::RawValue;
 
 /// A record, with its contacts as `C`: a list of them, or nothing where nobody asks.
@@ -41,9 +42,13 @@ struct Snapshot<'a, C> {
     agent_status: Option<Status<'a>>,
     /// A third of a record, and nearly always as it was before: read only where it says something new.
     #[serde(borrow)]
-    configuration: Option<&'a RawValue>,
+    configuration: Option<Written<'a>>,
     contacts: Option<C>,
 }
+
+/// A value as it is written.
+#[derive(Clone, Copy)]
+struct Written<'a>(&'a str);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -130,10 +135,8 @@ struct Part<'a> {
 
 pub fn decode(given: Given<'_>, contacts: Contacts, each: &mut dyn FnMut(Decoded<'_>)) -> Result<(), Reject> {
     match contacts {
-        Contacts::Others => tell(read::<Record<'_, IgnoredAny>>(given.bytes)?, given, contacts, each),
-        Contacts::Ours | Contacts::Shared => {
-            tell(read::<Record<'_, Vec<Contact<'_>>>>(given.bytes)?, given, contacts, each)
-        }
+        Contacts::Others => tell(Record::<IgnoredAny>::of(given.bytes)?, given, contacts, each),
+        Contacts::Ours | Contacts::Shared => tell(Record::<Vec<Contact<'_>>>::of(given.bytes)?, given, contacts, each),
     }
 }
 
@@ -143,7 +146,7 @@ pub(super) fn decode_if_own(given: Given<'_>, each: &mut dyn FnMut(Decoded<'_>))
     if !text_of(given.bytes)?.contains("\"AgentARN\"") {
         return Ok(false);
     }
-    let record: Record<'_, Vec<Contact<'_>>> = read(given.bytes)?;
+    let record = Record::<Vec<Contact<'_>>>::of(given.bytes)?;
     let is_own = record.agent.is_some();
     if is_own {
         tell(record, given, Contacts::Shared, each)?;
@@ -385,6 +388,62 @@ impl<'a> Part<'a> {
     }
 }
 
+impl<'a, C: Deserialize<'a>> Record<'a, C> {
+    fn of(bytes: &'a [u8]) -> Result<Record<'a, C>, Reject> {
+        match Record::walked(text_of(bytes)?) {
+            Some(record) => Ok(record),
+            None => read(bytes),
+        }
+    }
+
+    /// None of a record that is written otherwise than Amazon Connect does.
+    fn walked(text: &'a str) -> Option<Record<'a, C>> {
+        let mut record = Record { agent: None, event_type: None, event_timestamp: None, current: None, previous: None };
+        let (mut seen, mut walk) = (0, Walk::new(text));
+        walk.object(|walk, name| match name {
+            "AgentARN" => first(&mut seen, 1).and(walk.word()).map(|word| record.agent = word),
+            "EventType" => first(&mut seen, 2).and(walk.word()).map(|word| record.event_type = word),
+            "EventTimestamp" => first(&mut seen, 4).and(walk.word()).map(|word| record.event_timestamp = word),
+            "CurrentAgentSnapshot" => {
+                first(&mut seen, 8)?;
+                Snapshot::walked(walk, record.previous.as_ref()).map(|snapshot| record.current = snapshot)
+            }
+            "PreviousAgentSnapshot" => {
+                first(&mut seen, 16)?;
+                Snapshot::walked(walk, record.current.as_ref()).map(|snapshot| record.previous = snapshot)
+            }
+            _ => walk.skip().map(drop),
+        })?;
+        walk.is_at_end().then_some(record)
+    }
+}
+
+impl<'a, C: Deserialize<'a>> Snapshot<'a, C> {
+    /// Null, or a snapshot. A configuration that is as in the `other` snapshot is not read again.
+    fn walked(walk: &mut Walk<'a>, other: Option<&Snapshot<'a, C>>) -> Option<Option<Snapshot<'a, C>>> {
+        if walk.pass("null").is_some() {
+            return Some(None);
+        }
+        let known = other.and_then(Snapshot::written).filter(|known| known.starts_with('{'));
+        let (mut snapshot, mut seen) = (Snapshot::none(), 0);
+        walk.object(|walk, name| match name {
+            "AgentStatus" => first(&mut seen, 1).and(Status::walked(walk)).map(|status| snapshot.agent_status = status),
+            "Configuration" => {
+                first(&mut seen, 2)?;
+                let written = match known.filter(|known| walk.pass(known).is_some()) {
+                    Some(known) => known,
+                    None => walk.skip()?,
+                };
+                snapshot.configuration = Some(Written(written)).filter(|_| written != "null");
+                Some(())
+            }
+            "Contacts" => first(&mut seen, 4).and(walk.value()).map(|contacts| snapshot.contacts = contacts),
+            _ => walk.skip().map(drop),
+        })?;
+        Some(Some(snapshot))
+    }
+}
+
 impl<'a, C> Snapshot<'a, C> {
     fn none() -> Snapshot<'a, C> {
         Snapshot { agent_status: None, configuration: None, contacts: None }
@@ -392,7 +451,7 @@ impl<'a, C> Snapshot<'a, C> {
 
     /// The configuration as it is written.
     fn written(&self) -> Option<&'a str> {
-        self.configuration.map(RawValue::get)
+        self.configuration.map(|Written(written)| written)
     }
 
     /// The queues that the agent's configuration names.
@@ -415,6 +474,29 @@ impl<'a, C: List<'a>> Snapshot<'a, C> {
 impl Queue<'_> {
     fn arn(&self) -> &str {
         self.arn.as_ref().map_or("", |arn| &arn.0)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Written<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Written<'a>, D::Error> {
+        let value: &'de RawValue = Deserialize::deserialize(deserializer)?;
+        Ok(Written(value.get()))
+    }
+}
+
+impl<'a> Status<'a> {
+    fn walked(walk: &mut Walk<'a>) -> Option<Option<Status<'a>>> {
+        if walk.pass("null").is_some() {
+            return Some(None);
+        }
+        let (mut status, mut seen) = (Status { name: None, kind: None, start_timestamp: None }, 0);
+        walk.object(|walk, name| match name {
+            "Name" => first(&mut seen, 1).and(walk.word()).map(|word| status.name = word),
+            "Type" => first(&mut seen, 2).and(walk.word()).map(|word| status.kind = word),
+            "StartTimestamp" => first(&mut seen, 4).and(walk.word()).map(|word| status.start_timestamp = word),
+            _ => walk.skip().map(drop),
+        })?;
+        Some(Some(status))
     }
 }
 

@@ -6,6 +6,8 @@
 
 mod wire;
 
+mod walk;
+
 mod contact;
 
 pub mod agent_event;
