@@ -8,6 +8,7 @@ use super::tell::tell;
 use crate::config::{self, settings::Settings};
 use crate::stream::topics::{self, Problem, TopicSpec};
 use std::collections::BTreeMap;
+use std::io::{self, Write as _};
 
 pub fn run(asked: &Asked) -> Result<(), Failure> {
     let loaded = config::load(asked.config.config.as_deref(), environment())?;
@@ -31,7 +32,7 @@ pub fn run(asked: &Asked) -> Result<(), Failure> {
     if asked.grow {
         return grow(&settings, &specs);
     }
-    print(&settings, &specs);
+    print(&settings, &specs)?;
     let problems = topics::check(&connection, &as_they_may_be(&settings, specs)?).map_err(Failure::at_work)?;
     match problems.is_empty() {
         true => Ok(()),
@@ -91,9 +92,18 @@ fn grow(settings: &Settings, specs: &[TopicSpec]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn print(settings: &Settings, specs: &[TopicSpec]) {
+/// Prints what is wanted of topics and rights.
+fn print(settings: &Settings, specs: &[TopicSpec]) -> Result<(), Failure> {
+    match io::stdout().write_all(table(settings, specs).as_bytes()) {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(|error| Failure::AtWork(format!("cannot write: {error}; is the disk full?"))),
+    }
+}
+
+fn table(settings: &Settings, specs: &[TopicSpec]) -> String {
     let width = specs.iter().map(|spec| spec.name.chars().count()).max().unwrap_or(0);
-    println!("{:<width$}  {:>10}  settings", "topic", "partitions");
+    let mut text = format!("{:<width$}  {:>10}  settings\n", "topic", "partitions");
     for spec in specs {
         let config: Vec<String> = spec.config.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let is_source = settings.sources.iter().any(|source| source.topic == spec.name);
@@ -102,9 +112,9 @@ fn print(settings: &Settings, specs: &[TopicSpec]) {
             Some(partitions) => partitions.to_string(),
             None => "any".to_string(),
         };
-        println!("{:<width$}  {partitions:>10}  {}", spec.name, config.join(" "));
+        text += &format!("{:<width$}  {partitions:>10}  {}\n", spec.name, config.join(" "));
     }
-    println!("\nACLs of each instance (replace PRINCIPAL, add --bootstrap-server and --command-config):");
+    text += "\nACLs of each instance (replace PRINCIPAL, add --bootstrap-server and --command-config):\n";
     let names = Names::of(settings);
     let mut operations: BTreeMap<&str, &str> = BTreeMap::new();
     for source in &settings.sources {
@@ -120,10 +130,11 @@ fn print(settings: &Settings, specs: &[TopicSpec]) {
     }
     // Another deployment's prefix may begin with ours.
     let prefix = format!("{}-", engine::group_prefix(settings));
-    let acl = |what: String| println!("kafka-acls.sh --add --allow-principal PRINCIPAL {what}");
+    let mut acl = |what: String| text += &format!("kafka-acls.sh --add --allow-principal PRINCIPAL {what}\n");
     for (topic, operations) in operations {
         acl(format!("{operations} --topic {topic}"));
     }
     acl(format!("--operation Read --group {prefix} --resource-pattern-type prefixed"));
     acl(format!("--operation Write --transactional-id {prefix} --resource-pattern-type prefixed"));
+    text
 }
