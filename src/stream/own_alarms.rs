@@ -160,7 +160,7 @@ impl OwnAlarms {
             looks.push(Look {
                 rule: rule(
                     SOURCE_SILENT,
-                    Severity::Warning,
+                    Severity::Critical,
                     ("silent_seconds", after, after),
                     "nothing came from {id} for {value} s",
                 ),
