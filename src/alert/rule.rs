@@ -32,8 +32,19 @@ pub const INPUT_GAP: &str = "input_gap";
 pub const REJECTS_RISING: &str = "rejects_rising";
 /// Always fires, so that its absence is noticed outside.
 pub const WATCHDOG: &str = "watchdog";
-/// The names of the program's alerts about itself, which no rule may have.
-pub const BUILT_IN: [&str; 5] = [SOURCE_SILENT, ENGINE_BEHIND, INPUT_GAP, REJECTS_RISING, WATCHDOG];
+/// The program's alerts about itself and how urgent they are. No rule may have their names.
+pub const BUILT_IN: [(&str, Severity); 5] = [
+    (SOURCE_SILENT, Severity::Critical),
+    (ENGINE_BEHIND, Severity::Critical),
+    (INPUT_GAP, Severity::Critical),
+    (REJECTS_RISING, Severity::Warning),
+    (WATCHDOG, Severity::Info),
+];
+
+/// The names of [`BUILT_IN`].
+pub fn built_in_names<'n>() -> impl Iterator<Item = &'n str> {
+    BUILT_IN.into_iter().map(|(name, _)| -> &'n str { name })
+}
 
 /// How urgent it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -8,7 +8,7 @@ use super::opening::Calendars;
 use super::view::View;
 use crate::alert::condition::Condition;
 use crate::alert::record::PLACES;
-use crate::alert::rule::{BUILT_IN, Rule, Selector, Severity};
+use crate::alert::rule::{Rule, Selector, Severity, built_in_names};
 use crate::entity::{Entity, Kind};
 use crate::kpi::settings::KpiSettings;
 use crate::life::plan::Plan;
@@ -43,7 +43,7 @@ pub fn rules(list: View, around: Around, faults: &mut Faults, warnings: &mut Vec
             let sentence =
                 format!("`{name}` is the name of `{}` already; each rule needs its own", item_of("alerts", earlier));
             told.faults.add(key_of(&place, "name"), sentence);
-        } else if BUILT_IN.contains(&name.as_str()) {
+        } else if built_in_names().any(|built_in| built_in == name) {
             let sentence = format!("`{name}` is an alert of the program's own; choose another name");
             told.faults.add(key_of(&place, "name"), sentence);
         }

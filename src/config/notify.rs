@@ -3,7 +3,7 @@
 use super::fault::{Faults, item_of, key_of};
 use super::nearest::{hint, listed};
 use super::view::View;
-use crate::alert::rule::{BUILT_IN, Severity, matches};
+use crate::alert::rule::{Severity, built_in_names, matches};
 use crate::notify::target::{
     Alertmanager, Chat, Grouping, Hears, Login, Mail, MailServer, Security, Target, To, Webhook,
 };
@@ -88,7 +88,7 @@ fn hears(table: View, place: &str, rules: View, faults: &mut Faults) -> Hears {
         }
     }
     let written: Vec<String> = rules.items().map(|(_, rule)| rule.get("name").text()).collect();
-    let names: Vec<&str> = written.iter().map(String::as_str).chain(BUILT_IN).collect();
+    let names: Vec<&str> = written.iter().map(String::as_str).chain(built_in_names()).collect();
     for (index, pattern) in table.get("rules").items() {
         let pattern = pattern.text();
         if !names.iter().any(|name| matches(&pattern, name)) {

@@ -12,7 +12,7 @@ use super::stage::OutRecord;
 use crate::alert::condition::{Condition, Level, Measure};
 use crate::alert::reading::Reading;
 use crate::alert::rule::{
-    BUILT_IN, ENGINE_BEHIND, INPUT_GAP, REJECTS_RISING, Rule, SOURCE_SILENT, Selector, Severity, WATCHDOG,
+    BUILT_IN, ENGINE_BEHIND, INPUT_GAP, REJECTS_RISING, Rule, SOURCE_SILENT, Selector, WATCHDOG, built_in_names,
 };
 use crate::time::{EventTime, Span};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -74,7 +74,7 @@ impl OwnAlarms {
     /// Puts an entry of the state topic back.
     pub fn load(&mut self, alarm: Alarm) {
         let Whose::Part(_, id) = &alarm.whose else { return };
-        match BUILT_IN.iter().find(|name| **name == alarm.rule) {
+        match built_in_names().find(|name| *name == alarm.rule) {
             Some(name) => {
                 self.alarms.insert((name, id.clone()), alarm);
             }
@@ -129,23 +129,13 @@ impl OwnAlarms {
         let id = partition.to_string();
         let mut looks = vec![
             Look {
-                rule: rule(
-                    ENGINE_BEHIND,
-                    Severity::Critical,
-                    ("behind_seconds", 60.0, 30.0),
-                    "partition {id} is {value} s behind",
-                ),
+                rule: rule(ENGINE_BEHIND, ("behind_seconds", 60.0, 30.0), "partition {id} is {value} s behind"),
                 part: Part::Partition,
                 id: id.clone(),
                 reading: number((health.behind.0 / 1000) as f64),
             },
             Look {
-                rule: rule(
-                    INPUT_GAP,
-                    Severity::Critical,
-                    ("gaps", 0.0, 0.0),
-                    "input is missing from what partition {id} counted",
-                ),
+                rule: rule(INPUT_GAP, ("gaps", 0.0, 0.0), "input is missing from what partition {id} counted"),
                 part: Part::Partition,
                 id,
                 reading: number(health.gaps as f64),
@@ -158,12 +148,7 @@ impl OwnAlarms {
         for (topic, silent, after) in &health.sources {
             let after = (after.0 / 1000) as f64;
             looks.push(Look {
-                rule: rule(
-                    SOURCE_SILENT,
-                    Severity::Critical,
-                    ("silent_seconds", after, after),
-                    "nothing came from {id} for {value} s",
-                ),
+                rule: rule(SOURCE_SILENT, ("silent_seconds", after, after), "nothing came from {id} for {value} s"),
                 part: Part::Source,
                 id: (*topic).to_owned(),
                 reading: number((silent.0 / 1000) as f64),
@@ -174,7 +159,6 @@ impl OwnAlarms {
         looks.push(Look {
             rule: rule(
                 REJECTS_RISING,
-                Severity::Warning,
                 ("reject_rate", 0.01, 0.005),
                 "{numerator} of {denominator} records were rejected",
             ),
@@ -188,12 +172,7 @@ impl OwnAlarms {
             }),
         });
         looks.push(Look {
-            rule: rule(
-                WATCHDOG,
-                Severity::Info,
-                ("running", 0.0, 0.0),
-                "Callpulse is running; this alert always fires",
-            ),
+            rule: rule(WATCHDOG, ("running", 0.0, 0.0), "Callpulse is running; this alert always fires"),
             part: Part::Engine,
             id: "kpis".to_owned(),
             reading: number(1.0),
@@ -212,12 +191,13 @@ impl OwnAlarms {
 
 impl Look {
     fn place(&self) -> (&'static str, String) {
-        let name = BUILT_IN.into_iter().find(|name| *name == self.rule.name).expect("one of ours");
+        let name = built_in_names().find(|name| *name == self.rule.name).expect("one of ours");
         (name, self.id.clone())
     }
 }
 
-fn rule(name: &str, severity: Severity, (number, trigger, clear): (&str, f64, f64), title: &str) -> Rule {
+fn rule(name: &str, (number, trigger, clear): (&str, f64, f64), title: &str) -> Rule {
+    let (_, severity) = BUILT_IN.into_iter().find(|(built_in, _)| *built_in == name).expect("one of ours");
     Rule {
         name: name.to_owned(),
         of: Selector::NONE,

@@ -2,7 +2,7 @@
 //! ask for from a real Callpulse.
 
 use crate::scraped::{Prometheus, RULES, folder, until};
-use callpulse::alert::rule::Severity;
+use callpulse::alert::rule::{BUILT_IN, Severity};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
@@ -64,8 +64,13 @@ fn every_alert_names_its_runbook_and_a_severity_that_rules_of_the_engine_may_hav
     assert_eq!(runbooks, expected);
     assert_eq!(severities.len(), alerts.len());
     assert!(severities.iter().all(|word| Severity::from_word(word).is_some()), "{severities:?}");
-    for alert in alerts {
+    for alert in &alerts {
         assert!(manual.contains(&format!("\n### {alert}\n")), "docs/alerts.md has no runbook of {alert}");
+    }
+    // Who routes by severity is woken by the same, whichever of the two tells it.
+    for (name, severity) in BUILT_IN {
+        let place = alerts.iter().position(|alert| *alert == name).unwrap_or_else(|| panic!("no rule {name}"));
+        assert_eq!(severities[place], severity.word(), "{name}");
     }
 }
 
