@@ -9,7 +9,7 @@
 //!
 //! As the error budgets of site reliability, with the service level in the place of availability.
 
-use super::reading::{Basis, Reading};
+use super::reading::{Basis, Reading, length};
 use crate::kpi::record::KpiRecord;
 use crate::time::{EventTime, Span};
 
@@ -134,46 +134,26 @@ fn target(record: &KpiRecord, kpi: &str) -> Option<f64> {
     of(kpi).or_else(|| of("service_level"))
 }
 
-/// How long a sliding window is; none of what does not say.
-fn length(record: &KpiRecord) -> Option<Span> {
-    let start = EventTime::parse(record.window.start.as_deref()?)?;
-    Some(EventTime::parse(&record.window.end)?.since(start)).filter(|length| 0 < length.0)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::sample::{self, NOON};
     use super::*;
     use serde_json::json;
 
-    /// A record of a service level: calls in time of calls counted, with a target of 80 %.
-    fn record(window: (&str, &str, &str), as_of: &str, (met, counted): (i64, i64)) -> KpiRecord {
-        let (name, start, end) = window;
+    /// A record of a service level at noon: calls in time of calls counted, with a target of 80 %.
+    fn record(window: (&str, &str, &str), (met, counted): (i64, i64)) -> KpiRecord {
         let value = (counted != 0).then(|| met as f64 / counted as f64);
         let level = json!({"value": value, "numerator": met, "denominator": counted, "target": 0.8});
         let also = json!({"value": value, "numerator": met, "denominator": counted});
-        let record = json!({
-            "schema": "callpulse.kpi.v1",
-            "tenant": "default",
-            "entity": {"kind": "queue", "id": "sales"},
-            "window": {"name": name, "kind": "sliding", "start": start, "end": end},
-            "as_of": as_of,
-            "version": 1,
-            "final": false,
-            "corrected": false,
-            "counts": {},
-            "sums_ms": {},
-            "kpis": {"service_level": level, "service_level.offered": also},
-        });
-        serde_json::from_value(record).expect("a KPI record")
+        sample::record(window, json!({"kpis": {"service_level": level, "service_level.offered": also}}))
     }
 
     /// The reading at noon over an hour, five minutes and the day, each as calls in time of calls counted.
     fn read(burn: &Burn, kpi: &str, [day, hour, minutes]: [(i64, i64); 3]) -> Option<Reading> {
-        const NOON: &str = "2026-03-02T12:00:00.000Z";
         let records = [
-            record(("per_1d", "2026-03-02T00:00:00.000Z", "2026-03-03T00:00:00.000Z"), NOON, day),
-            record(("1h", "2026-03-02T11:00:00.000Z", NOON), NOON, hour),
-            record(("5m", "2026-03-02T11:55:00.000Z", NOON), NOON, minutes),
+            record(("per_1d", "2026-03-02T00:00:00.000Z", "2026-03-03T00:00:00.000Z"), day),
+            record(("1h", "2026-03-02T11:00:00.000Z", NOON), hour),
+            record(("5m", "2026-03-02T11:55:00.000Z", NOON), minutes),
         ];
         burn.read((kpi, "1h"), |name| records.iter().find(|record| record.window.name == name))
     }

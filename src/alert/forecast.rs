@@ -9,9 +9,9 @@
 //! Everything it goes by stands in published records, and what it took from them in the alert.
 
 use super::erlang::{Outlook, Queue};
-use super::reading::{Basis, Reading};
+use super::reading::{Basis, Reading, count, length};
 use crate::fact::Standing;
-use crate::kpi::record::{Count, KpiRecord};
+use crate::kpi::record::KpiRecord;
 use crate::kpi::settings::Formula;
 use crate::time::{EventTime, Span};
 
@@ -61,7 +61,7 @@ impl Forecast {
         let of = lately.kpis.get(kpi)?;
         let threshold = of.threshold_s? as f64;
         let queue = Queue {
-            arrivals: number(lately, "offered")? as f64 / length(lately)?,
+            arrivals: count(lately, "calls_offered")? as f64 / (length(lately)?.0 as f64 / 1000.0),
             handle_time: lately.kpis.get("average_handle_time")?.value.filter(|seconds| 0.0 < *seconds)?,
             patience: self.patience.map(|patience| patience.0 as f64 / 1000.0).or_else(|| patience(interval)),
             agents: staff(now).filter(|agents| 0 < *agents)?,
@@ -125,18 +125,11 @@ impl Shares {
     }
 }
 
-fn number(record: &KpiRecord, name: &str) -> Option<i64> {
-    match record.counts.get(name)? {
-        Count::Number(number) => Some(*number),
-        Count::By(_) => None,
-    }
-}
-
 /// Seconds of waiting for each call that gave up, in whatever way the others left: the patience of callers, if it is
 /// exponential. None if nobody gave up.
 fn patience(record: &KpiRecord) -> Option<f64> {
     let waited = record.kpis.get("average_wait")?.numerator_ms?;
-    let abandoned = number(record, "abandoned").filter(|abandoned| 0 < *abandoned)?;
+    let abandoned = count(record, "calls_abandoned").filter(|abandoned| 0 < *abandoned)?;
     Some(waited as f64 / 1000.0 / abandoned as f64).filter(|patience| 0.0 < *patience)
 }
 
@@ -147,37 +140,11 @@ fn staff(now: &KpiRecord) -> Option<u32> {
     u32::try_from(there).ok()
 }
 
-/// Seconds of a sliding window.
-fn length(record: &KpiRecord) -> Option<f64> {
-    let start = EventTime::parse(record.window.start.as_deref()?)?;
-    let length = EventTime::parse(&record.window.end)?.since(start);
-    Some(length.0 as f64 / 1000.0).filter(|seconds| 0.0 < *seconds)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::sample::{self, NOON};
     use super::*;
     use serde_json::{Value, json};
-
-    const NOON: &str = "2026-03-02T12:00:00.000Z";
-
-    fn record(name: &str, (start, end): (&str, &str), counts: Value, kpis: Value, now: Value) -> KpiRecord {
-        let record = json!({
-            "schema": "callpulse.kpi.v1",
-            "tenant": "default",
-            "entity": {"kind": "queue", "id": "sales"},
-            "window": {"name": name, "kind": "sliding", "start": start, "end": end},
-            "as_of": NOON,
-            "version": 1,
-            "final": false,
-            "corrected": false,
-            "counts": counts,
-            "sums_ms": {},
-            "kpis": kpis,
-            "now": now,
-        });
-        serde_json::from_value(record).expect("a KPI record")
-    }
 
     /// What is known at noon: 100 calls of three minutes in half an hour, and so many agents by state.
     struct Known {
@@ -204,22 +171,16 @@ mod tests {
             let handle = json!({"value": self.handle_time, "numerator_ms": 0, "denominator": 0});
             let wait = json!({"value": null, "numerator_ms": self.waited_ms, "denominator": 0});
             let kpis = json!({"service_level": level, "average_handle_time": handle, "average_wait": wait});
-            let nothing = || (json!({}), json!({}));
-            let day = ("2026-03-02T00:00:00.000Z", "2026-03-02T13:00:00.000Z");
-            let half_hour = ("2026-03-02T11:30:00.000Z", NOON);
+            let day = ("per_1d", "2026-03-02T00:00:00.000Z", "2026-03-02T13:00:00.000Z");
+            let half_hour = |name| (name, "2026-03-02T11:30:00.000Z", NOON);
+            let now = json!({
+                "waiting": 0, "longest_wait_since": null, "ringing": 0, "talking": 0, "on_hold": 0, "in_wrapup": 0,
+                "over_threshold_waiting": 0, "agents": self.agents,
+            });
             let records = [
-                record("per_1d", day, json!({"abandoned": self.abandoned}), kpis.clone(), Value::Null),
-                record("30m", half_hour, json!({"offered": 100}), kpis, Value::Null),
-                record(
-                    "now",
-                    half_hour,
-                    nothing().0,
-                    nothing().1,
-                    json!({
-                        "waiting": 0, "longest_wait_since": null, "ringing": 0, "talking": 0, "on_hold": 0, "in_wrapup": 0,
-                        "over_threshold_waiting": 0, "agents": self.agents,
-                    }),
-                ),
+                sample::record(day, json!({"counts": {"abandoned": self.abandoned}, "kpis": kpis})),
+                sample::record(half_hour("30m"), json!({"counts": {"offered": 100}, "kpis": kpis})),
+                sample::record(half_hour("now"), json!({"now": now})),
             ];
             forecast.read(("service_level", "30m", trigger), |name| {
                 records.iter().find(|record| record.window.name == name)

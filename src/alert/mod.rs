@@ -20,6 +20,8 @@ pub mod hours;
 pub mod reading;
 pub mod record;
 pub mod rule;
+#[cfg(test)]
+mod sample;
 pub mod schema;
 pub mod state;
 pub mod suggestion;

@@ -6,6 +6,7 @@ use super::unusual::Compared;
 use crate::fact::Standing;
 use crate::kpi::catalogue::COUNTS;
 use crate::kpi::record::{Count, KpiRecord};
+use crate::time::{EventTime, Span};
 
 /// What records say of one number.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -69,11 +70,18 @@ fn present(record: &KpiRecord, name: &str) -> Option<i64> {
     }
 }
 
-fn count(record: &KpiRecord, name: &str) -> Option<i64> {
+/// A count by its id in the catalogue; none if the record has no such count, or has it by kind or reason.
+pub(super) fn count(record: &KpiRecord, name: &str) -> Option<i64> {
     match record.counts.get(counted(name)?)? {
         Count::Number(number) => Some(*number),
         Count::By(_) => None,
     }
+}
+
+/// How long the window of a record is; none of what does not say, or of no time at all.
+pub(super) fn length(record: &KpiRecord) -> Option<Span> {
+    let start = EventTime::parse(record.window.start.as_deref()?)?;
+    Some(EventTime::parse(&record.window.end)?.since(start)).filter(|length| 0 < length.0)
 }
 
 /// The name in records of a count's id.
