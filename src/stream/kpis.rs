@@ -3,25 +3,24 @@
 //! Keyed by entity. Adds rows that were already decided; what it publishes is a function of the batches
 //! read, and only when it publishes is decided by the clock.
 
-use super::account::{Accounts, Seat};
+use super::account::Seat;
 use super::alarm::is_alarm;
-use super::alarms::Alarms;
-use super::batch::{Batch, Damaged, entity as entity_of, partition_of, wire};
-use super::coverage::{self, Coverage};
+use super::batch::{Batch, Damaged, partition_of, wire};
+use super::board::{BOARD_KEY, Board, REASONS_KEY, Who, finder, is_configured_queue};
+use super::coverage;
 use super::marks::Marks;
 use super::outlet::Outlet;
 use super::own_alarms::Health;
 use super::progress::{self, Watched};
-use super::publish::{Duty, LASTS_MAX, PANES, Publisher, Turn, board_windows, concurrent, end_idle_agents, tombstone};
-use super::shown::Shown;
+use super::publish::{Duty, LASTS_MAX, Turn, concurrent, end_idle_agents, tombstone};
 use super::snapshot;
-use super::stage::{Clock, Input, OutRecord, Output, Record, Stage, commit_every};
+use super::stage::{Clock, Input, OutRecord, Record, Stage, commit_every};
 use crate::alert::hours::Hours;
 use crate::alert::rule::Rule;
-use crate::calendar::{Interval, Length};
+use crate::calendar::Interval;
 use crate::entity::{Entity, Kind};
 use crate::event::DEFAULT_TENANT;
-use crate::fact::{Family, Key, Reasons};
+use crate::fact::{Family, Key};
 use crate::kpi::settings::KpiSettings;
 use crate::tally::intervals::Finder;
 use crate::tally::tally::Shape;
@@ -30,19 +29,12 @@ use hashbrown::HashMap;
 use metrics::{counter, gauge};
 use prost::Message;
 use smallvec::SmallVec;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// An account is written to the state topic this long after it changed.
-const KEEP_AFTER: Duration = Duration::from_secs(5);
-/// Bytes of state written in one commit, but for the account that goes beyond; and where commits are rare.
-const STATE_BYTES: usize = 256 * 1024;
-const STATE_BYTES_BEHIND: usize = 1024 * 1024;
 /// More than this at a time is no progress but a jump, over which nothing is made up.
 const JUMP: Span = Span::from_hours(24);
-/// What is over is forgotten in steps of this, milliseconds.
-const FORGET_EVERY: i64 = 60_000;
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 
 /// What the stage needs to know.
@@ -84,49 +76,6 @@ pub struct Kpis {
     /// The fingerprint of the settings that records are shown by.
     shown_by: u64,
 }
-
-/// One partition of the partials.
-#[derive(Default)]
-struct Board {
-    accounts: Accounts,
-    /// Configured queues: they have intervals even if nothing happens.
-    configured: Vec<Seat>,
-    by_tenant: HashMap<Arc<str>, usize>,
-    marks: Marks,
-    /// The next batch's offset.
-    next: i64,
-    /// Silent until the next batch is this one: the group's last commit.
-    silent_until: Option<i64>,
-    loading: HashMap<Vec<u8>, Vec<u8>>,
-    /// When windows change by themselves: their end, in seconds.
-    wakes: BTreeSet<(i64, Seat)>,
-    publisher: Publisher,
-    alarms: Alarms,
-    /// Accounts not in the state topic as they are, oldest first.
-    unkept: VecDeque<Seat>,
-    /// The marks before an offset, for the silent replay to begin with.
-    checkpoints: VecDeque<(i64, wire::BoardState)>,
-    steady_from: Option<EventTime>,
-    /// Facts before it are forgotten.
-    forgotten: Option<EventTime>,
-    last_progress: Option<Instant>,
-    shown: Shown,
-    /// A later generation leaves the board to the one before until it has caught up.
-    holds_back: bool,
-    ended_checked: Option<EventTime>,
-    coverage: Coverage,
-    /// The texts of reasons, and whether the state topic lacks any.
-    reasons: Reasons,
-    are_reasons_new: bool,
-    /// Lengths that are kept from now on, told once it publishes.
-    kept_newly: Vec<String>,
-    /// Windows that are no longer configured: their keys end once it publishes.
-    gone: Vec<String>,
-}
-
-const BOARD_KEY: &[u8] = b"";
-/// The texts of reasons; no name of an entity is empty.
-const REASONS_KEY: &[u8] = b"\0";
 
 impl Kpis {
     pub fn new(settings: KpisSettings) -> Kpis {
@@ -326,168 +275,6 @@ impl Kpis {
     }
 }
 
-impl Board {
-    /// Whose name it is.
-    fn who(&self, name: &[u8]) -> Result<Who, Damaged> {
-        if let Some(seat) = self.accounts.named(name) {
-            return Ok(Who::Known(seat));
-        }
-        let name = wire::EntityName::decode(name).map_err(|_| Damaged)?;
-        Ok(entity_of(&name).map_or(Who::Unknown, Who::New))
-    }
-
-    /// Makes room for an entity; none if its tenant has as many as it may.
-    fn admit(&mut self, entity: &Entity, settings: &KpisSettings) -> Option<Seat> {
-        let count = self.by_tenant.entry_ref(&entity.tenant).or_insert(0);
-        let is_configured = entity.kind == Kind::Tenant
-            || settings.kpi.queues.contains_key(entity.id.as_ref()) && entity.kind == Kind::Queue;
-        if (settings.max_entities)(&entity.tenant) <= *count && !is_configured {
-            return None;
-        }
-        *count += 1;
-        self.publisher.meet(entity);
-        let seat = self.accounts.seat(entity);
-        self.configured.extend(is_configured_queue(entity, settings).then_some(seat));
-        Some(seat)
-    }
-
-    /// Sees what the settings asked for when the state was written, and what they ask for now.
-    fn follow_settings(&mut self, settings: &KpisSettings, shape: &Shape, state: &wire::BoardState) {
-        self.coverage = state.coverage.as_ref().map(Coverage::from_wire).unwrap_or_default();
-        let windows: Vec<&str> = board_windows(&settings.kpi).collect();
-        self.gone = state.windows.iter().filter(|window| !windows.contains(&window.as_str())).cloned().collect();
-        self.kept_newly = snapshot::kept_lengths(shape);
-        self.kept_newly.retain(|length| !state.kept.contains(length));
-        let longest = shape.windows.iter().copied().max().unwrap_or(0);
-        if let Some(as_of) = self.marks.as_of().filter(|_| state.longest < longest) {
-            // The panes of the longest window there was are all there.
-            let end = EventTime((as_of.second().0 + 1) * 1000);
-            self.coverage.keep_since(PANES.to_owned(), end.minus(Span::from_secs(state.longest)));
-        }
-        let lacks = state.reach.is_some_and(|reach| reach < settings.kpi.reach().0);
-        if let (Some(forgotten), Some(Length::Piece(base)), true) = (self.forgotten, shape.intervals.base, lacks) {
-            // Pieces are forgotten whole.
-            let since = EventTime((forgotten.0 + base - 1).div_euclid(base) * base);
-            self.coverage.keep_since(snapshot::kept_by(shape, Length::Piece(base)), since);
-        }
-    }
-
-    /// A length asked for anew holds facts from now on, the silent replay being over.
-    fn keep_newly(&mut self) {
-        std::mem::take(&mut self.kept_newly).into_iter().for_each(|length| self.coverage.keep_newly(length));
-    }
-
-    /// Plans when the account's windows change next.
-    fn wake(&mut self, seat: Seat, shape: &Shape) {
-        let account = self.accounts.at_mut(seat);
-        let next = account.tally.panes.next_change(&shape.windows);
-        if next == account.wake {
-            return;
-        }
-        if let Some(old) = account.wake.take() {
-            self.wakes.remove(&(old, seat));
-        }
-        account.wake = next;
-        self.wakes.extend(next.map(|next| (next, seat)));
-    }
-
-    /// Forgets what no late fact can reach any more, once it is published.
-    fn forget(&mut self, settings: &KpisSettings, shape: &Shape, finders: &mut HashMap<Arc<str>, Finder>) {
-        let Some(log_time) = self.marks.log_time().min(self.marks.as_of()) else { return };
-        if !self.publisher.has_archived_all() {
-            return;
-        }
-        // No late fact reaches further back than the start of what is shown.
-        let reach = Span(2 * settings.late_horizon.0 + settings.allowed_skew.0 + settings.kpi.reach().0);
-        let before = EventTime(log_time.minus(reach).0.div_euclid(FORGET_EVERY) * FORGET_EVERY);
-        if self.forgotten.is_some_and(|forgotten| before <= forgotten) {
-            return;
-        }
-        self.forgotten = Some(before);
-        for account in self.accounts.iter_mut() {
-            let finder = finder(finders, &settings.kpi, &account.entity.tenant);
-            account.forget_before(shape, finder, before);
-        }
-    }
-
-    /// Whether it still reads again what the group had read before.
-    fn is_silent(&self) -> bool {
-        self.silent_until.is_some_and(|until| self.next < until)
-    }
-
-    /// The first batch whose changes are not both published and in the state topic.
-    fn oldest_open(&self) -> i64 {
-        let open = self.accounts.iter().flat_map(|account| {
-            let quick = account.unpublished.quick.map(|(since, _)| since);
-            [account.unkept.since, quick, account.unpublished.slow.map(|(since, _)| since)]
-        });
-        open.flatten().chain(self.publisher.oldest()).fold(self.next, i64::min)
-    }
-
-    /// Writes the oldest changed accounts, and where a silent replay is to begin.
-    fn keep(
-        &mut self,
-        input: &Input,
-        settings: &KpisSettings,
-        shape: &Shape,
-        (clock, is_behind, shown_by): (Clock, bool, u64),
-        out: &mut Vec<OutRecord>,
-    ) {
-        self.shown.settle(shown_by, clock.now);
-        let bytes_max = if is_behind { STATE_BYTES_BEHIND } else { STATE_BYTES };
-        let mut bytes = 0;
-        let mut push = |(key, value): snapshot::Entry| {
-            bytes += key.len() + value.as_ref().map_or(0, Vec::len);
-            out.push(OutRecord {
-                to: Output::State(input.clone()),
-                key: Some(key),
-                value,
-                headers: Vec::new(),
-                timestamp: None,
-            });
-            bytes
-        };
-        while let Some(seat) = self.unkept.front() {
-            let account = self.accounts.at_mut(*seat);
-            let is_due = account.unkept.since_clock.is_some_and(|since| KEEP_AFTER <= clock.now.duration_since(since));
-            if !is_due {
-                break;
-            }
-            self.unkept.pop_front();
-            let written = snapshot::write(account, &settings.kpi, shape, self.next).into_iter().map(&mut push).last();
-            if written.is_some_and(|written| bytes_max <= written) {
-                break;
-            }
-        }
-        for entry in self.alarms.write(&settings.alerts, &self.accounts) {
-            push(entry);
-        }
-        if std::mem::take(&mut self.are_reasons_new) {
-            let texts = self.reasons.texts().map(str::to_owned).collect();
-            push((REASONS_KEY.to_vec(), Some(wire::ReasonsState { texts }.encode_to_vec())));
-        }
-        self.checkpoints.push_back((self.next, self.marks.to_wire(self.next, self.steady_from)));
-        let open = self.oldest_open();
-        while self.checkpoints.get(1).is_some_and(|(offset, _)| *offset <= open) {
-            self.checkpoints.pop_front();
-        }
-        if let Some((_, state)) = self.checkpoints.front() {
-            let state = wire::BoardState {
-                coverage: Some(self.coverage.to_wire()),
-                windows: board_windows(&settings.kpi).map(str::to_owned).collect(),
-                kept: snapshot::kept_lengths(shape),
-                longest: shape.windows.iter().copied().max().unwrap_or(0),
-                reach: Some(settings.kpi.reach().0),
-                forgotten: self.forgotten.map(|at| at.0),
-                on_board: !self.holds_back,
-                shown_by: self.shown.by,
-                ..state.clone()
-            };
-            push((BOARD_KEY.to_vec(), Some(state.encode_to_vec())));
-        }
-    }
-}
-
 impl Stage for Kpis {
     const NAME: &'static str = "kpis";
 
@@ -677,24 +464,4 @@ impl Stage for Kpis {
         gauge!("callpulse_entities", "partition" => input.partition.to_string()).set(0.0);
         self.inputs.remove(input);
     }
-}
-
-/// Whose a name in a batch is.
-enum Who {
-    Known(Seat),
-    New(Entity),
-    /// Of a kind or channel that this version does not know.
-    Unknown,
-}
-
-/// Whether it is a queue that the settings name.
-fn is_configured_queue(entity: &Entity, settings: &KpisSettings) -> bool {
-    entity.kind == Kind::Queue
-        && entity.channel.is_none()
-        && entity.tenant.as_ref() == DEFAULT_TENANT
-        && settings.kpi.queues.contains_key(entity.id.as_ref())
-}
-
-fn finder<'f>(finders: &'f mut HashMap<Arc<str>, Finder>, settings: &KpiSettings, tenant: &Arc<str>) -> &'f mut Finder {
-    finders.entry_ref(tenant).or_insert_with(|| Finder::new(settings.zone(tenant).clone()))
 }

@@ -86,4 +86,6 @@ pub mod schema;
 
 mod shown;
 
+mod board;
+
 pub mod kpis;
