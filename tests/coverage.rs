@@ -172,6 +172,24 @@ fn an_interval_longer_than_any_before_says_from_where_its_parts_are_kept() {
 }
 
 #[test]
+fn what_is_forgotten_of_an_hour_counts_once_after_a_restart_too() {
+    let settings =
+        settings("intervals = [\"10m\"]\nsliding = [\"5m\"]\n[engine]\nlate_horizon = \"2m\"\nallowed_skew = \"1m\"");
+    let mut centre = Centre::new(&settings);
+    // All of them go on talking. As of minute 80 what is before 55 is forgotten, half of the hour from eight.
+    for (id, minute) in [("a", 50), ("b", 58), ("c", 62), ("d", 79)] {
+        centre.hear([call(id, minute)], minute + 1);
+        centre.hear([], minute + 2);
+    }
+    let at_once = |centre: &Centre| centre.queue("per_10m").kpis.get("concurrent_calls_max").and_then(|kpi| kpi.value);
+    assert_eq!(at_once(&centre), Some(4.0));
+    centre.restart(&settings);
+    centre.hear([call("e", 82)], 83);
+    centre.hear([], 84);
+    assert_eq!(at_once(&centre), Some(5.0));
+}
+
+#[test]
 fn other_settings_hold_for_everybody_also_where_nothing_happens() {
     let windows = "sliding = [\"5m\"]\nintervals = [\"1h\"]";
     let mut centre = Centre::new(&settings(windows));
