@@ -18,6 +18,7 @@ use callpulse::stream::calls::{Calls, CallsSettings};
 use callpulse::stream::kpis::Kpis;
 use callpulse::stream::stage::{Clock, Input, OutRecord, Output, Record, Stage};
 use callpulse::stream::subjects::{Subjects, SubjectsSettings};
+use callpulse::stream::takeover::Takeover;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -84,7 +85,7 @@ impl Stages {
             sources: vec![(EVENTS.to_string(), 1)],
             allowed_disorder: settings.engine.allowed_disorder,
             commit_every: Duration::from_millis(100),
-            generation: 1,
+            takeover: Takeover::of(1),
             partials: PARTIALS.into(),
             partials_partitions: 1,
             subjects: SUBJECTS.into(),

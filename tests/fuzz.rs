@@ -32,6 +32,7 @@ use callpulse::stream::kpis::{Kpis, KpisSettings};
 use callpulse::stream::outlet::to_json;
 use callpulse::stream::stage::{Clock, Input, OutRecord, Output, Record, Stage};
 use callpulse::stream::subjects::{Subjects, SubjectsSettings};
+use callpulse::stream::takeover::Takeover;
 use callpulse::time::Span;
 use events::arbitrary_event;
 use hostile::{Chance, Counting, damage, json_garbage, peak_of, protobuf_garbage, toml_garbage};
@@ -276,7 +277,7 @@ fn calls() -> Calls {
         sources: vec![("events".to_owned(), 1)],
         allowed_disorder: Span(2_000),
         commit_every: Duration::ZERO,
-        generation: 1,
+        takeover: Takeover::of(1),
         partials: "partials".into(),
         partials_partitions: 2,
         subjects: "subjects".into(),

@@ -10,9 +10,11 @@ use crate::stream::client::{Connection, Fetch};
 use crate::stream::kpis::{Kpis, KpisSettings};
 use crate::stream::outlet::Outlet;
 use crate::stream::progress::Watched;
+use crate::stream::stage::Stage;
 use crate::stream::status::Status;
 use crate::stream::stop::Stop;
 use crate::stream::subjects::{Subjects, SubjectsSettings};
+use crate::stream::takeover::{Earlier, Takeover, Watch};
 use crate::stream::topics::{TopicSpec, TopicsError, partition_counts};
 use crate::stream::worker::{Worker, WorkerSettings};
 use crate::time::Span;
@@ -31,6 +33,9 @@ pub fn group_prefix(settings: &Settings) -> &str {
     state.strip_suffix(".state").unwrap_or(state)
 }
 
+/// So many generations before the own one may still run.
+const EARLIER_MAX: u64 = 16;
+
 /// Records after which a commit is due in a backlog.
 const COMMIT_RECORDS: u64 = 100_000;
 
@@ -45,7 +50,11 @@ pub struct Names {
 
 impl Names {
     pub fn of(settings: &Settings) -> Names {
-        let suffix = match settings.engine.generation {
+        Names::in_generation(settings, settings.engine.generation)
+    }
+
+    fn in_generation(settings: &Settings, generation: u64) -> Names {
+        let suffix = match generation {
             1 => String::new(),
             generation => format!(".g{generation}"),
         };
@@ -100,6 +109,23 @@ pub struct Engine {
     pub workers: Vec<Worker>,
     /// Partitions of the partials, and of the topics with one of the same entity.
     pub partitions: i32,
+    pub takeover: Takeover,
+}
+
+/// Looks for instances of earlier generations.
+pub fn watch_earlier(settings: &Settings) -> Watch {
+    let group = |stage, generation| format!("{}-{stage}-g{generation}", group_prefix(settings));
+    let own = settings.engine.generation;
+    let earlier = (own.saturating_sub(EARLIER_MAX).max(1)..own).flat_map(|generation| {
+        let names = Names::in_generation(settings, generation);
+        let sources = settings.sources.iter().map(|source| source.topic.clone());
+        [
+            Earlier { group: group(Calls::NAME, generation), topics: sources.collect() },
+            Earlier { group: group(Subjects::NAME, generation), topics: vec![names.subjects] },
+            Earlier { group: group(Kpis::NAME, generation), topics: vec![names.partials] },
+        ]
+    });
+    Watch::new(connection(settings), group(Kpis::NAME, own), earlier.collect())
 }
 
 /// Kafka may be on its way back: asks again for a while, and says so.
@@ -126,6 +152,7 @@ pub fn start(settings: &Settings, accept_gap: bool, status: &Arc<Status>, stop: 
     let intervals: Arc<str> = settings.topics.intervals.as_str().into();
 
     let outlet = |topic: &str| Outlet::new(topic, settings.output);
+    let takeover = Takeover::of(settings.engine.generation);
 
     let worker = |worker: usize, inputs: Vec<Arc<str>>, state: &str, fetch: Fetch| WorkerSettings {
         connection: connection.clone(),
@@ -145,6 +172,7 @@ pub fn start(settings: &Settings, accept_gap: bool, status: &Arc<Status>, stop: 
             (settings.topics.alerts.as_str().into(), Some(partitions)),
         ],
         accept_gap,
+        board: (kpis_topic.clone(), partitions),
         fetch,
         commit_records: COMMIT_RECORDS,
         end_every: Duration::from_millis(250),
@@ -162,7 +190,7 @@ pub fn start(settings: &Settings, accept_gap: bool, status: &Arc<Status>, stop: 
         sources,
         allowed_disorder: settings.engine.allowed_disorder,
         commit_every: duration(settings.engine.calls_commit_every),
-        generation: settings.engine.generation,
+        takeover: takeover.clone(),
         partials: names.partials.as_str().into(),
         partials_partitions: partitions,
         subjects: names.subjects.as_str().into(),
@@ -176,7 +204,7 @@ pub fn start(settings: &Settings, accept_gap: bool, status: &Arc<Status>, stop: 
         partials: names.partials.as_str().into(),
         partials_partitions: partitions,
     };
-    let kpis = kpis_settings(settings, partitions);
+    let kpis = KpisSettings { takeover: takeover.clone(), ..kpis_settings(settings, partitions) };
     let mut workers = Vec::new();
     let started = |cause| Failure::AtWork(format!("cannot start a thread: {cause}"));
     for index in 0..settings.engine.calls_workers {
@@ -200,7 +228,7 @@ pub fn start(settings: &Settings, accept_gap: bool, status: &Arc<Status>, stop: 
         let make = move || Kpis::new(kpis.clone());
         workers.push(Worker::spawn(settings, make, status.clone(), stop.clone()).map_err(started)?);
     }
-    Ok(Engine { workers, partitions })
+    Ok(Engine { workers, partitions, takeover })
 }
 
 /// What the settings mean for the stage kpis, over so many partitions of the partials.
@@ -211,7 +239,7 @@ pub fn kpis_settings(settings: &Settings, partitions: i32) -> KpisSettings {
         kpi: Arc::new(settings.kpi.clone()),
         commit_every: duration(settings.engine.kpis_commit_every),
         emit_every: duration(settings.engine.emit_every),
-        generation: settings.engine.generation,
+        takeover: Takeover::of(settings.engine.generation),
         late_horizon: settings.plan.late_horizon,
         allowed_skew: settings.plan.allowed_skew,
         silent_after: settings

@@ -27,6 +27,7 @@ use crate::stream::refusal::Refusal;
 use crate::stream::stage::Stage;
 use crate::stream::status::{Phase, Status, WorkerStatus};
 use crate::stream::stop::Stop;
+use crate::stream::takeover::{Takeover, Watch};
 use crate::stream::topics;
 use std::io;
 use std::net::TcpListener;
@@ -38,6 +39,9 @@ use tracing_subscriber::filter::LevelFilter;
 
 /// A worker that does not say anything for so long hangs, or waits for Kafka within a commit.
 const WORKER_QUIET: Duration = Duration::from_secs(5);
+
+/// How often is told what a takeover waits for.
+const WAITING_TOLD_EVERY: Duration = Duration::from_secs(10);
 
 /// How long notifications have to leave.
 const NOTIFIERS_LEAVE: Duration = Duration::from_secs(3);
@@ -100,7 +104,7 @@ pub struct Running {
     pub board: Arc<Board>,
     pub address: std::net::SocketAddr,
     pub stop: Stop,
-    generation: u64,
+    succession: Succession,
     engine: engine::Engine,
     runtime: tokio::runtime::Runtime,
     following: Arc<AtomicBool>,
@@ -166,23 +170,20 @@ impl Running {
         })?;
         let signals = stop.clone();
         runtime.spawn(leave_on_signal(signals));
-        let generation = settings.engine.generation;
-        Ok(Running { board, address, stop, generation, engine, runtime, following, subscribers, notifiers, serving })
+        let succession = Succession { watch: engine::watch_earlier(settings), told: None };
+        Ok(Running { board, address, stop, succession, engine, runtime, following, subscribers, notifiers, serving })
     }
 
     /// Waits until somebody asks to leave or a worker cannot go on, and leaves.
-    pub fn wait(self) -> Result<(), Failure> {
+    pub fn wait(mut self) -> Result<(), Failure> {
         let mut ended = Ok(());
         while !self.stop.wait(Duration::from_secs(1)) {
-            let generation = self.board.generation();
-            if self.generation < generation {
-                let sentence = format!(
-                    "generation {generation} publishes now, so this instance of generation {} ends; give it the same \
-                     [engine] generation, or do not start it again",
-                    self.generation
-                );
-                ended = Err(Failure::AtWork(sentence));
-                self.stop.request();
+            let (own, by) = (self.engine.takeover.generation(), self.board.claimed_by(self.engine.partitions));
+            if own < by {
+                ended = Err(Failure::at_work(WorkerError::Replaced { own, by }));
+                self.stop.request_for_good();
+            } else if own == by && !self.engine.takeover.is_granted() {
+                self.succession.look(&self.engine.takeover);
             }
         }
         info!("leaving: the last commit is made, then all clients close");
@@ -216,6 +217,33 @@ impl Running {
             ended = ended.and(Err(Failure::AtWork(format!("the endpoints ended: {panic}"))));
         }
         ended
+    }
+}
+
+/// How this generation follows an earlier one.
+struct Succession {
+    watch: Watch,
+    /// When its waiting was last told.
+    told: Option<Instant>,
+}
+
+impl Succession {
+    /// Every partition is claimed: the earlier instances leave, and then this generation publishes.
+    fn look(&mut self, takeover: &Takeover) {
+        let waits_for = match self.watch.look() {
+            Ok(groups) if groups.is_empty() => {
+                if self.watch.is_over() {
+                    takeover.grant();
+                }
+                return;
+            }
+            Ok(groups) => format!("groups {} have members", groups.join(", ")),
+            Err(error) => error.to_string(),
+        };
+        if self.told.is_none_or(|told| WAITING_TOLD_EVERY <= told.elapsed()) {
+            self.told = Some(Instant::now());
+            info!(waits_for, "caught up: this generation publishes once those before it have left");
+        }
     }
 }
 

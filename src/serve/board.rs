@@ -218,9 +218,11 @@ impl Board {
         self.taken.subscribe()
     }
 
-    /// The highest generation of an engine that publishes here.
-    pub fn generation(&self) -> u64 {
-        self.read().progress.values().map(|progress| progress.generation).max().unwrap_or(0)
+    /// The generation that has claimed every one of so many partitions; 0 while there is one that nobody publishes on.
+    pub fn claimed_by(&self, partitions: i32) -> u64 {
+        let progress = &self.read().progress;
+        let claims = (0..partitions).map(|of| progress.get(&of).map_or(0, |progress| progress.generation));
+        claims.min().unwrap_or(0)
     }
 
     /// The topic was read to what was its end at the start.

@@ -57,8 +57,10 @@ pub(super) struct Board {
     pub forgotten: Option<EventTime>,
     pub last_progress: Option<Instant>,
     pub shown: Shown,
-    /// A later generation leaves the board to the one before until it has caught up.
+    /// A later generation leaves publishing to the one before until that has left.
     pub holds_back: bool,
+    /// It has caught up, and says so.
+    pub claims: bool,
     pub ended_checked: Option<EventTime>,
     pub coverage: Coverage,
     /// The texts of reasons, and whether the state topic lacks any.
@@ -154,7 +156,7 @@ impl Board {
             return;
         }
         // No late fact reaches further back than the start of what is shown.
-        let reach = Span(2 * settings.late_horizon.0 + settings.allowed_skew.0 + settings.kpi.reach().0);
+        let reach = Span(settings.settles_after().0 + settings.kpi.reach().0);
         let before = EventTime(log_time.minus(reach).0.div_euclid(FORGET_EVERY) * FORGET_EVERY);
         if self.forgotten.is_some_and(|forgotten| before <= forgotten) {
             return;

@@ -3,15 +3,18 @@
 //! Keyed by whatever keeps one call's events together. Keeps the logs of open and recent calls; what an
 //! event adds to what its call amounted to before goes into the batch of the next commit.
 
+mod kept;
+
 use super::agenda::Agenda;
 use super::agent_rows;
-use super::batch::{Fields, Names, Part, Rows, Targets, partition_of, wire, write_all, write_batches, write_records};
+use super::batch::{Names, Rows, Targets, partition_of, wire, write_batches, write_records};
 use super::booked::{Fates, book};
 use super::call_record;
 use super::coverage::{self, Gap};
 use super::lateness::{check_time, keep_for, reached_by};
 use super::rejects;
-use super::stage::{Clock, Input, OutRecord, Output, Record, Stage, commit_every};
+use super::stage::{Clock, Input, OutRecord, Record, Stage, commit_every};
+use super::takeover::Takeover;
 use crate::decode::format::{Decoder, Format, Given};
 use crate::entity::{Entity, Kind};
 use crate::event::{CallEvent, Decoded, Event, Reason, Reject, What};
@@ -25,7 +28,6 @@ use crate::time::{EventTime, Span};
 use hashbrown::HashMap;
 use hashbrown::hash_map::EntryRef;
 use metrics::counter;
-use prost::Message;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -58,7 +60,7 @@ pub struct CallsSettings {
     pub sources: Vec<(String, i32)>,
     pub allowed_disorder: Span,
     pub commit_every: Duration,
-    pub generation: u64,
+    pub takeover: Takeover,
     pub partials: Arc<str>,
     pub partials_partitions: i32,
     pub subjects: Arc<str>,
@@ -117,6 +119,18 @@ struct Partition {
     restarts_due: Option<EventTime>,
     /// Records were lost that nobody had read. Told once it is known how far, and kept until then.
     gap: Option<Gap>,
+    telling: Telling,
+}
+
+/// Whether records of calls are told.
+#[derive(Default)]
+enum Telling {
+    #[default]
+    Tells,
+    /// An earlier generation tells them.
+    HoldsBack,
+    /// These have still to be told; what changes is told at once.
+    CatchesUp(Vec<Arc<str>>),
 }
 
 /// One call id.
@@ -361,9 +375,10 @@ impl Calls {
             }
             if settled.next_loss.is_none() && settled.kept_until(horizon) <= log_time {
                 // Log time may run on so far that a call is forgotten in the commit that changes it.
-                if call.is_changed {
+                // What was left to an earlier generation is told before it is forgotten, when that has long forgotten it.
+                if call.is_changed || !matches!(partition.telling, Telling::Tells) {
                     let terms = Terms { judged: call.judged.unwrap_or(EventTime(i64::MIN)), ..terms };
-                    let version = (self.settings.generation << 40) + call.offset as u64;
+                    let version = self.settings.takeover.version(call.offset);
                     let record = call_record::record(terms, tenant, &call.log, version, &self.settings.calls);
                     self.outgoing.extend(record);
                 }
@@ -407,76 +422,6 @@ impl Calls {
         });
         lost.collect()
     }
-
-    fn collect_state(&mut self, out: &mut Vec<OutRecord>) {
-        let mut part = Part::default();
-        for (input, partition) in &mut self.inputs {
-            let state = |key: &[u8], value: Option<Vec<u8>>| OutRecord {
-                to: Output::State(input.clone()),
-                key: Some(key.to_vec()),
-                value,
-                headers: Vec::new(),
-                timestamp: None,
-            };
-            let mut changed = std::mem::take(&mut partition.changed);
-            changed.sort_unstable();
-            for key in changed.drain(..) {
-                // An id that was forgotten and used again is listed twice.
-                let Some(call) = partition.calls.get_mut(&key).filter(|call| call.is_changed) else { continue };
-                call.is_changed = false;
-                let (tenant, call_id) = split(&key);
-                let restarts = partition.restarts.get(tenant).map_or(&[][..], Vec::as_slice);
-                let judged = call.judged.unwrap_or(EventTime(i64::MIN));
-                let terms = Terms { plan: &self.settings.plan, call_id, restarts, judged };
-                let routes = &mut self.routes;
-                let settled =
-                    book(routes, &mut self.booked, tenant, &call.log, |log, sink| settle(terms, log, sink), 1);
-                let head = wire::CallState {
-                    log: call.log.as_bytes().to_vec(),
-                    judged: call.judged.map(|judged| judged.0),
-                    plan: self.fingerprint,
-                    rules: RULES,
-                    ..wire::CallState::default()
-                };
-                write_all(&mut self.booked, &mut self.names, routes, Fields::CALL_STATE, &mut part);
-                let mut value = Vec::with_capacity(head.encoded_len() + part.size());
-                head.encode_raw(&mut value);
-                part.finish(&mut value);
-                out.push(state(key.as_bytes(), Some(value)));
-                if settled.is_over {
-                    let version = (self.settings.generation << 40) + call.offset as u64;
-                    out.extend(call_record::record(terms, tenant, &call.log, version, &self.settings.calls));
-                }
-            }
-            partition.changed = changed;
-            // An id that was used again since it was forgotten is written above.
-            for key in partition.forgotten.drain(..).filter(|key| !partition.calls.contains_key(key)) {
-                out.push(state(key.as_bytes(), None));
-            }
-            // State without a committed offset is a fault: before the first record there is neither.
-            if partition.log_time.is_none() {
-                continue;
-            }
-            let restarts = partition.restarts.iter().flat_map(|(tenant, restarts)| {
-                restarts.iter().map(|restart| wire::RestartState {
-                    tenant: tenant.clone(),
-                    source: restart.source.clone(),
-                    at: restart.at.0,
-                })
-            });
-            let value = wire::SourceState {
-                log_time: partition.log_time.map(|time| time.0),
-                latest_event: partition.latest_event.map(|time| time.0),
-                mark: partition.mark.map(|time| time.0),
-                restarts: restarts.collect(),
-                gap: partition.gap.as_ref().map(|gap| wire::GapState {
-                    mark: gap.mark.map(|mark| mark.0),
-                    log_time: gap.log_time.map(|log_time| log_time.0),
-                }),
-            };
-            out.push(state(SOURCE_KEY, Some(value.encode_to_vec())));
-        }
-    }
 }
 
 impl Partition {
@@ -513,38 +458,13 @@ impl Stage for Calls {
     }
 
     fn open(&mut self, input: &Input) {
-        self.inputs.insert(input.clone(), Partition::default());
+        let is_later = 1 < self.settings.takeover.generation();
+        let telling = if is_later { Telling::HoldsBack } else { Telling::Tells };
+        self.inputs.insert(input.clone(), Partition { telling, ..Partition::default() });
     }
 
     fn load(&mut self, input: &Input, key: &[u8], value: Option<&[u8]>) {
-        let partition = self.inputs.get_mut(input).expect("an assigned input");
-        if key == SOURCE_KEY {
-            let Some(Ok(state)) = value.map(wire::SourceState::decode) else { return };
-            partition.log_time = state.log_time.map(EventTime);
-            partition.latest_event = state.latest_event.map(EventTime);
-            partition.mark = state.mark.map(EventTime);
-            partition.gap = state.gap.map(|gap| Gap {
-                mark: gap.mark.map(EventTime),
-                log_time: gap.log_time.map(EventTime),
-                to: None,
-            });
-            partition.restarts.clear();
-            for restart in state.restarts {
-                let restarts = partition.restarts.entry(restart.tenant).or_default();
-                restarts.push(Restart { at: EventTime(restart.at), source: restart.source });
-            }
-            return;
-        }
-        let Ok(key) = std::str::from_utf8(key) else { return };
-        let state = value.and_then(|value| wire::CallState::decode(value).ok());
-        let Some((log, state)) = state.and_then(|state| Some((CallLog::from_bytes(&state.log)?, state))) else {
-            partition.calls.remove(key);
-            return;
-        };
-        let judged = state.judged.map(EventTime);
-        let is_ours = state.plan == self.fingerprint && state.rules == RULES;
-        let booked_before = (!is_ours).then(|| Box::new(state));
-        partition.calls.insert(key.into(), Call { log, judged, booked_before, ..Call::default() });
+        self.inputs.get_mut(input).expect("an assigned input").load(key, value, self.fingerprint);
     }
 
     fn resume(&mut self, input: &Input, committed: Option<i64>) -> Option<i64> {
@@ -654,7 +574,8 @@ impl Stage for Calls {
 
     fn committed(&mut self, clock: Clock) {
         self.fates.tell(std::mem::take(&mut self.rows.oddities), self.inputs.values().map(|of| of.calls.len()).sum());
-        self.pending = None;
+        let is_telling = self.inputs.values().any(|of| matches!(of.telling, Telling::CatchesUp(_)));
+        self.pending = is_telling.then_some(clock.now);
         self.last_commit = Some(clock.now);
     }
 

@@ -112,6 +112,11 @@ impl Consumer {
         self.client.subscribe(topics)
     }
 
+    /// Leaves the group for good, a static member too, once `Revoked` is answered.
+    pub fn unsubscribe(&self) {
+        self.client.unsubscribe();
+    }
+
     /// Answers `Assigned`: these partitions and no others, each read from its offset.
     pub fn take(&self, partitions: &TopicPartitionList) -> KafkaResult<()> {
         self.client.assign(partitions)

@@ -34,6 +34,8 @@ pub enum WorkerError {
     TooLarge { topic: String, bytes: usize },
     /// A record stopped the worker even while it was set aside.
     Stubborn { input: Input, offset: i64 },
+    /// A later generation publishes.
+    Replaced { own: u64, by: u64 },
 }
 
 impl fmt::Display for WorkerError {
@@ -85,6 +87,11 @@ impl fmt::Display for WorkerError {
                 "record {offset} of {} partition {} stops the worker even when it is set aside; please report it \
                  with the record",
                 input.topic, input.partition
+            ),
+            WorkerError::Replaced { own, by } => write!(
+                f,
+                "generation {by} publishes now, so this instance of generation {own} ends; give it the same \
+                 [engine] generation, or do not start it again"
             ),
         }
     }

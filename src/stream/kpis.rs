@@ -15,6 +15,7 @@ use super::progress::{self, Watched};
 use super::publish::{Duty, LASTS_MAX, Turn, concurrent, end_idle_agents, tombstone};
 use super::snapshot;
 use super::stage::{Clock, Input, OutRecord, Record, Stage, commit_every};
+use super::takeover::Takeover;
 use crate::alert::hours::Hours;
 use crate::alert::rule::Rule;
 use crate::calendar::Interval;
@@ -43,7 +44,7 @@ pub struct KpisSettings {
     pub kpi: Arc<KpiSettings>,
     pub commit_every: Duration,
     pub emit_every: Duration,
-    pub generation: u64,
+    pub takeover: Takeover,
     /// How long a fact may be late.
     pub late_horizon: Span,
     pub allowed_skew: Span,
@@ -61,6 +62,13 @@ pub struct KpisSettings {
     pub partials_partitions: i32,
     /// Entities of one tenant, in one partition.
     pub max_entities: Arc<dyn Fn(&str) -> usize + Send + Sync>,
+}
+
+impl KpisSettings {
+    /// So long after its end an interval is not published any more: no late fact reaches it, and it is final.
+    pub fn settles_after(&self) -> Span {
+        Span(2 * self.late_horizon.0 + self.allowed_skew.0).max(self.kpi.interval_grace)
+    }
 }
 
 /// The stage.
@@ -304,7 +312,8 @@ impl Stage for Kpis {
         loading.extract_if(|key, _| is_alarm(key)).for_each(|(key, value)| board.alarms.load(&key, &value));
         let mut from = committed;
         board.shown.by = state.as_ref().map_or(self.shown_by, |state| state.shown_by);
-        board.holds_back = 1 < self.settings.generation && !state.as_ref().is_some_and(|state| state.on_board);
+        let was_on_board = state.as_ref().is_some_and(|state| state.on_board);
+        board.holds_back = 1 < self.settings.takeover.generation() && !was_on_board;
         if let Some(state) = state {
             from = committed.map(|committed| committed.min(state.from));
             board.marks = Marks::from_wire(&state);
@@ -401,7 +410,7 @@ impl Stage for Kpis {
             }
             if let Some(as_of) = board.marks.as_of() {
                 board.keep_newly();
-                let version = (self.settings.generation << 40) + (board.next - 1).max(0) as u64;
+                let version = self.settings.takeover.version((board.next - 1).max(0));
                 let turn = Turn {
                     settings: &self.settings,
                     shape: &self.shape,
@@ -413,12 +422,13 @@ impl Stage for Kpis {
                     clock,
                 };
                 self.is_behind |= turn.is_behind();
-                if board.holds_back && !turn.is_behind() {
+                board.claims = board.holds_back && !turn.is_behind();
+                if board.claims && self.settings.takeover.is_granted() {
                     tracing::info!(
                         partition = input.partition,
-                        "caught up: this generation publishes the board from now on"
+                        "caught up: this generation publishes from now on"
                     );
-                    board.holds_back = false;
+                    (board.holds_back, board.claims) = (false, false);
                     board.alarms.take_over(&board.accounts, turn, out);
                 }
                 for window in std::mem::take(&mut board.gone) {
@@ -427,22 +437,29 @@ impl Stage for Kpis {
                 }
                 board.alarms.settle(&self.settings.alerts, &board.accounts);
                 match board.holds_back {
-                    true => board.publisher.collect_archive(&board.accounts, &mut board.alarms, turn, out),
+                    true => {
+                        // No event is late by the clock, but by the log.
+                        let log_time = board.marks.log_time().unwrap_or(as_of).min(as_of);
+                        board.publisher.hold(log_time.minus(self.settings.settles_after()));
+                        board.publisher.collect_archive(&board.accounts, &mut board.alarms, turn, out);
+                    }
                     false => {
+                        board.publisher.release();
                         board.publisher.collect(&mut board.accounts, &mut board.alarms, turn, out);
                         board.alarms.tick(&mut board.accounts, turn, out);
                         board.alarms.own.tick(&Health::of(&board.marks, &board.coverage, turn), turn, out);
                     }
                 }
                 let steady_from = board.steady_from.unwrap_or(as_of);
-                if board.ended_checked.is_none_or(|checked| Span::from_hours(1) <= as_of.since(checked)) {
+                let is_to_check = board.ended_checked.is_none_or(|at| Span::from_hours(1) <= as_of.since(at));
+                if is_to_check && !board.holds_back {
                     board.ended_checked = Some(as_of);
                     end_idle_agents(&mut board.accounts, turn, steady_from, out);
                 }
             }
             board.forget(&self.settings, &self.shape, &mut self.finders);
             let is_told = board.last_progress.is_some_and(|last| clock.now.duration_since(last) < PROGRESS_EVERY);
-            if !board.holds_back && !is_told {
+            if (!board.holds_back || board.claims) && !is_told {
                 board.last_progress = Some(clock.now);
                 out.extend(progress::record(input.partition, &board.marks, &self.settings, clock));
                 let partition = input.partition.to_string();

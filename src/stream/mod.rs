@@ -22,6 +22,8 @@ pub mod topics;
 
 mod transaction;
 
+pub mod takeover;
+
 mod restore;
 
 mod run;

@@ -66,7 +66,7 @@ pub fn record(partition: i32, marks: &Marks, settings: &KpisSettings, clock: Clo
     }
     let record = ProgressRecord {
         schema: SCHEMA,
-        generation: settings.generation,
+        generation: settings.takeover.generation(),
         as_of: as_of.to_string(),
         behind_ms: (clock.wall_ms - as_of.0).max(0),
         silent,

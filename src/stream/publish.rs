@@ -20,6 +20,7 @@ use crate::tally::intervals::Finder;
 use crate::tally::tally::Shape;
 use crate::time::{EventTime, Span};
 use smallvec::SmallVec;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -58,10 +59,19 @@ pub struct Publisher {
     duties: BTreeSet<(EventTime, Duty, Seat, usize, Interval)>,
     /// Intervals to publish now, with the batch that made them so.
     ready: BTreeMap<(Seat, usize, Interval), i64>,
+    held: Held,
     /// When a week next ends anywhere; none if that is to be found out.
     week_ends: Option<EventTime>,
     /// The board rests until then.
     rests_until: Option<Instant>,
+}
+
+/// Intervals that an earlier generation may still publish, by their ends.
+#[derive(Default)]
+struct Held {
+    intervals: BTreeMap<(EventTime, Seat, usize, Interval), i64>,
+    /// How many of them each batch made ready.
+    by_offset: BTreeMap<i64, usize>,
 }
 
 /// One round of publishing.
@@ -101,6 +111,28 @@ impl Turn<'_> {
                 self.coverage.of(Asked::Window { start, end, kept_by: &kept_by })
             }
         }
+    }
+}
+
+impl Held {
+    fn add(&mut self, at: (EventTime, Seat, usize, Interval), offset: i64) {
+        if let Entry::Vacant(free) = self.intervals.entry(at) {
+            free.insert(offset);
+            *self.by_offset.entry(offset).or_default() += 1;
+        }
+    }
+
+    /// The next that ends by then.
+    fn pop(&mut self, until: EventTime) -> Option<((Seat, usize, Interval), i64)> {
+        let first = self.intervals.first_entry().filter(|first| first.key().0 <= until)?;
+        let ((_, seat, place, interval), offset) = first.remove_entry();
+        if let Entry::Occupied(mut count) = self.by_offset.entry(offset) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+        Some(((seat, place, interval), offset))
     }
 }
 
@@ -347,14 +379,36 @@ impl Publisher {
         queued.min().map(|due| self.rests_until.map_or(due, |until| due.max(until))).into_iter().chain(ready).min()
     }
 
-    /// Whether no interval waits to be published.
+    /// Whether no interval waits to be published, but for those held.
     pub fn has_archived_all(&self) -> bool {
         self.ready.is_empty()
     }
 
     /// The oldest batch with an interval unpublished.
     pub fn oldest(&self) -> Option<i64> {
-        self.ready.values().copied().min()
+        let held = self.held.by_offset.first_key_value().map(|(offset, _)| *offset);
+        self.ready.values().copied().chain(held).min()
+    }
+
+    /// Leaves to an earlier generation the intervals that it may still publish: those that end after `settled`.
+    pub fn hold(&mut self, settled: EventTime) {
+        let Publisher { ready, held, .. } = self;
+        ready.retain(|&(seat, place, interval), offset| {
+            if settled < interval.end {
+                held.add((interval.end, seat, place, interval), *offset);
+            }
+            interval.end <= settled
+        });
+        while let Some(((seat, place, interval), offset)) = self.held.pop(settled) {
+            self.ready.insert((seat, place, interval), offset);
+        }
+    }
+
+    /// There is nobody to leave it to any more.
+    pub fn release(&mut self) {
+        while let Some(((seat, place, interval), offset)) = self.held.pop(EventTime(i64::MAX)) {
+            self.ready.insert((seat, place, interval), offset);
+        }
     }
 
     /// The records that are due.

@@ -22,6 +22,7 @@ use super::restore::{self, Ends, patiently};
 use super::run::{Run, Slot, clock};
 use super::stage::{Input, Stage};
 use super::status::Phase;
+use super::takeover::claimed_by;
 use super::transaction::{state_partition, state_prefix};
 
 impl<S: Stage> Run<'_, S> {
@@ -73,6 +74,7 @@ impl<S: Stage> Run<'_, S> {
         if inputs.is_empty() {
             return Ok(Vec::new());
         }
+        self.check_claims()?;
         let begun = Instant::now();
         self.status.change(S::NAME, self.settings.worker, |worker| worker.phase = Phase::Restoring);
         for topic in &self.settings.inputs {
@@ -140,6 +142,21 @@ impl<S: Stage> Run<'_, S> {
         self.meters.state_entries_read.increment(entries);
         info!(stage = S::NAME, worker = self.settings.worker, inputs = inputs.len(), entries, seconds, "restored");
         Ok(slots)
+    }
+
+    /// Ends before a later generation is contradicted. Asked after joining: see `takeover`.
+    fn check_claims(&mut self) -> Result<(), Cause> {
+        if self.is_unclaimed {
+            return Ok(());
+        }
+        let (group, (board, partitions)) = (self.settings.group(S::NAME), &self.settings.board);
+        let ask = || claimed_by(&self.settings.connection, &group, board, *partitions);
+        let (own, by) = (self.settings.generation, patiently(self.stop, "to look for claims on", board, ask)?);
+        if own < by {
+            return Err(Cause::End(WorkerError::Replaced { own, by }));
+        }
+        self.is_unclaimed = true;
+        Ok(())
     }
 
     /// Reads the entries of the inputs into the stage. Answers how many each has.

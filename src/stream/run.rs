@@ -34,6 +34,10 @@ const OFFSETS_EVERY: Duration = Duration::from_secs(5);
 /// How often the status is told.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
+/// How long a worker that leaves asks how many partitions there are, and waits for its own to be taken back.
+const ASKING_MAX: Duration = Duration::from_secs(1);
+const SIGNING_OFF_MAX: Duration = Duration::from_secs(2);
+
 /// How long a topic must be missing to be believed missing.
 const MISSING_FOR: Duration = Duration::from_secs(5);
 
@@ -55,6 +59,8 @@ pub(super) struct Run<'a, S: Stage> {
     applied: u64,
     /// The group gave an answer, be it no partition at all.
     pub(super) joined: bool,
+    /// No later generation had claimed the board when this run had its first place in the group.
+    pub(super) is_unclaimed: bool,
     /// Since when offsets moved without a commit.
     moved: Option<Instant>,
     told: Instant,
@@ -125,6 +131,7 @@ impl<'a, S: Stage> Run<'a, S> {
             out,
             applied,
             joined,
+            is_unclaimed: false,
             moved,
             told,
         };
@@ -161,7 +168,34 @@ impl<'a, S: Stage> Run<'a, S> {
             Err(Cause::End(fault)) => return Err(Cause::End(fault)),
             Err(cause) => warn!(stage = S::NAME, ?cause, "left without a last commit; the next start reads it again"),
         }
+        if self.stop.is_for_good() || self.has_others() {
+            self.sign_off();
+        }
         Ok(())
+    }
+
+    /// Whether other instances hold partitions of the stage. No, where the broker does not say.
+    fn has_others(&self) -> bool {
+        let workers = self.status.workers();
+        let of_stage = workers.iter().filter(|((stage, _), _)| *stage == S::NAME);
+        let held = of_stage.map(|(_, worker)| worker.inputs.len()).sum::<usize>();
+        let counts = self.settings.inputs.iter().map(|topic| self.consumer.partitions(topic, ASKING_MAX));
+        let all = counts.sum::<Result<i32, _>>();
+        all.is_ok_and(|all| held < all as usize)
+    }
+
+    /// Says to the group that this member does not come back: the others have its partitions at once, instead of
+    /// after its session.
+    fn sign_off(&mut self) {
+        self.consumer.unsubscribe();
+        let until = Instant::now() + SIGNING_OFF_MAX;
+        while !self.slots.is_empty() && Instant::now() < until {
+            if let Polled::Revoked(_) = self.consumer.poll(WAIT_MAX) {
+                self.slots.clear();
+                // Closing the consumer waits for the group's answer.
+                let _ = self.consumer.give_back();
+            }
+        }
     }
 
     /// How long to wait for a record: worked out anew each turn, since what is pending sets it.
@@ -303,6 +337,13 @@ impl<'a, S: Stage> Run<'a, S> {
         for slot in self.slots.iter().filter(|slot| slot.committed < slot.next) {
             offsets
                 .add_partition_offset(&slot.input.topic, slot.input.partition, Offset::Offset(slot.next))
+                .map_err(|error| judge(&error, "to list offsets", &slot.input.topic))?;
+        }
+        if let (0, false, Some(slot)) = (offsets.count(), self.out.is_empty(), self.slots.first()) {
+            // What time alone has changed goes with an offset, too: by it the group refuses who is no member any more.
+            let known = Offset::Offset(slot.next.max(slot.committed));
+            offsets
+                .add_partition_offset(&slot.input.topic, slot.input.partition, known)
                 .map_err(|error| judge(&error, "to list offsets", &slot.input.topic))?;
         }
         let mut at = at;

@@ -5,7 +5,15 @@ use std::time::{Duration, Instant};
 
 /// A shared handle; clones are the same wish.
 #[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<(Mutex<bool>, Condvar)>);
+pub struct Stop(Arc<(Mutex<Wish>, Condvar)>);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Wish {
+    #[default]
+    None,
+    Leave,
+    LeaveForGood,
+}
 
 impl Stop {
     pub fn new() -> Stop {
@@ -14,13 +22,27 @@ impl Stop {
 
     /// Asks every holder to leave.
     pub fn request(&self) {
+        self.wish(Wish::Leave);
+    }
+
+    /// Asks every holder to leave, and to keep no place for a next start.
+    pub fn request_for_good(&self) {
+        self.wish(Wish::LeaveForGood);
+    }
+
+    fn wish(&self, more: Wish) {
         let (wish, changed) = &*self.0;
-        *wish.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        let mut wish = wish.lock().unwrap_or_else(PoisonError::into_inner);
+        *wish = more.max(*wish);
         changed.notify_all();
     }
 
     pub fn is_requested(&self) -> bool {
-        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) != Wish::None
+    }
+
+    pub fn is_for_good(&self) -> bool {
+        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) == Wish::LeaveForGood
     }
 
     /// Waits at most that long; whether leaving was asked for.
@@ -28,7 +50,7 @@ impl Stop {
         let until = Instant::now() + at_most;
         let (wish, changed) = &*self.0;
         let mut asked = wish.lock().unwrap_or_else(PoisonError::into_inner);
-        while !*asked {
+        while *asked == Wish::None {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return false;

@@ -37,6 +37,8 @@ pub struct WorkerSettings {
     pub required: Vec<(Arc<str>, Option<i32>)>,
     /// Go on where unread records are gone.
     pub accept_gap: bool,
+    /// The topic that the engine publishes on, and how many partitions it has.
+    pub board: (Arc<str>, i32),
     pub fetch: Fetch,
     /// Records after which a commit is due whatever the stage says: bounds memory in a backlog.
     pub commit_records: u64,

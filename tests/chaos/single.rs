@@ -256,13 +256,35 @@ fn a_later_generation_is_built_beside_the_running_one_and_takes_over() {
     fs::write(&path, settings.replace("[engine]\n", "[engine]\ngeneration = 2\n")).expect("the settings");
     let made = stand.deployment.callpulse("b", &["topics", "--create"]).output().expect("topics");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    // What subscribers follow: no version of a key goes back in any of them.
+    let mut others = ["calls", "intervals"].map(|topic| {
+        let topic = stand.deployment.topic(topic);
+        Reader::open(&stand.deployment.brokers, &topic)
+    });
     let later = stand.deployment.start("b");
+    let until = Instant::now() + PATIENCE;
+    while end_within(&mut stand.instance, Duration::from_millis(100)).is_none() {
+        assert!(Instant::now() < until, "the first generation does not leave\n{}", stand.deployment.log());
+        stand.tell(20);
+        stand.board.read_out();
+    }
     stand.ends_saying(&["generation 2 publishes now", "[engine] generation"]);
     stand.instance = later;
-    let until = Instant::now() + PATIENCE;
+    stand.tell(20);
     while stand.board.last().values().any(|one| one["version"].as_u64() < Some(2 << 40)) {
         assert!(Instant::now() < until, "records of the first generation stay\n{}", stand.deployment.log());
         stand.board.read_out();
+    }
+    // Whoever starts the earlier one again is told, and nothing else happens.
+    let mut earlier = stand.deployment.start("a");
+    std::mem::swap(&mut earlier, &mut stand.instance);
+    stand.ends_saying(&["generation 2 publishes now"]);
+    stand.instance = earlier;
+    for other in &mut others {
+        other.read_out();
+        let last = other.last();
+        assert!(!last.is_empty());
+        assert!(last.values().all(|one| Some(2 << 40) <= one["version"].as_u64()), "{last:?}");
     }
     stand.goes_on();
 }

@@ -15,6 +15,7 @@ use callpulse::stream::calls::{Calls, CallsSettings};
 use callpulse::stream::kpis::{Kpis, KpisSettings};
 use callpulse::stream::stage::{Input, OutRecord, Output, Stage};
 use callpulse::stream::subjects::{Subjects, SubjectsSettings};
+use callpulse::stream::takeover::Takeover;
 use callpulse::time::Span;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
@@ -394,7 +395,7 @@ fn calls_settings(settings: &Settings, sources: usize) -> CallsSettings {
         sources: vec![(TOPIC.to_string(), sources as i32)],
         allowed_disorder: Span::from_secs(2),
         commit_every: Duration::from_millis(100),
-        generation: 1,
+        takeover: Takeover::of(1),
         partials: PARTIALS.into(),
         partials_partitions: TARGETS,
         subjects: SUBJECTS.into(),

@@ -169,6 +169,7 @@ impl Topics {
             state_topic: self.name("state").into(),
             required: vec![(self.name("in").into(), Some(PARTITIONS)), (self.name("out").into(), None)],
             accept_gap: false,
+            board: (self.name("out").into(), 2),
             fetch: Fetch::Large,
             commit_records: 100_000,
             end_every: Duration::from_millis(50),

@@ -11,6 +11,7 @@ use callpulse::stream::calls::{Calls, CallsSettings};
 use callpulse::stream::kpis::{Kpis, KpisSettings};
 use callpulse::stream::stage::{OutRecord, Output};
 use callpulse::stream::subjects::{Subjects, SubjectsSettings};
+use callpulse::stream::takeover::Takeover;
 use callpulse::time::Span;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,14 +21,14 @@ use std::time::Duration;
 pub const EIGHT: i64 = 1_772_438_400_000;
 pub const MINUTE: i64 = 60_000;
 
-fn calls(settings: &Settings) -> Calls {
+fn calls(settings: &Settings, takeover: &Takeover) -> Calls {
     Calls::new(CallsSettings {
         plan: Arc::new(settings.plan.clone()),
         decoders: [(Arc::from("events"), Format::Json.into())].into_iter().collect(),
         sources: vec![("events".to_string(), 1)],
         allowed_disorder: Span::from_secs(2),
         commit_every: Duration::from_millis(100),
-        generation: 1,
+        takeover: takeover.clone(),
         partials: "partials".into(),
         partials_partitions: 1,
         subjects: "subjects".into(),
@@ -46,8 +47,9 @@ pub fn subjects(settings: &Settings) -> Subjects {
     })
 }
 
-fn kpis(settings: &Settings) -> Kpis {
+fn kpis(settings: &Settings, takeover: &Takeover) -> Kpis {
     Kpis::new(KpisSettings {
+        takeover: takeover.clone(),
         kpis: "kpis".into(),
         intervals: "intervals".into(),
         alerts_to: "alerts".into(),
@@ -65,6 +67,8 @@ pub fn call(id: &str, minute: i64) -> [(i64, Vec<u8>); 2] {
 
 /// The centre: the stages with one partition each, and what subscribers have.
 pub struct Centre {
+    /// Of the generation in the settings.
+    pub takeover: Takeover,
     pub calls: Driven<Calls>,
     pub subjects: Driven<Subjects>,
     pub kpis: Driven<Kpis>,
@@ -74,6 +78,8 @@ pub struct Centre {
     /// The board, by key; and the archive.
     pub board: BTreeMap<String, KpiRecord>,
     pub archive: BTreeMap<String, KpiRecord>,
+    /// What is told of calls: their ids and the versions, in order.
+    pub ended_calls: Vec<(String, u64)>,
     pub ended: Vec<String>,
     /// Alerts in order: the rule and the state, why it resolved, and which keys are gone.
     pub alerts: Vec<String>,
@@ -85,15 +91,18 @@ pub struct Centre {
 
 impl Centre {
     pub fn new(settings: &Settings) -> Centre {
+        let takeover = Takeover::of(settings.engine.generation);
         Centre {
-            calls: Driven::new(calls(settings), vec![input("events", 0)]),
+            calls: Driven::new(calls(settings, &takeover), vec![input("events", 0)]),
             subjects: Driven::new(subjects(settings), vec![input("subjects", 0)]),
-            kpis: Driven::new(kpis(settings), vec![input("partials", 0)]),
+            kpis: Driven::new(kpis(settings, &takeover), vec![input("partials", 0)]),
+            takeover,
             events: Log::new(),
             agents: Log::new(),
             partials: Log::new(),
             board: BTreeMap::new(),
             archive: BTreeMap::new(),
+            ended_calls: Vec::new(),
             ended: Vec::new(),
             alerts: Vec::new(),
             ids: Vec::new(),
@@ -117,6 +126,13 @@ impl Centre {
             match &record.to {
                 Output::Topic { topic, .. } if topic.as_ref() == "partials" => &mut self.partials,
                 Output::Topic { topic, .. } if topic.as_ref() == "subjects" => &mut self.agents,
+                Output::Topic { topic, .. } if topic.as_ref() == "calls" => {
+                    let told = record.value.expect("the record of a call");
+                    let told: serde_json::Value = serde_json::from_slice(&told).expect("JSON");
+                    let id = told["call_id"].as_str().expect("an id");
+                    self.ended_calls.push((id.to_owned(), told["version"].as_u64().expect("a version")));
+                    continue;
+                }
                 _ => continue,
             }
             .push((at, record.value.expect("a batch")));
@@ -179,8 +195,13 @@ impl Centre {
         }
     }
 
-    /// Restarts with other settings.
+    /// Restarts the stage kpis with other settings.
     pub fn restart(&mut self, settings: &Settings) {
-        self.kpis.restart(kpis(settings), false);
+        self.kpis.restart(kpis(settings, &self.takeover), false);
+    }
+
+    /// Restarts the stage calls.
+    pub fn restart_calls(&mut self, settings: &Settings) {
+        self.calls.restart(calls(settings, &self.takeover), false);
     }
 }
