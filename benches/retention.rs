@@ -98,6 +98,7 @@ impl Stages {
             commit_every: Duration::from_millis(20),
             partials: PARTIALS.into(),
             partials_partitions: 1,
+            agents_max: usize::MAX,
         };
         let kpis = kpis_settings(settings, 1);
         Stages {

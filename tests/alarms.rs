@@ -223,6 +223,28 @@ fn rejects_are_told_from_one_in_a_hundred_on_and_not_of_few_records() {
     assert_eq!(centre.alerts[1..], ["rejects_rising firing"]);
 }
 
+#[test]
+fn entities_without_room_are_told_until_nothing_is_said_of_them_for_five_minutes() {
+    let mut centre = Centre::new(&read("engine.max_entities = 3"));
+    let to = |queue: &str, minute: i64| {
+        let event = format!(
+            r#"{{"type":"call.queued","time":{},"call_id":"{queue}","queue":"{queue}"}}"#,
+            EIGHT + minute * MINUTE
+        );
+        [(EIGHT + minute * MINUTE, event.into_bytes()), (EIGHT + minute * MINUTE, b"{}".to_vec())]
+    };
+    centre.hear([to("sales", 0), to("support", 0)], 1);
+    assert_eq!(centre.alerts, ["watchdog firing"], "two queues and the tenant");
+    centre.hear([to("made up", 1)], 2);
+    assert_eq!(centre.alerts[1..], ["entities_refused firing"]);
+    assert!(!centre.board.keys().any(|key| key.contains("made")), "{:?}", centre.board.keys());
+    let tenant = &centre.board["default|tenant|default|total"];
+    assert_eq!(serde_json::to_value(tenant).expect("JSON")["counts"]["offered"], 3);
+    centre.kpis.wait(301);
+    centre.hear([], 3);
+    assert_eq!(centre.alerts[2..], ["entities_refused resolved cleared"]);
+}
+
 /// A caller who gives up after a minute.
 fn abandoned(id: &str, minute: i64) -> [(i64, Vec<u8>); 2] {
     let at = [EIGHT + minute * MINUTE, EIGHT + (minute + 1) * MINUTE];

@@ -474,7 +474,8 @@ fn tenants_teams_and_agents_become_the_plan() {
     // A tenant that sets only its week keeps the general zone.
     let week = settings.kpi.zone("acme").interval(Length::Week, EventTime::parse("2026-03-04T12:00:00Z").unwrap());
     assert_eq!(week.start.to_string(), "2026-02-28T23:00:00.000Z");
-    assert_eq!((settings.max_entities.of("big"), settings.max_entities.of("acme")), (7, 100_000));
+    assert_eq!(settings.limits.all, 20_000);
+    assert_eq!(settings.limits.tenants, BTreeMap::from([("big".to_owned(), 7)]));
     assert!(!settings.kpi.tenants.contains_key("big"));
 }
 

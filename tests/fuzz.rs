@@ -25,6 +25,7 @@ use callpulse::decode::format::{Decoder, Encoding, Format};
 use callpulse::decode::{json, protobuf};
 use callpulse::event::{Channel, Event, What};
 use callpulse::fact::{Facts, Family, Key, Measure};
+use callpulse::kpi::room::Limits;
 use callpulse::life::log::{self, CallLog};
 use callpulse::stream::batch::{Batch, row, wire};
 use callpulse::stream::calls::{Calls, CallsSettings};
@@ -296,6 +297,7 @@ fn subjects() -> Subjects {
         commit_every: Duration::ZERO,
         partials: "partials".into(),
         partials_partitions: 2,
+        agents_max: 100,
     });
     stage.open(&input());
     stage
@@ -306,7 +308,7 @@ fn kpis() -> Kpis {
     let mut stage = Kpis::new(KpisSettings {
         commit_every: Duration::ZERO,
         emit_every: Duration::ZERO,
-        max_entities: Arc::new(|_: &str| 100),
+        limits: Arc::new(Limits { all: 100, ..Limits::NONE }),
         ..kpis_settings(&settings, 1)
     });
     stage.open(&input());

@@ -117,8 +117,7 @@ impl Scenario {
             let _ = writeln!(out, "{line}");
             let Some(asked) = line.strip_prefix("= ") else { continue };
             let mut replay = Replay::new(Arc::new(settings.plan.clone()), EventTime(i64::MAX));
-            let max_entities = settings.max_entities.clone();
-            replay.limit_entities(move |tenant| max_entities.of(tenant));
+            replay.limit_entities(settings.limits.clone());
             for event in &self.events {
                 match json::decode(event.as_bytes()) {
                     Ok(Decoded::Event(event)) => replay.take(&event, "scenario"),

@@ -4,7 +4,6 @@
 #[expect(dead_code, reason = "the laws also ask how far it read")]
 mod drive;
 #[path = "support/stages.rs"]
-#[expect(dead_code, reason = "alerts are told elsewhere")]
 mod stages;
 
 use callpulse::config;
@@ -39,7 +38,6 @@ fn lived(generation: u64, granted_at: i64, restart_every: i64) -> Centre {
         }
         if minute % restart_every == restart_every - 1 {
             centre.restart(&settings);
-            centre.restart_calls(&settings);
         }
         centre.hear([call(&format!("c{minute}"), minute - 1), abandoned(&format!("a{minute}"), minute)], minute + 1);
     }

@@ -30,14 +30,16 @@ pub const SOURCE_SILENT: &str = "source_silent";
 pub const ENGINE_BEHIND: &str = "engine_behind";
 pub const INPUT_GAP: &str = "input_gap";
 pub const REJECTS_RISING: &str = "rejects_rising";
+pub const ENTITIES_REFUSED: &str = "entities_refused";
 /// Always fires, so that its absence is noticed outside.
 pub const WATCHDOG: &str = "watchdog";
 /// The program's alerts about itself and how urgent they are. No rule may have their names.
-pub const BUILT_IN: [(&str, Severity); 5] = [
+pub const BUILT_IN: [(&str, Severity); 6] = [
     (SOURCE_SILENT, Severity::Critical),
     (ENGINE_BEHIND, Severity::Critical),
     (INPUT_GAP, Severity::Critical),
     (REJECTS_RISING, Severity::Warning),
+    (ENTITIES_REFUSED, Severity::Warning),
     (WATCHDOG, Severity::Info),
 ];
 

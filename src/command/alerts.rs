@@ -38,8 +38,7 @@ fn test(asked: &AlertsTest) -> Result<(), Failure> {
     let clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
     let not_after = EventTime(clock).plus(settings.plan.allowed_skew);
     let mut replay = Replay::new(Arc::new(settings.plan), not_after);
-    let max_entities = settings.max_entities;
-    replay.limit_entities(move |tenant| max_entities.of(tenant));
+    replay.limit_entities(settings.limits);
     intake.read(&asked.files, |event, source| replay.take(event, source))?;
 
     let until = replay.latest().unwrap_or(not_after);
@@ -61,7 +60,7 @@ fn test(asked: &AlertsTest) -> Result<(), Failure> {
     intake.print_summary();
     if tried.refused != 0 {
         tell!(
-            "{} entities (queues, agents, teams) found no room and are not looked at; raise [tenants.NAME] max_entities",
+            "{} entities (queues, agents, teams) found no room and are not looked at; raise [engine] max_entities, or its tenant's",
             thousands(tried.refused as u64)
         );
     }

@@ -4,6 +4,7 @@ use super::failure::Failure;
 use crate::config::settings::Settings;
 use crate::decode::format::Decoder;
 use crate::entity::Entity;
+use crate::kpi::room::share;
 use crate::stream::batch::partition_of;
 use crate::stream::calls::{Calls, CallsSettings};
 use crate::stream::client::{Connection, Fetch};
@@ -203,6 +204,7 @@ pub fn start(settings: &Settings, accept_gap: bool, status: &Arc<Status>, stop: 
         commit_every: duration(settings.engine.kpis_commit_every),
         partials: names.partials.as_str().into(),
         partials_partitions: partitions,
+        agents_max: share(settings.limits.all, subjects_partitions.max(1) as usize),
     };
     let kpis = KpisSettings { takeover: takeover.clone(), ..kpis_settings(settings, partitions) };
     let mut workers = Vec::new();
@@ -234,7 +236,6 @@ pub fn start(settings: &Settings, accept_gap: bool, status: &Arc<Status>, stop: 
 /// What the settings mean for the stage kpis, over so many partitions of the partials.
 pub fn kpis_settings(settings: &Settings, partitions: i32) -> KpisSettings {
     let outlet = |topic: &str| Outlet::new(topic, settings.output);
-    let max_entities = settings.max_entities.clone();
     KpisSettings {
         kpi: Arc::new(settings.kpi.clone()),
         commit_every: duration(settings.engine.kpis_commit_every),
@@ -257,7 +258,7 @@ pub fn kpis_settings(settings: &Settings, partitions: i32) -> KpisSettings {
         own_alerts: settings.engine.built_in_alerts,
         alerts_to: outlet(&settings.topics.alerts),
         partials_partitions: partitions,
-        max_entities: Arc::new(move |tenant: &str| max_entities.of(tenant)),
+        limits: settings.limits.clone(),
     }
 }
 

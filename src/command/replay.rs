@@ -30,7 +30,7 @@ pub fn run(asked: &Asked) -> Result<(), Failure> {
     let clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
     let not_after = EventTime(clock).plus(settings.plan.allowed_skew);
     let mut replay = Replay::new(Arc::new(settings.plan), not_after);
-    replay.limit_entities(move |tenant| settings.max_entities.of(tenant));
+    replay.limit_entities(settings.limits);
     intake.read(&asked.files, |event, source| replay.take(event, source))?;
     let read = intake.count();
     intake.progress.show(|_| format!("{} events read; settling the calls", thousands(read)));
@@ -53,7 +53,7 @@ pub fn run(asked: &Asked) -> Result<(), Failure> {
     intake.print_summary();
     if tallies.refused() != 0 {
         tell!(
-            "{} entities (queues, agents, teams) found no room and are not counted; raise [tenants.NAME] max_entities",
+            "{} entities (queues, agents, teams) found no room and are not counted; raise [engine] max_entities, or its tenant's",
             thousands(tallies.refused() as u64)
         );
     }

@@ -217,6 +217,7 @@ const ENGINE: &[Key] = &[
     key("calls_workers", WORKERS, "Threads of the stage calls."),
     key("subjects_workers", WORKERS, "Threads of the stage subjects."),
     key("kpis_workers", WORKERS, "Threads of the stage kpis."),
+    key("max_entities", ENTITIES, "How many queues, agents, teams and tenants are counted in all."),
     key("built_in_alerts", Shape::Switch, "Whether the program raises alerts about itself and its sources."),
     key("instance", Shape::Name, "Names this instance; different in each instance of a cluster."),
 ];
@@ -280,10 +281,12 @@ const QUEUE: &[Key] = &[
     key("hours", Shape::Text, "When rules without hours of their own are in force: hours, or the name of a calendar."),
 ];
 
+const ENTITIES: Shape = Shape::Integer { min: 1, max: 10_000_000 };
+
 const TENANT: &[Key] = &[
     key("timezone", Shape::TimeZone, "Its IANA time zone; that of [windows] unless said."),
     key("week_start", Shape::Word(&WEEKDAYS), "The first day of its week; that of [windows] unless said."),
-    key("max_entities", Shape::Integer { min: 1, max: 10_000_000 }, "How many entities it may have."),
+    key("max_entities", ENTITIES, "How many entities it may have; as many as there may be unless said."),
 ];
 
 const AGENT: &[Key] = &[

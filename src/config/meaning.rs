@@ -4,7 +4,7 @@
 use super::fault::{Faults, item_of, key_of};
 use super::nearest::hint;
 use super::opening::{self, Calendars};
-use super::settings::{Engine, Kafka, MaxEntities, Serve, Settings, Source, Topics};
+use super::settings::{Engine, Kafka, Serve, Settings, Source, Topics};
 use super::shape;
 use super::view::View;
 use super::{alerts, columns, leaf, notify};
@@ -14,6 +14,7 @@ use crate::decode::format::{Encoding, Format};
 use crate::decode::mapping::Mapping;
 use crate::entity::Kind;
 use crate::kpi::catalogue::{COUNTS, KPIS, definition};
+use crate::kpi::room::Limits;
 use crate::kpi::settings::{Also, Formula, KpiSettings, QueueSettings, ServiceLevelSettings};
 use crate::life::plan::{Member, Plan, Team};
 use crate::stream::outlet::{Form, RecordFormat, SchemaIds};
@@ -24,9 +25,6 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use toml::{Table, Value};
-
-/// Entities of a tenant that sets no limit.
-const MAX_ENTITIES: usize = 100_000;
 
 /// What a document means. Where a value is faulty, which its check has said, something stands in
 /// for it: what is returned counts only if there are no faults at all.
@@ -57,7 +55,7 @@ pub fn settings(document: &Table, faults: &mut Faults, warnings: &mut Vec<String
         notify,
         queue_hours: Arc::new(queue_hours(root.get("queues"), &calendars, faults)),
         keep_intervals: root.get("windows").get("keep_intervals").span(),
-        max_entities: max_entities(root.get("tenants")),
+        limits: Arc::new(limits(root)),
         serve: serve(root.get("serve"), &kpi.windows(), faults),
         kpi,
     }
@@ -330,12 +328,12 @@ fn zone(table: View, general: View) -> Zone {
     Zone::named(&name, leaf::weekday(&day).unwrap_or(Weekday::Monday)).unwrap_or(Zone::UTC)
 }
 
-fn max_entities(tenants: View) -> MaxEntities {
-    let limits = tenants.entries().filter_map(|(name, tenant)| {
+fn limits(root: View) -> Limits {
+    let tenants = root.get("tenants").entries().filter_map(|(name, tenant)| {
         let limit = tenant.get("max_entities").0?.as_integer()?;
         Some((name.to_owned(), limit as usize))
     });
-    MaxEntities { default: MAX_ENTITIES, tenants: limits.collect() }
+    Limits { all: root.get("engine").get("max_entities").integer() as usize, tenants: tenants.collect() }
 }
 
 /// The service level of a table; what it does not say is as in `general`.

@@ -5,6 +5,7 @@ use crate::alert::rule::Rule;
 use crate::decode::format::Encoding;
 use crate::decode::mapping::Mapping;
 use crate::entity::Kind;
+use crate::kpi::room::Limits;
 use crate::kpi::settings::KpiSettings;
 use crate::life::plan::Plan;
 use crate::notify::target::Target;
@@ -43,7 +44,8 @@ pub struct Settings {
     pub queue_hours: Arc<BTreeMap<String, Hours>>,
     /// How long the archive of intervals is kept.
     pub keep_intervals: Span,
-    pub max_entities: MaxEntities,
+    /// How many entities are counted; more are refused, and that is counted.
+    pub limits: Arc<Limits>,
     pub serve: Serve,
 }
 
@@ -115,14 +117,6 @@ pub struct Engine {
     pub instance: String,
 }
 
-/// How many entities a tenant may have; more are refused and counted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MaxEntities {
-    /// For tenants that are not listed.
-    pub default: usize,
-    pub tenants: BTreeMap<String, usize>,
-}
-
 /// The HTTP endpoints.
 #[derive(Clone)]
 pub struct Serve {
@@ -133,12 +127,6 @@ pub struct Serve {
     pub metrics_kinds: Vec<Kind>,
     /// The windows that it shows, by their names; all if there are none.
     pub metrics_windows: Vec<String>,
-}
-
-impl MaxEntities {
-    pub fn of(&self, tenant: &str) -> usize {
-        self.tenants.get(tenant).copied().unwrap_or(self.default)
-    }
 }
 
 impl fmt::Debug for Kafka {

@@ -4,6 +4,8 @@ pub mod record;
 
 pub mod settings;
 
+pub mod room;
+
 pub mod view;
 
 pub mod service_level;

@@ -4,13 +4,14 @@
 //! Holding the calls' logs costs a few dozen bytes an event and saves deciding anything twice.
 
 use super::filter::Filter;
-use super::room::{MaxEntities, Room};
+use super::room::Room;
 use crate::calendar::Interval;
 use crate::entity::{Entity, Kind};
 use crate::event::{CallEvent, DEFAULT_TENANT, Event, What};
 use crate::fact::{Family, Key, Reasons};
 use crate::kpi::project::{Edition, Projection, Window};
 use crate::kpi::record::KpiRecord;
+use crate::kpi::room::Limits;
 use crate::kpi::settings::KpiSettings;
 use crate::life::agent_event::AgentEvent;
 use crate::life::agent_time::{self, Agent};
@@ -47,7 +48,7 @@ pub struct Replay {
     pub(super) agents: BTreeMap<(String, String), TimeLine>,
     latest: Option<EventTime>,
     not_after: EventTime,
-    pub(super) max_entities: MaxEntities,
+    pub(super) limits: Arc<Limits>,
     key: String,
     entry: Vec<u8>,
 }
@@ -62,16 +63,15 @@ impl Replay {
             agents: BTreeMap::new(),
             latest: None,
             not_after,
-            max_entities: Arc::new(|_| usize::MAX),
+            limits: Arc::new(Limits::NONE),
             key: String::new(),
             entry: Vec::new(),
         }
     }
 
-    /// Bounds the entities of each tenant. Tenants and configured queues have room in any case; for the
-    /// rest those of the earliest calls.
-    pub fn limit_entities(&mut self, of_tenant: impl Fn(&str) -> usize + 'static) {
-        self.max_entities = Arc::new(of_tenant);
+    /// Bounds the entities. What the settings name has room in any case; of the rest those of the earliest calls.
+    pub fn limit_entities(&mut self, limits: Arc<Limits>) {
+        self.limits = limits;
     }
 
     /// Takes an event. `default_source` is the file's name.
@@ -128,7 +128,7 @@ impl Replay {
 
     /// Settles every call and every agent as of an instant.
     pub fn settle(mut self, settings: &KpiSettings, as_of: EventTime) -> Tallies<'_> {
-        let mut tallies = Tallies::new(settings, as_of, self.max_entities.clone());
+        let mut tallies = Tallies::new(settings, as_of, self.limits.clone());
         let mut routes = Routes::new(self.plan.clone());
         for entity in configured(settings) {
             tallies.account(routes.id(entity.clone()), &entity);
@@ -194,13 +194,13 @@ struct Known {
 }
 
 impl<'s> Tallies<'s> {
-    fn new(settings: &'s KpiSettings, as_of: EventTime, max_entities: MaxEntities) -> Tallies<'s> {
+    fn new(settings: &'s KpiSettings, as_of: EventTime, limits: Arc<Limits>) -> Tallies<'s> {
         Tallies {
             settings,
             shape: settings.shape(),
             as_of,
             accounts: Vec::new(),
-            room: Room::new(max_entities),
+            room: Room::new(limits),
             parts: BTreeMap::new(),
             reasons: Reasons::default(),
         }

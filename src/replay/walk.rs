@@ -214,7 +214,7 @@ impl Replay {
                 settings,
                 shape: settings.shape(),
                 as_of: EventTime(i64::MIN),
-                room: Room::new(self.max_entities),
+                room: Room::new(self.limits),
                 seats: Vec::new(),
                 pace: Box::new(pace),
                 touched: Vec::new(),

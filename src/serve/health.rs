@@ -34,7 +34,7 @@ const HELP: [(&str, &str); 36] = [
     ("callpulse_commit_seconds", "Length of a commit."),
     ("callpulse_commits_total", "Commits made."),
     ("callpulse_entities", "Entities held in state, by partition."),
-    ("callpulse_entities_refused_total", "Facts left out because their tenant has as many entities as it may."),
+    ("callpulse_entities_refused_total", "Facts of entities for which there was no room."),
     ("callpulse_events_total", "Events by what became of them."),
     ("callpulse_gaps_total", "Gaps in the input that were gone over."),
     ("callpulse_mark_timestamp_seconds", "Up to when a partition of a source is complete."),

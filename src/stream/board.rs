@@ -14,11 +14,13 @@ use crate::calendar::Length;
 use crate::entity::{Entity, Kind};
 use crate::event::DEFAULT_TENANT;
 use crate::fact::Reasons;
+use crate::kpi::room::{Full, Room};
 use crate::kpi::settings::KpiSettings;
 use crate::tally::intervals::Finder;
 use crate::tally::tally::Shape;
 use crate::time::{EventTime, Span};
 use hashbrown::HashMap;
+use metrics::counter;
 use prost::Message;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -28,6 +30,8 @@ const KEEP_AFTER: Duration = Duration::from_secs(5);
 /// Bytes of state written in one commit, but for the account that goes beyond; and where commits are rare.
 const STATE_BYTES: usize = 256 * 1024;
 const STATE_BYTES_BEHIND: usize = 1024 * 1024;
+/// That entities find no room is told this seldom.
+const REFUSED_TOLD_EVERY: Duration = Duration::from_secs(60);
 /// What is over is forgotten in steps of this, milliseconds.
 const FORGET_EVERY: i64 = 60_000;
 
@@ -35,9 +39,11 @@ const FORGET_EVERY: i64 = 60_000;
 #[derive(Default)]
 pub(super) struct Board {
     pub accounts: Accounts,
+    /// Who may have an account.
+    pub room: Room,
+    pub refused: Refused,
     /// Configured queues: they have intervals even if nothing happens.
     pub configured: Vec<Seat>,
-    pub by_tenant: HashMap<Arc<str>, usize>,
     pub marks: Marks,
     /// The next batch's offset.
     pub next: i64,
@@ -84,6 +90,33 @@ pub(super) enum Who {
     Unknown,
 }
 
+/// Entities that found no room, as the log has them.
+#[derive(Default)]
+pub(super) struct Refused {
+    told: Option<Instant>,
+}
+
+impl Refused {
+    /// Once a minute, with one of them: there may be very many.
+    fn tell(&mut self, entity: &Entity, full: Full, now: Instant) {
+        if self.told.is_some_and(|told| now.duration_since(told) < REFUSED_TOLD_EVERY) {
+            return;
+        }
+        self.told = Some(now);
+        let (limit, raise) = match full {
+            Full::All(limit) => (limit, "[engine] max_entities"),
+            Full::Tenant(limit) => (limit, "[tenants.NAME] max_entities"),
+        };
+        tracing::warn!(
+            tenant = &*entity.tenant,
+            kind = entity.kind.word(),
+            id = &*entity.id,
+            limit,
+            "no room for this entity and maybe others: they are not counted; find out who makes up such names, or raise {raise}"
+        );
+    }
+}
+
 impl Board {
     /// Whose name it is.
     pub fn who(&self, name: &[u8]) -> Result<Who, Damaged> {
@@ -94,15 +127,14 @@ impl Board {
         Ok(entity_of(&name).map_or(Who::Unknown, Who::New))
     }
 
-    /// Makes room for an entity; none if its tenant has as many as it may.
-    pub fn admit(&mut self, entity: &Entity, settings: &KpisSettings) -> Option<Seat> {
-        let count = self.by_tenant.entry_ref(&entity.tenant).or_insert(0);
-        let is_configured = entity.kind == Kind::Tenant
-            || settings.kpi.queues.contains_key(entity.id.as_ref()) && entity.kind == Kind::Queue;
-        if (settings.max_entities)(&entity.tenant) <= *count && !is_configured {
+    /// Makes an account for an entity; none if there is no room.
+    pub fn admit(&mut self, entity: &Entity, settings: &KpisSettings, now: Instant) -> Option<Seat> {
+        if let Err(full) = self.room.admit(entity, &settings.kpi) {
+            counter!("callpulse_entities_refused_total").increment(1);
+            self.alarms.own.refused(now);
+            self.refused.tell(entity, full, now);
             return None;
         }
-        *count += 1;
         self.publisher.meet(entity);
         let seat = self.accounts.seat(entity);
         self.configured.extend(is_configured_queue(entity, settings).then_some(seat));

@@ -50,6 +50,9 @@ const SUBJECTS_HEADER_EVERY: Duration = Duration::from_millis(200);
 /// Restarts are looked at this seldom, in log time.
 const RESTARTS_EVERY: Span = Span::from_hours(1);
 
+/// Restarts of sources that are remembered of a partition: each is looked for in every call.
+const RESTARTS_MAX: usize = 2_000;
+
 /// What the stage needs to know.
 #[derive(Clone)]
 pub struct CallsSettings {
@@ -221,10 +224,7 @@ impl Calls {
         partition.latest_event = partition.latest_event.max(reached_by(event, stamped, &self.settings.plan));
         match &event.what {
             What::Call(call) => self.take_call(input, offset, event, call),
-            What::SourceRestarted => {
-                self.take_restart(input, offset, event);
-                Ok(())
-            }
+            What::SourceRestarted => self.take_restart(input, offset, event),
             _ => {
                 self.take_agent(input, event);
                 Ok(())
@@ -320,15 +320,19 @@ impl Calls {
     }
 
     /// Ends what calls of the source have open, in this partition.
-    fn take_restart(&mut self, input: &Input, offset: i64, event: &Event<'_>) {
+    fn take_restart(&mut self, input: &Input, offset: i64, event: &Event<'_>) -> Result<(), Reject> {
         let source = event.source.as_deref().filter(|source| *source != input.topic.as_ref()).unwrap_or_default();
         let restart = Restart { at: event.time, source: source.to_string() };
         let partition = self.inputs.get_mut(input).expect("records come for assigned inputs only");
         let old = partition.restarts.get(event.tenant.as_ref()).cloned().unwrap_or_default();
         let Err(place) = old.binary_search(&restart) else {
             self.fates.repeated += 1;
-            return;
+            return Ok(());
         };
+        if RESTARTS_MAX <= partition.restarts.values().map(Vec::len).sum() {
+            let sentence = format!("sources restarted {RESTARTS_MAX} times already within the late horizon");
+            return Err(Reject { reason: Reason::TooLarge, sentence });
+        }
         self.fates.accepted += 1;
         let mut new = old.clone();
         new.insert(place, restart);
@@ -349,6 +353,7 @@ impl Calls {
             note(&mut partition.agenda, &mut partition.changed, call, key, settled, horizon);
         }
         partition.restarts.insert(event.tenant.to_string(), new);
+        Ok(())
     }
 
     /// Ends as lost what log time says is lost, and forgets what no event can reach any more.

@@ -22,6 +22,7 @@ use crate::calendar::Interval;
 use crate::entity::{Entity, Kind};
 use crate::event::DEFAULT_TENANT;
 use crate::fact::{Family, Key};
+use crate::kpi::room::{Limits, Room};
 use crate::kpi::settings::KpiSettings;
 use crate::tally::intervals::Finder;
 use crate::tally::tally::Shape;
@@ -60,8 +61,7 @@ pub struct KpisSettings {
     /// Where alerts are told.
     pub alerts_to: Outlet,
     pub partials_partitions: i32,
-    /// Entities of one tenant, in one partition.
-    pub max_entities: Arc<dyn Fn(&str) -> usize + Send + Sync>,
+    pub limits: Arc<Limits>,
 }
 
 impl KpisSettings {
@@ -125,8 +125,7 @@ impl Kpis {
                 None | Some(Who::Unknown) => continue,
                 Some(Who::Known(seat)) => *seat,
                 Some(Who::New(entity)) => {
-                    let Some(seat) = board.accounts.find(entity).or_else(|| board.admit(entity, settings)) else {
-                        counter!("callpulse_entities_refused_total").increment(1);
+                    let Some(seat) = board.accounts.find(entity).or_else(|| board.admit(entity, settings, now)) else {
                         continue;
                     };
                     board.accounts.remember_name(batch.names[place], seat);
@@ -287,7 +286,9 @@ impl Stage for Kpis {
     const NAME: &'static str = "kpis";
 
     fn open(&mut self, input: &Input) {
-        self.inputs.insert(input.clone(), Board::default());
+        let rooms = self.settings.partials_partitions.max(1) as usize;
+        self.inputs
+            .insert(input.clone(), Board { room: Room::new(self.settings.limits.clone(), rooms), ..Board::default() });
     }
 
     fn load(&mut self, input: &Input, key: &[u8], value: Option<&[u8]>) {
@@ -345,7 +346,7 @@ impl Stage for Kpis {
         for seat in 0..board.accounts.len() as Seat {
             let account = board.accounts.at_mut(seat);
             let entity = &account.entity;
-            *board.by_tenant.entry_ref(&entity.tenant).or_insert(0) += 1;
+            board.room.count(entity);
             board.configured.extend(is_configured_queue(entity, &self.settings).then_some(seat));
             let finder = finder(&mut self.finders, &self.settings.kpi, &entity.tenant);
             if let Some(as_of) = as_of {
@@ -404,6 +405,7 @@ impl Stage for Kpis {
 
     fn collect(&mut self, clock: Clock, out: &mut Vec<OutRecord>) {
         self.is_behind = false;
+        let partitions = self.inputs.len();
         for (input, board) in &mut self.inputs {
             if board.is_silent() {
                 continue;
@@ -417,6 +419,7 @@ impl Stage for Kpis {
                     coverage: &board.coverage,
                     reasons: &board.reasons,
                     partition: input.partition,
+                    partitions,
                     as_of,
                     version,
                     clock,
@@ -424,10 +427,7 @@ impl Stage for Kpis {
                 self.is_behind |= turn.is_behind();
                 board.claims = board.holds_back && !turn.is_behind();
                 if board.claims && self.settings.takeover.is_granted() {
-                    tracing::info!(
-                        partition = input.partition,
-                        "caught up: this generation publishes from now on"
-                    );
+                    tracing::info!(partition = input.partition, "caught up: this generation publishes from now on");
                     (board.holds_back, board.claims) = (false, false);
                     board.alarms.take_over(&board.accounts, turn, out);
                 }

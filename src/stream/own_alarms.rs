@@ -12,7 +12,8 @@ use super::stage::OutRecord;
 use crate::alert::condition::{Condition, Level, Measure};
 use crate::alert::reading::Reading;
 use crate::alert::rule::{
-    BUILT_IN, ENGINE_BEHIND, INPUT_GAP, REJECTS_RISING, Rule, SOURCE_SILENT, Selector, WATCHDOG, built_in_names,
+    BUILT_IN, ENGINE_BEHIND, ENTITIES_REFUSED, INPUT_GAP, REJECTS_RISING, Rule, SOURCE_SILENT, Selector, WATCHDOG,
+    built_in_names,
 };
 use crate::time::{EventTime, Span};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -22,6 +23,8 @@ use std::time::{Duration, Instant};
 const REJECTS_OVER: Duration = Duration::from_secs(300);
 /// Fewer records than this say nothing of a share.
 const RECORDS_MIN: u64 = 100;
+/// That entities found no room is told for so long after the last.
+const REFUSED_TOLD_FOR: Duration = Duration::from_secs(300);
 /// A gap is told for so long.
 const GAP_TOLD_FOR: Span = Span::from_hours(1);
 
@@ -35,6 +38,9 @@ pub struct OwnAlarms {
     unkept_orphans: Vec<Entry>,
     /// Records that calls read, and rejects among them, as batches told of them.
     read: VecDeque<(Instant, u64, u64)>,
+    /// How often an entity found no room, one look after the other, and when the last did.
+    refused: u64,
+    last_refused: Option<Instant>,
     looked: Option<Instant>,
 }
 
@@ -92,6 +98,12 @@ impl OwnAlarms {
         }
     }
 
+    /// Facts of an entity without room were left out.
+    pub fn refused(&mut self, now: Instant) {
+        self.refused += 1;
+        self.last_refused = Some(now);
+    }
+
     /// Looks at everything once a second.
     pub fn tick(&mut self, health: &Health<'_>, turn: Turn<'_>, out: &mut Vec<OutRecord>) {
         let now = turn.clock.now;
@@ -99,6 +111,9 @@ impl OwnAlarms {
             return;
         }
         self.looked = Some(now);
+        if self.last_refused.is_some_and(|last| REFUSED_TOLD_FOR <= now.duration_since(last)) {
+            (self.refused, self.last_refused) = (0, None);
+        }
         let looks = if turn.settings.own_alerts { self.looks(health, turn.partition) } else { Vec::new() };
         let places: BTreeSet<(&'static str, String)> = looks.iter().map(Look::place).collect();
         let gone: Vec<_> = self.alarms.keys().filter(|place| !places.contains(*place)).cloned().collect();
@@ -137,8 +152,18 @@ impl OwnAlarms {
             Look {
                 rule: rule(INPUT_GAP, ("gaps", 0.0, 0.0), "input is missing from what partition {id} counted"),
                 part: Part::Partition,
-                id,
+                id: id.clone(),
                 reading: number(health.gaps as f64),
+            },
+            Look {
+                rule: rule(
+                    ENTITIES_REFUSED,
+                    ("refused", 0.0, 0.0),
+                    "partition {id} has no room for more entities: {value} times facts were left out",
+                ),
+                part: Part::Partition,
+                id,
+                reading: number(self.refused as f64),
             },
         ];
         // Every partition hears of the sources; one is enough to tell.

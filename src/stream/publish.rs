@@ -34,6 +34,10 @@ const GROW_EVERY: Duration = Duration::from_secs(5);
 pub const GROWS: i64 = i64::MAX;
 /// Intervals published in one commit.
 const ARCHIVED_MAX: usize = 4_000;
+/// Records of `now` and sliding windows in one commit, and of `total` and open intervals, of all partitions together: what
+/// is due beyond waits for the next, so that none is so large that everything stands while it is made.
+const QUICK_MAX: usize = 8_000;
+const SLOW_MAX: usize = 4_000;
 /// So far beyond a fact is looked for intervals in which agents merely stay what they are. A state ends by silence
 /// before, unless it lasts over event after event, none of which changes it.
 pub const LASTS_MAX: Span = Span::from_hours(100 * 24);
@@ -82,6 +86,8 @@ pub struct Turn<'a> {
     pub coverage: &'a Coverage,
     pub reasons: &'a Reasons,
     pub partition: i32,
+    /// So many are published in one commit.
+    pub partitions: usize,
     pub as_of: EventTime,
     pub version: u64,
     pub clock: Clock,
@@ -416,21 +422,23 @@ impl Publisher {
         let clock = turn.clock;
         let is_behind = turn.is_behind();
         if self.rests_until.is_none_or(|until| until <= clock.now || !is_behind) {
-            self.rests_until = is_behind.then(|| clock.now + BEHIND_EVERY);
-            self.collect_board(accounts, alarms, turn, out);
+            let is_all = self.collect_board(accounts, alarms, turn, out);
+            self.rests_until = (is_behind && is_all).then(|| clock.now + BEHIND_EVERY);
         }
         self.collect_archive(accounts, alarms, turn, out);
     }
 
+    /// Answers whether that was all that is due.
     fn collect_board(
         &mut self,
         accounts: &mut Accounts,
         alarms: &mut Alarms,
         turn: Turn<'_>,
         out: &mut Vec<OutRecord>,
-    ) {
+    ) -> bool {
         let Turn { settings, shape, reasons, as_of, clock, .. } = turn;
-        while self.quick.first().is_some_and(|(due, _)| *due <= clock.now) {
+        let quick_max = out.len() + QUICK_MAX / turn.partitions;
+        while out.len() < quick_max && self.quick.first().is_some_and(|(due, _)| *due <= clock.now) {
             let Some((due, seat)) = self.quick.pop_first() else { break };
             let account = accounts.at_mut(seat);
             if account.unpublished.quick.is_none_or(|(_, planned)| planned != due) {
@@ -446,7 +454,8 @@ impl Publisher {
             alarms.look(account, &records, turn, out);
             self.grows(account, clock.now);
         }
-        while self.slow.first().is_some_and(|(due, _)| *due <= clock.now) {
+        let slow_max = out.len() + SLOW_MAX / turn.partitions;
+        while out.len() < slow_max && self.slow.first().is_some_and(|(due, _)| *due <= clock.now) {
             let Some((due, seat)) = self.slow.pop_first() else { break };
             let account = accounts.at_mut(seat);
             if account.unpublished.slow.is_none_or(|(_, planned)| planned != due) {
@@ -461,6 +470,8 @@ impl Publisher {
             }
             self.grows(account, clock.now);
         }
+        let is_due = |queue: &BTreeSet<(Instant, Seat)>| queue.first().is_some_and(|(due, _)| *due <= clock.now);
+        !is_due(&self.quick) && !is_due(&self.slow)
     }
 
     /// The intervals that are due, and nothing of the board.

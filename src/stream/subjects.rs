@@ -47,6 +47,8 @@ pub struct SubjectsSettings {
     pub commit_every: Duration,
     pub partials: Arc<str>,
     pub partials_partitions: i32,
+    /// Agents that are kept of one partition; what is said of further ones is left out.
+    pub agents_max: usize,
 }
 
 /// The stage.
@@ -137,7 +139,8 @@ impl Subjects {
         }
         for rows in batch.rows.chunk_by(|a, b| a.entity == b.entity) {
             let Some(Some(agent)) = agents.get(rows[0].entity as usize) else { continue };
-            let known = partition.agent(agent, self.fingerprint);
+            let agents_max = self.settings.agents_max;
+            let Some(known) = partition.agent(agent, self.fingerprint, agents_max) else { continue };
             for row in rows.iter().filter(|row| row.family == Some(Family::Time)) {
                 let changes = batch.facts(row).iter();
                 let changes = changes.filter_map(|(key, amount)| Some((EventTime(row.at), Part::of(*key)?, *amount)));
@@ -148,8 +151,9 @@ impl Subjects {
         for row in &batch.header.agent_events {
             let (tenant, id) = (row.tenant.as_str().into(), row.agent.as_str().into());
             let agent = Entity { tenant, kind: Kind::Agent, id, channel: None };
-            if let Some(event) = row.event.as_ref().and_then(agent_rows::event_from_wire) {
-                partition.agent(&agent, self.fingerprint).events.push(event);
+            let Some(event) = row.event.as_ref().and_then(agent_rows::event_from_wire) else { continue };
+            if let Some(known) = partition.agent(&agent, self.fingerprint, self.settings.agents_max) {
+                known.events.push(event);
                 self.read += 1;
             }
         }
@@ -328,9 +332,14 @@ impl Known {
 
 impl Partition {
     /// An agent of whom something is told.
-    fn agent(&mut self, agent: &Entity, plan: u64) -> &mut Known {
+    /// What is known of an agent; none of a new one if there are so many.
+    fn agent(&mut self, agent: &Entity, plan: u64, agents_max: usize) -> Option<&mut Known> {
         let key = match self.agents.get_key_value(agent) {
             Some((key, _)) => key.clone(),
+            None if agents_max <= self.agents.len() => {
+                counter!("callpulse_entities_refused_total").increment(1);
+                return None;
+            }
             None => Arc::new(agent.clone()),
         };
         let known = self.agents.entry(key.clone()).or_insert_with(|| Known { plan, ..Known::default() });
@@ -341,7 +350,7 @@ impl Partition {
             }
             self.told.push(key);
         }
-        known
+        Some(known)
     }
 }
 

@@ -411,6 +411,7 @@ fn subjects_settings(settings: &Settings) -> SubjectsSettings {
         commit_every: Duration::from_millis(20),
         partials: PARTIALS.into(),
         partials_partitions: TARGETS,
+        agents_max: usize::MAX,
     }
 }
 

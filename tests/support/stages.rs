@@ -44,6 +44,7 @@ pub fn subjects(settings: &Settings) -> Subjects {
         commit_every: Duration::from_millis(20),
         partials: "partials".into(),
         partials_partitions: 1,
+        agents_max: usize::MAX,
     })
 }
 
@@ -195,13 +196,9 @@ impl Centre {
         }
     }
 
-    /// Restarts the stage kpis with other settings.
+    /// Restarts the stages calls and kpis with other settings.
     pub fn restart(&mut self, settings: &Settings) {
-        self.kpis.restart(kpis(settings, &self.takeover), false);
-    }
-
-    /// Restarts the stage calls.
-    pub fn restart_calls(&mut self, settings: &Settings) {
         self.calls.restart(calls(settings, &self.takeover), false);
+        self.kpis.restart(kpis(settings, &self.takeover), false);
     }
 }

@@ -101,11 +101,8 @@ impl Partition {
         self.log_time = state.log_time.map(EventTime);
         self.latest_event = state.latest_event.map(EventTime);
         self.mark = state.mark.map(EventTime);
-        self.gap = state.gap.map(|gap| Gap {
-            mark: gap.mark.map(EventTime),
-            log_time: gap.log_time.map(EventTime),
-            to: None,
-        });
+        self.gap =
+            state.gap.map(|gap| Gap { mark: gap.mark.map(EventTime), log_time: gap.log_time.map(EventTime), to: None });
         if state.tells_calls {
             self.telling = Telling::Tells;
         }
