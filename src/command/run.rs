@@ -291,8 +291,8 @@ fn app(
                     Phase::Running if quiet < WORKER_QUIET => None,
                     Phase::Running => Some(format!("{stage}-{index} has not moved for {} s", quiet.as_secs())),
                     phase => {
-                        let why = worker.last_error.map_or(String::new(), |why| format!(": {why}"));
-                        Some(format!("{stage}-{index} is {}{why}", format!("{phase:?}").to_lowercase()))
+                        let why = worker.last_error.map_or(String::new(), |why| format!("; last time: {why}"));
+                        Some(format!("{stage}-{index} {}{why}", phase.says()))
                     }
                 }
             };

@@ -29,6 +29,20 @@ pub enum Phase {
     Failed,
 }
 
+impl Phase {
+    /// What a worker in it does, as the end of a sentence.
+    pub fn says(self) -> &'static str {
+        match self {
+            Phase::Starting => "is starting: it waits for Kafka or for its place in the group",
+            Phase::Restoring => "is restoring: it reads its state back",
+            Phase::Running => "is running",
+            Phase::Anew => "starts anew from the log",
+            Phase::Stopped => "has stopped, as it was asked to",
+            Phase::Failed => "has ended and does not come back by itself",
+        }
+    }
+}
+
 /// One worker, as it last said.
 #[derive(Clone, Debug, Default)]
 pub struct WorkerStatus {

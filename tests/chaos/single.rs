@@ -188,7 +188,7 @@ fn a_broker_that_is_away_is_told_by_readyz_metrics_and_the_log() {
     stand.until_answered("/readyz", "ready", |status, _| status == 200);
     stand.broker.kill();
     stand.until_answered("/readyz", "not ready, and why", |status, body| {
-        status == 503 && (body.contains("has not moved for") || body.contains("is anew"))
+        status == 503 && (body.contains("has not moved for") || body.contains("starts anew"))
     });
     stand.until_answered("/metrics", "behind", |_, body| behind(body).is_some_and(|behind| 10.0 < behind));
     assert!(stand.deployment.log().contains("kafka does not answer"), "{}", stand.deployment.log());
