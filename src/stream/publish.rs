@@ -38,6 +38,8 @@ const ARCHIVED_MAX: usize = 4_000;
 /// is due beyond waits for the next, so that none is so large that everything stands while it is made.
 const QUICK_MAX: usize = 8_000;
 const SLOW_MAX: usize = 4_000;
+/// So many times as many where commits are rare.
+const MORE_BEHIND: usize = 4;
 /// So far beyond a fact is looked for intervals in which agents merely stay what they are. A state ends by silence
 /// before, unless it lasts over event after event, none of which changes it.
 pub const LASTS_MAX: Span = Span::from_hours(100 * 24);
@@ -437,7 +439,8 @@ impl Publisher {
         out: &mut Vec<OutRecord>,
     ) -> bool {
         let Turn { settings, shape, reasons, as_of, clock, .. } = turn;
-        let quick_max = out.len() + QUICK_MAX / turn.partitions;
+        let share = |most: usize| (if turn.is_behind() { MORE_BEHIND * most } else { most }).div_ceil(turn.partitions);
+        let quick_max = out.len() + share(QUICK_MAX);
         while out.len() < quick_max && self.quick.first().is_some_and(|(due, _)| *due <= clock.now) {
             let Some((due, seat)) = self.quick.pop_first() else { break };
             let account = accounts.at_mut(seat);
@@ -454,7 +457,7 @@ impl Publisher {
             alarms.look(account, &records, turn, out);
             self.grows(account, clock.now);
         }
-        let slow_max = out.len() + SLOW_MAX / turn.partitions;
+        let slow_max = out.len() + share(SLOW_MAX);
         while out.len() < slow_max && self.slow.first().is_some_and(|(due, _)| *due <= clock.now) {
             let Some((due, seat)) = self.slow.pop_first() else { break };
             let account = accounts.at_mut(seat);
