@@ -9,6 +9,7 @@ mod stages;
 use callpulse::config;
 use callpulse::config::settings::Settings;
 use callpulse::kpi::record::KpiRecord;
+use callpulse::time::EventTime;
 use stages::{Centre, EIGHT, MINUTE, call};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -83,15 +84,32 @@ fn a_later_generation_tells_what_the_first_would_have_told() {
     check(43, 7);
 }
 
+/// What it has told, without ever publishing, where the earlier generation has settled what ended before that minute.
+fn told_before(settled: Option<i64>) -> (Vec<String>, Vec<String>) {
+    let settings = settings(2);
+    let mut centre = Centre::new(&settings);
+    settled.iter().for_each(|minute| centre.takeover.settle(EventTime(EIGHT + minute * MINUTE)));
+    for minute in 0..80 {
+        if minute % 11 == 10 {
+            centre.restart(&settings);
+        }
+        centre.hear([call(&format!("c{minute}"), minute - 1), abandoned(&format!("a{minute}"), minute)], minute + 1);
+    }
+    assert_eq!(centre.board.keys().collect::<Vec<_>>(), [""; 0]);
+    let starts = centre.archive.values().filter_map(|record| record.window.start.clone());
+    let calls = centre.ended_calls.iter().map(|(id, _)| id.clone());
+    (starts.collect::<BTreeSet<_>>().into_iter().collect(), calls.collect::<BTreeSet<_>>().into_iter().collect())
+}
+
 #[test]
 fn until_then_it_tells_only_what_the_earlier_one_tells_no_more() {
-    let later = lived(2, 100, 5);
-    assert_eq!(later.board.keys().collect::<Vec<_>>(), [""; 0]);
-    // A quarter of an hour settles twenty minutes and the skew after its end.
-    let quarters = later.archive.values().filter_map(|record| record.window.start.as_deref());
-    let quarters: BTreeSet<&str> = quarters.collect();
-    assert_eq!(quarters.into_iter().collect::<Vec<_>>(), ["2026-03-02T07:45:00.000Z", "2026-03-02T08:00:00.000Z"]);
-    // A call is forgotten some time after the horizon, and told then.
-    let told: Vec<&str> = later.ended_calls.iter().map(|(id, _)| id.as_str()).collect();
-    assert!(told.contains(&"a1") && !told.contains(&"a40"), "{told:?}");
+    assert_eq!(told_before(None), (Vec::new(), Vec::new()), "it is not known who is there");
+    // A quarter of an hour that ends with the minute, and whoever gave up half a minute before.
+    let (quarters, calls) = told_before(Some(15));
+    assert_eq!(quarters, ["2026-03-02T07:45:00.000Z", "2026-03-02T08:00:00.000Z"]);
+    assert!(calls.iter().any(|id| id == "a14") && !calls.iter().any(|id| id == "a15"), "{calls:?}");
+    // By its own settings it has not settled more than that itself: ten minutes late, and as much again.
+    let (quarters, calls) = told_before(Some(70));
+    assert_eq!(quarters.last().map(String::as_str), Some("2026-03-02T08:30:00.000Z"));
+    assert!(calls.iter().any(|id| id == "a60") && !calls.iter().any(|id| id == "a79"), "{calls:?}");
 }

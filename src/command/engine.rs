@@ -15,9 +15,9 @@ use crate::stream::stage::Stage;
 use crate::stream::status::Status;
 use crate::stream::stop::Stop;
 use crate::stream::subjects::{Subjects, SubjectsSettings};
-use crate::stream::takeover::{Earlier, Takeover, Watch};
+use crate::stream::takeover::{Takeover, Topics, Watch};
 use crate::stream::topics::{TopicSpec, TopicsError, partition_counts};
-use crate::stream::worker::{Worker, WorkerSettings};
+use crate::stream::worker::{Worker, WorkerSettings, group};
 use crate::time::Span;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,9 +33,6 @@ pub fn group_prefix(settings: &Settings) -> &str {
     let state = settings.topics.state.as_str();
     state.strip_suffix(".state").unwrap_or(state)
 }
-
-/// So many generations before the own one may still run.
-const EARLIER_MAX: u64 = 16;
 
 /// Records after which a commit is due in a backlog.
 const COMMIT_RECORDS: u64 = 100_000;
@@ -113,20 +110,23 @@ pub struct Engine {
     pub takeover: Takeover,
 }
 
-/// Looks for instances of earlier generations.
-pub fn watch_earlier(settings: &Settings) -> Watch {
-    let group = |stage, generation| format!("{}-{stage}-g{generation}", group_prefix(settings));
-    let own = settings.engine.generation;
-    let earlier = (own.saturating_sub(EARLIER_MAX).max(1)..own).flat_map(|generation| {
-        let names = Names::in_generation(settings, generation);
-        let sources = settings.sources.iter().map(|source| source.topic.clone());
-        [
-            Earlier { group: group(Calls::NAME, generation), topics: sources.collect() },
-            Earlier { group: group(Subjects::NAME, generation), topics: vec![names.subjects] },
-            Earlier { group: group(Kpis::NAME, generation), topics: vec![names.partials] },
-        ]
-    });
-    Watch::new(connection(settings), group(Kpis::NAME, own), earlier.collect())
+/// Looks for instances of earlier generations. Errs where a client cannot be made.
+pub fn watch_earlier(settings: &Settings) -> Result<Watch, Failure> {
+    let prefix = group_prefix(settings).to_owned();
+    let settings_of_names = settings.clone();
+    let topics = Topics {
+        stages: vec![Calls::NAME, Subjects::NAME, Kpis::NAME],
+        group: Box::new(move |stage, generation| group(&prefix, stage, generation)),
+        of: Box::new(move |stage, generation| {
+            let names = Names::in_generation(&settings_of_names, generation);
+            match stage {
+                Calls::NAME => settings_of_names.sources.iter().map(|source| source.topic.clone()).collect(),
+                Subjects::NAME => vec![names.subjects],
+                _ => vec![names.partials],
+            }
+        }),
+    };
+    Watch::new(connection(settings), settings.engine.generation, topics).map_err(Failure::at_work)
 }
 
 /// Kafka may be on its way back: asks again for a while, and says so.

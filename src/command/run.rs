@@ -170,7 +170,7 @@ impl Running {
         })?;
         let signals = stop.clone();
         runtime.spawn(leave_on_signal(signals));
-        let succession = Succession { watch: engine::watch_earlier(settings), told: None };
+        let succession = Succession { watch: engine::watch_earlier(settings)?, told: None };
         Ok(Running { board, address, stop, succession, engine, runtime, following, subscribers, notifiers, serving })
     }
 
@@ -182,8 +182,8 @@ impl Running {
             if own < by {
                 ended = Err(Failure::at_work(WorkerError::Replaced { own, by }));
                 self.stop.request_for_good();
-            } else if own == by && !self.engine.takeover.is_granted() {
-                self.succession.look(&self.engine.takeover);
+            } else if !self.engine.takeover.is_granted() {
+                self.succession.look(&self.engine.takeover, &self.board, self.engine.partitions);
             }
         }
         info!("leaving: the last commit is made, then all clients close");
@@ -228,21 +228,33 @@ struct Succession {
 }
 
 impl Succession {
-    /// Every partition is claimed: the earlier instances leave, and then this generation publishes.
-    fn look(&mut self, takeover: &Takeover) {
+    /// Looks who is there: what of the past may be told, and, once every partition is claimed, whether those before have
+    /// left.
+    fn look(&mut self, takeover: &Takeover, board: &Board, partitions: i32) {
+        let own = takeover.generation();
+        let is_claimed = board.claimed_by(partitions) == own;
         let waits_for = match self.watch.look() {
-            Ok(groups) if groups.is_empty() => {
-                if self.watch.is_over() {
+            Ok(earlier) => {
+                takeover.settle(board.settled_before(own, partitions, earlier.keys().copied()));
+                if is_claimed && self.watch.has_seen_nobody() {
                     takeover.grant();
+                    return;
                 }
-                return;
+                if !is_claimed {
+                    self.watch.begin_anew();
+                    return;
+                }
+                let alive: Vec<String> = earlier.into_values().flatten().collect();
+                if alive.is_empty() {
+                    return;
+                }
+                format!("groups {} have members", alive.join(", "))
             }
-            Ok(groups) => format!("groups {} have members", groups.join(", ")),
             Err(error) => error.to_string(),
         };
         if self.told.is_none_or(|told| WAITING_TOLD_EVERY <= told.elapsed()) {
             self.told = Some(Instant::now());
-            info!(waits_for, "caught up: this generation publishes once those before it have left");
+            info!(waits_for, "this generation publishes once it has caught up and those before it have left");
         }
     }
 }

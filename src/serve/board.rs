@@ -18,6 +18,7 @@ use crate::kpi::record::{EntityPart, KpiRecord, SCHEMA, WindowPart};
 use crate::serve::filter::{Filter, Subject};
 use crate::serve::position::Offsets;
 use crate::serve::series::{Sample, Shapes};
+use crate::time::EventTime;
 use axum::body::Bytes;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -49,6 +50,8 @@ pub struct Contents {
     pub records: BTreeMap<Arc<str>, Entry>,
     /// How far the engine is, by partition of its input.
     pub progress: BTreeMap<i32, Progress>,
+    /// By generation and partition: what ended before it is published no more, if that is known.
+    settled: BTreeMap<u64, BTreeMap<i32, Option<EventTime>>>,
     pub shapes: Shapes,
     seen: Seen,
     /// Where the latest record or end of every key stands.
@@ -114,6 +117,9 @@ pub struct Progress {
     /// The engine's; the highest that was seen stays.
     #[serde(default)]
     pub generation: u64,
+    /// RFC 3339; what ended before it is published no more, if that is known.
+    #[serde(default, skip_serializing)]
+    pub settled: Option<String>,
     /// Sources that are silent within their hours.
     #[serde(default)]
     pub silent: Vec<serde_json::Value>,
@@ -223,6 +229,27 @@ impl Board {
         let progress = &self.read().progress;
         let claims = (0..partitions).map(|of| progress.get(&of).map_or(0, |progress| progress.generation));
         claims.min().unwrap_or(0)
+    }
+
+    /// What ended before it none of the generations before `own` publishes any more, of which those given have groups:
+    /// the beginning of time while that is not known, its end if there is none. One that claimed the whole board has
+    /// ended those before it.
+    pub fn settled_before(&self, own: u64, partitions: i32, groups: impl Iterator<Item = u64>) -> EventTime {
+        let mut groups = groups.peekable();
+        if groups.peek().is_some() && !self.is_caught_up() {
+            return EventTime(i64::MIN);
+        }
+        let contents = self.read();
+        let newest = |of| {
+            let mut earlier = contents.settled.range(..own).rev();
+            earlier.find(|(_, settled)| settled.contains_key(&of)).map_or(0, |(generation, _)| *generation)
+        };
+        let claimed = (0..partitions).map(newest).min().unwrap_or(0);
+        let of_partition = |generation, of| contents.settled.get(&generation)?.get(&of).copied()?;
+        let settled = groups.filter(|generation| claimed <= *generation).flat_map(|generation| {
+            (0..partitions).map(move |of| of_partition(generation, of).unwrap_or(EventTime(i64::MIN)))
+        });
+        settled.min().unwrap_or(EventTime(i64::MAX))
     }
 
     /// The topic was read to what was its end at the start.
@@ -374,13 +401,17 @@ impl Contents {
                 self.progress.remove(&of);
                 Change::Removed
             }
-            Told::Progress { of, progress: Some(progress) } => match self.progress.get(&of) {
-                Some(have) if progress.generation < have.generation => Change::NotNewer,
-                _ => {
-                    self.progress.insert(of, progress);
-                    Change::Progress
+            Told::Progress { of, progress: Some(progress) } => {
+                let settled = progress.settled.as_deref().and_then(EventTime::parse);
+                self.settled.entry(progress.generation).or_default().insert(of, settled);
+                match self.progress.get(&of) {
+                    Some(have) if progress.generation < have.generation => Change::NotNewer,
+                    _ => {
+                        self.progress.insert(of, progress);
+                        Change::Progress
+                    }
                 }
-            },
+            }
             Told::End { key } => {
                 let before = self.records.remove(key).map(|entry| entry.place);
                 let key = self.stand(key, before, place);

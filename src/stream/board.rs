@@ -68,6 +68,8 @@ pub(super) struct Board {
     /// It has caught up, and says so.
     pub claims: bool,
     pub ended_checked: Option<EventTime>,
+    /// What ended before it was published for the last time.
+    pub settled: Option<EventTime>,
     pub coverage: Coverage,
     /// The texts of reasons, and whether the state topic lacks any.
     pub reasons: Reasons,
@@ -187,9 +189,11 @@ impl Board {
         if !self.publisher.has_archived_all() {
             return;
         }
-        // No late fact reaches further back than the start of what is shown.
+        // No late fact reaches further back than the start of what is shown, and nothing that is held is older.
         let reach = Span(settings.settles_after().0 + settings.kpi.reach().0);
-        let before = EventTime(log_time.minus(reach).0.div_euclid(FORGET_EVERY) * FORGET_EVERY);
+        let held = self.publisher.first_held().map(|end| end.minus(settings.kpi.reach()));
+        let before = held.map_or(log_time.minus(reach), |held| held.min(log_time.minus(reach)));
+        let before = EventTime(before.0.div_euclid(FORGET_EVERY) * FORGET_EVERY);
         if self.forgotten.is_some_and(|forgotten| before <= forgotten) {
             return;
         }

@@ -28,7 +28,7 @@ use crate::time::{EventTime, Span};
 use hashbrown::HashMap;
 use hashbrown::hash_map::EntryRef;
 use metrics::counter;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::info;
@@ -116,6 +116,8 @@ struct Partition {
     /// The clock when it was last read to its end, since the last commit.
     at_end: Option<EventTime>,
     agenda: Agenda,
+    /// Calls that would be forgotten, had an earlier generation not still to tell of them, by when they ended.
+    held: BTreeSet<(EventTime, Arc<str>)>,
     changed: Vec<Arc<str>>,
     forgotten: Vec<Arc<str>>,
     /// When restarts are to be looked at again, for those that can be forgotten.
@@ -361,7 +363,8 @@ impl Calls {
         let partition = self.inputs.get_mut(input).expect("an assigned input");
         let Some(log_time) = partition.log_time else { return };
         let horizon = keep_for(&self.settings.plan);
-        while let Some(key) = partition.agenda.due(log_time) {
+        let earlier = self.settings.takeover.settled();
+        while let Some(key) = partition.agenda.due(log_time).or_else(|| partition.let_go(earlier)) {
             let call = partition.calls.get_mut(&key).expect("a call is forgotten by way of the agenda alone");
             call.next = None;
             let (tenant, call_id) = split(&key);
@@ -379,8 +382,13 @@ impl Calls {
                 list(&mut partition.changed, call, &key);
             }
             if settled.next_loss.is_none() && settled.kept_until(horizon) <= log_time {
+                let ended = call.judged.map_or(settled.last, |judged| judged.max(settled.last));
+                if matches!(partition.telling, Telling::HoldsBack) && earlier <= ended {
+                    partition.held.insert((ended, key));
+                    continue;
+                }
                 // Log time may run on so far that a call is forgotten in the commit that changes it.
-                // What was left to an earlier generation is told before it is forgotten, when that has long forgotten it.
+                // What was left to an earlier generation is told before it is forgotten, when that has forgotten it.
                 if call.is_changed || !matches!(partition.telling, Telling::Tells) {
                     let terms = Terms { judged: call.judged.unwrap_or(EventTime(i64::MIN)), ..terms };
                     let version = self.settings.takeover.version(call.offset);
@@ -430,6 +438,19 @@ impl Calls {
 }
 
 impl Partition {
+    /// Takes a call that was held and may be forgotten now, or has to be looked at.
+    fn let_go(&mut self, earlier: EventTime) -> Option<Arc<str>> {
+        let holds_back = matches!(self.telling, Telling::HoldsBack);
+        while self.held.first().is_some_and(|(ended, _)| !holds_back || *ended < earlier) {
+            let (_, key) = self.held.pop_first()?;
+            // What was heard of since is planned again.
+            if self.calls.get(&key).is_some_and(|call| call.next.is_none()) {
+                return Some(key);
+            }
+        }
+        None
+    }
+
     /// Forgets restarts that no call reaches back to: what a call amounts to depends on every restart
     /// since its first event.
     fn forget_restarts(&mut self, log_time: EventTime, keep_for: Span) {

@@ -65,9 +65,10 @@ pub struct KpisSettings {
 }
 
 impl KpisSettings {
-    /// So long after its end an interval is not published any more: no late fact reaches it, and it is final.
+    /// So long after its end, by the log, an interval is published no more: no late fact reaches it, and it is final. Nor
+    /// is a call.
     pub fn settles_after(&self) -> Span {
-        Span(2 * self.late_horizon.0 + self.allowed_skew.0).max(self.kpi.interval_grace)
+        Span(2 * (self.late_horizon.0 + self.allowed_skew.0)).max(self.kpi.interval_grace)
     }
 }
 
@@ -425,8 +426,9 @@ impl Stage for Kpis {
                     clock,
                 };
                 self.is_behind |= turn.is_behind();
-                board.claims = board.holds_back && !turn.is_behind();
-                if board.claims && self.settings.takeover.is_granted() {
+                let takeover = &self.settings.takeover;
+                board.claims = board.holds_back && (!turn.is_behind() || !takeover.has_earlier());
+                if board.claims && takeover.is_granted() {
                     tracing::info!(partition = input.partition, "caught up: this generation publishes from now on");
                     (board.holds_back, board.claims) = (false, false);
                     board.alarms.take_over(&board.accounts, turn, out);
@@ -436,11 +438,12 @@ impl Stage for Kpis {
                     out.extend(all.map(|account| tombstone(&account.entity, &window, turn)));
                 }
                 board.alarms.settle(&self.settings.alerts, &board.accounts);
+                // No event is late by the clock, but by the log.
+                let log_time = board.marks.log_time().unwrap_or(EventTime(i64::MIN / 2)).min(as_of);
+                let settled = log_time.minus(self.settings.settles_after()).min(takeover.settled());
                 match board.holds_back {
                     true => {
-                        // No event is late by the clock, but by the log.
-                        let log_time = board.marks.log_time().unwrap_or(as_of).min(as_of);
-                        board.publisher.hold(log_time.minus(self.settings.settles_after()));
+                        board.publisher.hold(settled);
                         board.publisher.collect_archive(&board.accounts, &mut board.alarms, turn, out);
                     }
                     false => {
@@ -449,6 +452,10 @@ impl Stage for Kpis {
                         board.alarms.tick(&mut board.accounts, turn, out);
                         board.alarms.own.tick(&Health::of(&board.marks, &board.coverage, turn), turn, out);
                     }
+                }
+                let is_known = board.marks.log_time().is_some() && takeover.settled() != EventTime(i64::MIN);
+                if is_known && board.publisher.has_archived_all() {
+                    board.settled = board.settled.max(Some(settled));
                 }
                 let steady_from = board.steady_from.unwrap_or(as_of);
                 let is_to_check = board.ended_checked.is_none_or(|at| Span::from_hours(1) <= as_of.since(at));
@@ -461,7 +468,7 @@ impl Stage for Kpis {
             let is_told = board.last_progress.is_some_and(|last| clock.now.duration_since(last) < PROGRESS_EVERY);
             if (!board.holds_back || board.claims) && !is_told {
                 board.last_progress = Some(clock.now);
-                out.extend(progress::record(input.partition, &board.marks, &self.settings, clock));
+                out.extend(progress::record(input.partition, (&board.marks, board.settled), &self.settings, clock));
                 let partition = input.partition.to_string();
                 gauge!("callpulse_entities", "partition" => partition).set(board.accounts.len() as f64);
             }

@@ -260,6 +260,7 @@ mod tests {
         generation: 1,
         as_of: String::new(),
         behind_ms: 300,
+        settled: None,
         silent: Vec::new(),
     };
 
@@ -269,7 +270,7 @@ mod tests {
     }
 
     const IDS: Option<SchemaIds> = Some(SchemaIds { kpi: 1, progress: 0x0102_0304, call: 3 });
-    const JSON: &[u8] = br#"{"schema":"callpulse.progress.v1","generation":1,"as_of":"2026-03-02T08:15:30.000Z","behind_ms":300,"silent":[]}"#;
+    const JSON: &[u8] = br#"{"schema":"callpulse.progress.v1","generation":1,"as_of":"2026-03-02T08:15:30.000Z","behind_ms":300,"settled":null,"silent":[]}"#;
 
     #[test]
     fn frames_as_the_registry_documents_it() {

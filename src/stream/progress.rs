@@ -33,6 +33,8 @@ pub struct ProgressRecord<'a> {
     /// RFC 3339 UTC.
     pub as_of: String,
     pub behind_ms: i64,
+    /// What ended before it is published no more; none before that is known.
+    pub settled: Option<String>,
     /// Topics of events.
     pub silent: Vec<&'a str>,
 }
@@ -51,7 +53,12 @@ impl Watched {
 
 /// Key `progress|<partition>`. None before every source has a mark: then nothing is known, and nothing is
 /// published.
-pub fn record(partition: i32, marks: &Marks, settings: &KpisSettings, clock: Clock) -> Option<OutRecord> {
+pub fn record(
+    partition: i32,
+    (marks, settled): (&Marks, Option<EventTime>),
+    settings: &KpisSettings,
+    clock: Clock,
+) -> Option<OutRecord> {
     let as_of = marks.as_of()?;
     let mut silent = Vec::new();
     for watched in settings.silent_after.iter() {
@@ -69,6 +76,7 @@ pub fn record(partition: i32, marks: &Marks, settings: &KpisSettings, clock: Clo
         generation: settings.takeover.generation(),
         as_of: as_of.to_string(),
         behind_ms: (clock.wall_ms - as_of.0).max(0),
+        settled: settled.map(|settled| settled.to_string()),
         silent,
     };
     Some(settings.kpis.record(Some(partition), format!("progress|{partition}"), Told::Progress(&record)))
@@ -81,6 +89,7 @@ impl ProgressRecord<'_> {
             generation: self.generation,
             as_of_ms: millis(&self.as_of),
             behind_ms: self.behind_ms,
+            settled_ms: self.settled.as_deref().map(millis),
             silent: self.silent.iter().map(|topic| topic.to_string()).collect(),
         }
     }
@@ -93,6 +102,7 @@ impl<'a> From<&'a wire::ProgressRecord> for ProgressRecord<'a> {
             generation: message.generation,
             as_of: time(message.as_of_ms),
             behind_ms: message.behind_ms,
+            settled: message.settled_ms.map(time),
             silent: message.silent.iter().map(String::as_str).collect(),
         }
     }

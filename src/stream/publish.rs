@@ -398,6 +398,11 @@ impl Publisher {
         self.ready.values().copied().chain(held).min()
     }
 
+    /// The first end of an interval that is held.
+    pub fn first_held(&self) -> Option<EventTime> {
+        self.held.intervals.first_key_value().map(|((end, ..), _)| *end)
+    }
+
     /// Leaves to an earlier generation the intervals that it may still publish: those that end after `settled`.
     pub fn hold(&mut self, settled: EventTime) {
         let Publisher { ready, held, .. } = self;

@@ -13,7 +13,6 @@ const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 /// Of `callpulse.call.v1`.
 pub fn call() -> Value {
     let (text, flag) = (json!({"type": "string"}), json!({"type": "boolean"}));
-    let or_null = |schema: Value| json!({"anyOf": [schema, {"type": "null"}]});
     let length = json!({"type": "integer", "description": "milliseconds"});
     let channels: Vec<&str> = Channel::ALL.iter().map(|channel| channel.word()).collect();
     let left = LeaveReason::ALL.iter().map(|reason| reason.word());
@@ -62,11 +61,16 @@ pub fn progress() -> Value {
         "generation": {"type": "integer", "minimum": 1},
         "as_of": time(),
         "behind_ms": {"type": "integer", "minimum": 0},
+        "settled": or_null(time()),
         "silent": {"type": "array", "items": {"type": "string"}, "description": "topics of events"},
     }));
     schema["$schema"] = json!(DIALECT);
     schema["title"] = json!("Callpulse progress record");
     schema
+}
+
+fn or_null(schema: Value) -> Value {
+    json!({"anyOf": [schema, {"type": "null"}]})
 }
 
 /// Of the headers of KPI, call and progress records, as an object of texts. A tombstone has none.

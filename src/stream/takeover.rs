@@ -8,56 +8,70 @@
 //!
 //! Whoever joins looks at the claims after it joined, and the later one looks for members after its claims are
 //! committed: one of the two sees the other.
+//!
+//! Before that the later one tells only what the earlier ones say to have settled: see `settled` of progress records.
 
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::Message as _;
 use rdkafka::topic_partition_list::Offset;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::client::{Connection, Context};
 use super::outlet::to_json;
+use crate::time::EventTime;
 
 /// How long one question to the broker may take.
 const QUESTION: Duration = Duration::from_secs(5);
 /// Records at the end of a partition in which a claim is looked for: claims are repeated every second.
 const TAIL: i64 = 500;
-/// So often an earlier group has to be found without a member, one look after the other: a claim between them stands
-/// behind whatever its last member wrote.
+/// So often the earlier groups have to be found without a member, one look after the other: a claim between them stands
+/// behind whatever their last member wrote.
 const LOOKS: u32 = 2;
 
-/// Whether this generation may publish. Clones are the same answer.
+/// Whether this generation may publish, and what of the past it may tell before. Clones are the same answer.
 #[derive(Clone, Debug)]
 pub struct Takeover {
     generation: u64,
     is_granted: Arc<AtomicBool>,
+    /// Milliseconds, see [`Takeover::settled`].
+    settled: Arc<AtomicI64>,
 }
 
-/// An earlier generation's group, and what it commits offsets of.
-#[derive(Clone, Debug)]
-pub struct Earlier {
-    pub group: String,
-    pub topics: Vec<String>,
-}
-
-/// Looks for members of earlier generations.
+/// Looks for instances of earlier generations, by their groups.
 pub struct Watch {
+    client: BaseConsumer<Context>,
     connection: Connection,
-    /// Our own, which is only named.
-    group: String,
-    earlier: Vec<Earlier>,
+    own: u64,
+    /// The topics that a group commits offsets of.
+    topics: Topics,
     empty_looks: u32,
 }
 
+/// The stages' names, and by stage and generation the group and its topics.
+pub struct Topics {
+    pub stages: Vec<&'static str>,
+    pub group: Box<dyn Fn(&str, u64) -> String + Send>,
+    pub of: Box<dyn Fn(&str, u64) -> Vec<String> + Send>,
+}
+
+/// The earlier generations that have groups, and the names of those of their groups that have members.
+pub type Earlier = BTreeMap<u64, Vec<String>>;
+
 impl Takeover {
-    /// The first generation has nobody to wait for.
+    /// The first generation has nobody to wait for. A later one may tell nothing until it is known who is there.
     pub fn of(generation: u64) -> Takeover {
-        Takeover { generation, is_granted: Arc::new(AtomicBool::new(generation <= 1)) }
+        let is_first = generation <= 1;
+        Takeover {
+            generation,
+            is_granted: Arc::new(AtomicBool::new(is_first)),
+            settled: Arc::new(AtomicI64::new(if is_first { i64::MAX } else { i64::MIN })),
+        }
     }
 
     pub fn generation(&self) -> u64 {
@@ -75,58 +89,85 @@ impl Takeover {
 
     /// Nobody of an earlier generation publishes any more.
     pub fn grant(&self) {
+        self.settle(EventTime(i64::MAX));
         self.is_granted.store(true, Ordering::Release);
+    }
+
+    /// What ended before it no earlier generation publishes any more. The end of time where there is none.
+    pub fn settled(&self) -> EventTime {
+        EventTime(self.settled.load(Ordering::Acquire))
+    }
+
+    pub fn settle(&self, settled: EventTime) {
+        self.settled.store(settled.0, Ordering::Release);
+    }
+
+    /// Whether there is an earlier generation, or it is not known yet.
+    pub fn has_earlier(&self) -> bool {
+        self.settled() != EventTime(i64::MAX)
     }
 }
 
 impl Watch {
-    pub fn new(connection: Connection, group: String, earlier: Vec<Earlier>) -> Watch {
-        Watch { connection, group, earlier, empty_looks: 0 }
+    /// `own` is the generation before which it looks. Errs where a client cannot be made.
+    pub fn new(connection: Connection, own: u64, topics: Topics) -> KafkaResult<Watch> {
+        let client = connection.plain().create_with_context(Context::new("takeover"))?;
+        Ok(Watch { client, connection, own, topics, empty_looks: 0 })
     }
 
-    /// One look, to be repeated every second once every partition is claimed. Answers the groups that still have
-    /// members; none of them again and again is the end of the earlier generations. Errs while the broker does not answer.
-    pub fn look(&mut self) -> KafkaResult<Vec<String>> {
-        let mut config = self.connection.plain();
-        config.set("group.id", &self.group);
-        let client: BaseConsumer<Context> = config.create_with_context(Context::new("takeover"))?;
-        let mut alive = Vec::new();
+    /// One look. Errs while the broker does not answer.
+    pub fn look(&mut self) -> KafkaResult<Earlier> {
+        let before = std::mem::take(&mut self.empty_looks);
+        let list = self.client.fetch_group_list(None, QUESTION)?;
+        let mut earlier = Earlier::new();
         let mut ended = Vec::new();
-        for earlier in &self.earlier {
-            let list = client.fetch_group_list(Some(&earlier.group), QUESTION)?;
-            for group in list.groups().iter().filter(|group| group.name() == earlier.group) {
-                match group.members().len() {
-                    0 => ended.push(earlier),
-                    _ => alive.push(earlier.group.clone()),
-                }
+        for group in list.groups() {
+            let Some((stage, generation)) = self.whose(group.name()) else { continue };
+            let alive = earlier.entry(generation).or_default();
+            match group.members().is_empty() {
+                true => ended.push((stage, generation)),
+                false => alive.push(group.name().to_owned()),
             }
         }
-        if alive.is_empty() {
-            for earlier in ended {
-                self.settle(earlier)?;
+        if earlier.values().all(Vec::is_empty) {
+            for (stage, generation) in ended {
+                self.wait_for_transactions(stage, generation)?;
             }
+            self.empty_looks = before + 1;
         }
-        self.empty_looks = if alive.is_empty() { self.empty_looks + 1 } else { 0 };
-        Ok(alive)
+        Ok(earlier)
     }
 
-    /// Whether the looks so far are enough.
-    pub fn is_over(&self) -> bool {
+    /// Whether there was nobody, often enough to be sure.
+    pub fn has_seen_nobody(&self) -> bool {
         LOOKS <= self.empty_looks
+    }
+
+    /// What was seen before the claims says nothing.
+    pub fn begin_anew(&mut self) {
+        self.empty_looks = 0;
+    }
+
+    /// The stage and the generation that a group is of; none if it is none of an earlier one.
+    fn whose(&self, group: &str) -> Option<(&'static str, u64)> {
+        let generation: u64 = group.rsplit_once("-g")?.1.parse().ok()?;
+        let stages = self.topics.stages.iter().copied();
+        let stage = stages.into_iter().find(|stage| (self.topics.group)(stage, generation) == group)?;
+        (generation < self.own).then_some((stage, generation))
     }
 
     /// Waits for transactions that a member of the group left behind: the broker does not tell offsets that one of
     /// them may change.
-    fn settle(&self, earlier: &Earlier) -> KafkaResult<()> {
+    fn wait_for_transactions(&self, stage: &str, generation: u64) -> KafkaResult<()> {
         let mut config = self.connection.plain();
-        config.set("group.id", &earlier.group).set("isolation.level", "read_committed");
+        config.set("group.id", (self.topics.group)(stage, generation)).set("isolation.level", "read_committed");
         let client: BaseConsumer<Context> = config.create_with_context(Context::new("takeover"))?;
         let mut places = TopicPartitionList::new();
-        for topic in &earlier.topics {
-            let metadata = client.fetch_metadata(Some(topic), QUESTION)?;
+        for topic in (self.topics.of)(stage, generation) {
+            let metadata = client.fetch_metadata(Some(&topic), QUESTION)?;
             for found in metadata.topics().iter().filter(|found| found.name() == topic && found.error().is_none()) {
                 (0..found.partitions().len() as i32).for_each(|partition| {
-                    places.add_partition(topic, partition);
+                    places.add_partition(&topic, partition);
                 });
             }
         }
@@ -169,7 +210,7 @@ pub fn claimed_by(connection: &Connection, group: &str, board: &str, partitions:
             Some(Err(_)) | None => {}
         }
         if until < Instant::now() && 0 < open {
-            return Err(KafkaError::MessageConsumption(rdkafka::error::RDKafkaErrorCode::OperationTimedOut));
+            return Err(KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut));
         }
     }
     Ok((0..partitions).map(|partition| highest.get(&partition).copied().unwrap_or(0)).min().unwrap_or(0))
@@ -219,7 +260,8 @@ mod tests {
         assert!(Takeover::of(1).is_granted());
         let later = Takeover::of(2);
         assert!(!later.is_granted());
+        assert!(later.has_earlier() && later.settled() == EventTime(i64::MIN), "it is not known who is there");
         later.clone().grant();
-        assert!(later.is_granted());
+        assert!(later.is_granted() && !later.has_earlier());
     }
 }

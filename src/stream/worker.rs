@@ -49,7 +49,7 @@ pub struct WorkerSettings {
 impl WorkerSettings {
     /// The consumer group of all workers of the stage.
     pub fn group(&self, stage: &str) -> String {
-        format!("{}-{stage}-g{}", self.group_prefix, self.generation)
+        group(&self.group_prefix, stage, self.generation)
     }
 
     /// The worker's place in its group. It keeps its partitions over a restart.
@@ -61,6 +61,11 @@ impl WorkerSettings {
     pub fn transactional_id(&self, stage: &str) -> String {
         format!("{}-{}", self.group(stage), self.member())
     }
+}
+
+/// The consumer group of a stage in a generation.
+pub fn group(prefix: &str, stage: &str, generation: u64) -> String {
+    format!("{prefix}-{stage}-g{generation}")
 }
 
 /// A running worker.

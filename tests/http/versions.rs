@@ -64,7 +64,7 @@ fn progress_stands_apart_from_the_records() {
     let told = r#"{"as_of":"2026-03-02T08:15:30.412Z","behind_ms":120,"silent":[]}"#;
     assert_eq!(board.apply(next(&board, 0), Some(b"progress|7"), Some(told.as_bytes())).unwrap(), Change::Progress);
     let as_of = Some("2026-03-02T08:15:30.412Z".into());
-    let expected = Progress { as_of, behind_ms: 120, generation: 0, silent: Vec::new() };
+    let expected = Progress { as_of, behind_ms: 120, generation: 0, settled: None, silent: Vec::new() };
     assert_eq!(board.read().progress[&7], expected);
     assert_eq!(board.apply(next(&board, 0), Some(b"progress|7"), None).unwrap(), Change::Removed);
     assert!(board.read().progress.is_empty() && board.read().records.is_empty());
