@@ -73,6 +73,7 @@ impl Burn {
             numerator: Some(long.missed),
             denominator: Some(long.counted),
             basis: Some(Basis::Burn(Burning { target, long, short, budget })),
+            ..Reading::default()
         })
     }
 }

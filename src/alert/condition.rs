@@ -6,10 +6,12 @@
 //! ```
 //!
 //! A number that is not there is neither on nor off: `all` of it and something off is off, `any` of it and something
-//! on is on, else nothing is known (Kleene's logic).
+//! on is on, else nothing is known (Kleene's logic). Nor is a number known of an entity at which nothing goes on, where by
+//! it the condition would hold: an idle queue fires nothing.
 
 use super::burn::Burn;
 use super::forecast::Forecast;
+use super::idle::is_idle;
 use super::reading::Reading;
 use super::unusual::{Before, Unusual};
 use crate::kpi::record::KpiRecord;
@@ -75,11 +77,11 @@ impl Measure {
 }
 
 impl Level {
-    /// The names of all windows whose records it reads, its own first; none of what looks at what was before.
+    /// The names of all windows whose records it may read, its own first; none of what looks at what was before.
     pub fn windows(&self) -> Vec<&str> {
         match &self.measure {
-            Measure::Value => vec![&self.window],
-            Measure::Burn(Burn { short, interval, .. }) => vec![&self.window, short, interval],
+            Measure::Value => vec![&self.window, "now"],
+            Measure::Burn(Burn { short, interval, .. }) => vec![&self.window, short, interval, "now"],
             Measure::Forecast(Forecast { interval, .. }) => vec![&self.window, interval, "now"],
             Measure::Unusual(_) => Vec::new(),
         }
@@ -88,16 +90,16 @@ impl Level {
     /// What the records of its windows say, each asked for by name, or what was before; nothing is known without one,
     /// without a value, or of too few calls.
     pub fn read<'r>(&self, record_of: impl Fn(&str) -> Option<&'r KpiRecord>, before: Before<'_>) -> Option<Reading> {
-        let record = record_of(&self.window);
         let reading = match &self.measure {
-            Measure::Value => Reading::of(record?, &self.kpi)?,
-            Measure::Burn(burn) => burn.read((&self.kpi, &self.window), record_of)?,
-            Measure::Forecast(forecast) => forecast.read((&self.kpi, &self.window, self.trigger), record_of)?,
+            Measure::Value => Reading::of(record_of(&self.window)?, &self.kpi)?,
+            Measure::Burn(burn) => burn.read((&self.kpi, &self.window), &record_of)?,
+            Measure::Forecast(forecast) => forecast.read((&self.kpi, &self.window, self.trigger), &record_of)?,
             Measure::Unusual(unusual) => return unusual.read(before, self.min_volume),
         };
         reading.value?;
-        let is_enough = self.min_volume == 0 || reading.volume(record?).is_some_and(|volume| self.min_volume <= volume);
-        is_enough.then_some(reading)
+        let record = record_of(&self.window)?;
+        let is_enough = self.min_volume == 0 || reading.volume(record).is_some_and(|volume| self.min_volume <= volume);
+        is_enough.then(|| Reading { is_idle: is_idle(record, || record_of("now")), ..reading })
     }
 
     /// Whether it is on at a value, having been so or not.
@@ -118,23 +120,33 @@ impl Level {
 impl Condition {
     /// Every level in it, in the order they are written.
     pub fn levels(&self) -> Vec<&Level> {
+        self.sided(true).into_iter().map(|(level, _)| level).collect()
+    }
+
+    /// Every level in it, and whether being on speaks for the condition: `not` turns that round.
+    fn sided(&self, is_for: bool) -> Vec<(&Level, bool)> {
         match self {
-            Condition::Level(level) => vec![level],
-            Condition::All(of) | Condition::Any(of) => of.iter().flat_map(Condition::levels).collect(),
-            Condition::Not(of) => of.levels(),
+            Condition::Level(level) => vec![(level, is_for)],
+            Condition::All(of) | Condition::Any(of) => of.iter().flat_map(|of| of.sided(is_for)).collect(),
+            Condition::Not(of) => of.sided(!is_for),
         }
     }
 
     /// Whether it holds, by a reading of each level; `on` is brought up to date. None if nothing can be said.
     pub fn holds(&self, readings: &[Option<Reading>], on: &mut On) -> Option<bool> {
         on.resize(readings.len(), false);
-        let levels = self.levels();
-        for ((level, reading), on) in levels.iter().zip(readings).zip(on.iter_mut()) {
-            if let Some(value) = reading.and_then(|reading| reading.value) {
-                *on = level.is_on(value, *on);
+        let sided = self.sided(true).into_iter().zip(readings).zip(on.iter_mut());
+        let known = sided.map(|(((level, is_for), reading), on)| {
+            let reading = (*reading)?;
+            let is_on = reading.value.map_or(*on, |value| level.is_on(value, *on));
+            // Where nothing goes on nothing speaks for the condition.
+            if reading.is_idle && is_on == is_for {
+                return None;
             }
-        }
-        let known = readings.iter().zip(on.iter()).map(|(reading, on)| reading.map(|_| *on)).collect::<Vec<_>>();
+            *on = is_on;
+            Some(is_on)
+        });
+        let known: Vec<Option<bool>> = known.collect();
         self.of(&mut known.iter())
     }
 

@@ -17,6 +17,7 @@ pub mod condition;
 pub mod erlang;
 pub mod forecast;
 pub mod hours;
+pub mod idle;
 pub mod reading;
 pub mod record;
 pub mod rule;

@@ -19,6 +19,8 @@ pub struct Reading {
     pub denominator: Option<i64>,
     /// What it was made of; none of a number of a record.
     pub basis: Option<Basis>,
+    /// Nothing goes on at the entity: such a number ends an alert, and begins none.
+    pub is_idle: bool,
 }
 
 /// What a number was made of that stands in no record.
@@ -43,7 +45,7 @@ impl Reading {
                 value: if waits_for_nobody { Some(0.0) } else { kpi.value },
                 numerator: kpi.numerator.or(kpi.numerator_ms),
                 denominator: kpi.denominator,
-                basis: None,
+                ..Reading::default()
             });
         }
         let number = present(record, name).or_else(|| count(record, name))?;

@@ -16,7 +16,14 @@ use crate::time::EventTime;
 
 /// One number of one entity, where it changed. None while there was none.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Series(Vec<(EventTime, Option<f64>)>);
+pub struct Series(Vec<(EventTime, Option<Sample>)>);
+
+/// A reading's value, and whether nothing went on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Sample {
+    value: f64,
+    is_idle: bool,
+}
 
 /// What one entity's number was.
 #[derive(Clone, Copy, Debug)]
@@ -46,9 +53,10 @@ pub struct Suggestion {
 
 impl Series {
     /// What it is from an instant on; instants never go back.
-    pub fn push(&mut self, at: EventTime, value: Option<f64>) {
-        if self.0.last().is_none_or(|(_, last)| *last != value) {
-            self.0.push((at, value));
+    pub fn push(&mut self, at: EventTime, reading: Option<Reading>) {
+        let sample = reading.and_then(|Reading { value, is_idle, .. }| Some(Sample { value: value?, is_idle }));
+        if self.0.last().is_none_or(|(_, last)| *last != sample) {
+            self.0.push((at, sample));
         }
     }
 }
@@ -116,12 +124,14 @@ impl Search<'_> {
         let of = |past: &Past<'_>| {
             let mut trial = Trial::new(&rule, past.when);
             let mut side = None;
-            for (at, value) in &past.series.0 {
+            for (at, sample) in &past.series.0 {
                 // What stays on its side of both levels changes nothing.
-                let now = Some(value.map(|value| level.sides(value)));
+                let now = Some(sample.map(|Sample { value, is_idle }| (level.sides(value), is_idle)));
                 if now != side {
                     side = now;
-                    trial.see(*at, &[value.map(|value| Reading { value: Some(value), ..Reading::default() })]);
+                    let reading =
+                        |Sample { value, is_idle }| Reading { value: Some(value), is_idle, ..Reading::default() };
+                    trial.see(*at, &[sample.map(reading)]);
                 }
             }
             Sum::of(&trial.end(self.wish.until), self.wish.until)
@@ -130,9 +140,10 @@ impl Search<'_> {
     }
 }
 
-/// Three digits of every value that is no better than half of them, worst first.
+/// Three digits of every value that is no better than half of them, worst first; of what fires nothing, none.
 fn levels(level: &Level, past: &[Past<'_>]) -> Vec<f64> {
-    let mut values: Vec<f64> = past.iter().flat_map(|past| &past.series.0).filter_map(|(_, value)| *value).collect();
+    let samples = past.iter().flat_map(|past| &past.series.0).filter_map(|(_, sample)| *sample);
+    let mut values: Vec<f64> = samples.filter(|sample| !sample.is_idle).map(|sample| sample.value).collect();
     values.sort_unstable_by(f64::total_cmp);
     if level.is_above {
         values.reverse();

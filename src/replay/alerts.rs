@@ -19,6 +19,7 @@ use crate::tally::intervals::Finder;
 use crate::time::{EventTime, Span};
 use hashbrown::HashMap;
 use smallvec::SmallVec;
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 /// What is to be tried on a past.
@@ -72,7 +73,6 @@ impl<'a> Asked<'a> {
 /// Tries rules on a replay's past. `progress` is told up to where.
 pub fn try_rules(replay: Replay, asked: Asked<'_>, mut progress: impl FnMut(EventTime)) -> Tried {
     let settings = &needed(asked.settings, asked.rules);
-    let levels = || asked.rules.iter().flat_map(|rule| rule.when.levels());
     let entity_pace = |entity: &Entity| {
         let rules = asked.rules.iter().filter(|rule| rule.of.selects(entity));
         let levels = rules.flat_map(|rule| rule.when.levels());
@@ -82,7 +82,7 @@ pub fn try_rules(replay: Replay, asked: Asked<'_>, mut progress: impl FnMut(Even
             at_boundaries: one.at_boundaries || other.at_boundaries,
         })
     };
-    let walk = replay.walk(settings, levels().any(needs_agents), entity_pace);
+    let walk = replay.walk(settings, asked.rules.iter().any(needs_agents), entity_pace);
     let mut tried = Tried { from: walk.begins(), ..Tried::default() };
     let mut seats: HashMap<usize, Vec<Trying<'_>>> = HashMap::new();
     tried.refused = walk.run(asked.until, |look| {
@@ -117,9 +117,10 @@ fn needed(settings: &KpiSettings, rules: &[Rule]) -> KpiSettings {
     needed
 }
 
-/// Whether who is there has to be known.
-fn needs_agents(level: &Level) -> bool {
-    is_of_agents(level) || matches!(level.measure, Measure::Forecast(_))
+/// Whether who is there has to be known; of an agent always, who is idle when logged out.
+fn needs_agents(rule: &Rule) -> bool {
+    let is_asked = |level: &Level| is_of_agents(level) || matches!(level.measure, Measure::Forecast(_));
+    !rule.of.kind.has_visits() || rule.when.levels().into_iter().any(is_asked)
 }
 
 fn is_of_agents(level: &Level) -> bool {
@@ -160,8 +161,8 @@ struct Looked<'a> {
     open_since: Option<EventTime>,
 }
 
-/// The records of an entity at an instant, by the names of their windows.
-type Records<'a> = Vec<(&'a str, Option<KpiRecord>)>;
+/// The records of an entity at an instant, by the names of their windows, each made once it is looked at.
+type Records<'a> = Vec<(&'a str, OnceCell<Option<KpiRecord>>)>;
 
 impl<'a> Trying<'a> {
     fn all(asked: Asked<'a>, settings: &KpiSettings, entity: &Entity) -> Vec<Trying<'a>> {
@@ -188,7 +189,7 @@ impl<'a> Trying<'a> {
         let readings: SmallVec<[Option<Reading>; 4]> = self.levels.iter().map(|looked| looked.reading).collect();
         self.trial.see(shown.as_of, &readings);
         if let ([reading], true) = (readings.as_slice(), keeps_numbers) {
-            self.series.push(shown.as_of, reading.and_then(|reading| reading.value));
+            self.series.push(shown.as_of, *reading);
         }
     }
 }
@@ -223,10 +224,14 @@ fn read<'a>(looked: &Looked<'a>, shown: &Projection<'_>, records: &mut Records<'
     let Looked { level, past, .. } = looked;
     for name in level.windows() {
         if !records.iter().any(|(window, _)| *window == name) {
-            records.push((name, shown.window(name).and_then(|window| shown.record(window, Edition::default()))));
+            records.push((name, OnceCell::new()));
         }
     }
+    let make = |name: &str| shown.window(name).and_then(|window| shown.record(window, Edition::default()));
+    let record_of = |name: &str| {
+        let (_, record) = records.iter().find(|(window, _)| *window == name)?;
+        record.get_or_init(|| make(name)).as_ref()
+    };
     let zone = shown.settings.zone(&shown.entity.tenant);
-    let before = Before { past: Some(past), zone, as_of: shown.as_of };
-    level.read(|name| records.iter().find(|(window, _)| *window == name)?.1.as_ref(), before)
+    level.read(record_of, Before { past: Some(past), zone, as_of: shown.as_of })
 }

@@ -17,6 +17,7 @@ use crate::alert::unusual::Before;
 use crate::kpi::record::KpiRecord;
 use crate::time::EventTime;
 use smallvec::SmallVec;
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How all rules stand.
@@ -119,21 +120,23 @@ impl Alarms {
         let mut alarm =
             self.alarms.remove(&at).unwrap_or_else(|| Alarm::new(rule, Whose::Entity(account.entity.clone())));
         let before = alarm.state.clone();
-        // Records that the rule looks at beside those given.
-        let mut made: Vec<KpiRecord> = Vec::new();
-        let mut readings = Vec::new();
-        for level in rule.when.levels() {
-            for name in level.windows() {
-                if !records.iter().chain(&made).any(|record| record.window.name == name) {
-                    let window = account.projection(kpi, turn.shape, turn.reasons, as_of).window(name);
-                    made.extend(window.and_then(|window| record(account, turn, window)));
-                }
-            }
-            let before =
-                Before { past: self.pasts.of(account.seat, level), zone: kpi.zone(&account.entity.tenant), as_of };
-            let record_of = |name: &str| records.iter().chain(&made).find(|record| record.window.name == name);
-            readings.push(level.read(record_of, before));
+        let levels = rule.when.levels();
+        let given = |name: &str| records.iter().find(|record| record.window.name == name);
+        // What the rule may look at beside what is given, each made once it does.
+        let mut made: BTreeMap<&str, OnceCell<Option<KpiRecord>>> = BTreeMap::new();
+        for name in levels.iter().flat_map(|level| level.windows()).filter(|name| given(name).is_none()) {
+            made.entry(name).or_default();
         }
+        let make = |name: &str| {
+            let window = account.projection(kpi, turn.shape, turn.reasons, as_of).window(name);
+            window.and_then(|window| record(account, turn, window))
+        };
+        let record_of = |name: &str| given(name).or_else(|| made.get(name)?.get_or_init(|| make(name)).as_ref());
+        let was = |level| {
+            let past = self.pasts.of(account.seat, level);
+            Before { past, zone: kpi.zone(&account.entity.tenant), as_of }
+        };
+        let readings: Vec<_> = levels.iter().map(|level| level.read(record_of, was(level))).collect();
         let hours = rule.hours_for(&account.entity, &settings.queue_hours);
         let is_open = hours.is_none_or(|hours| hours.is_open(kpi.zone(&account.entity.tenant), as_of));
         let step = match is_open {
@@ -144,7 +147,8 @@ impl Alarms {
         if let Some(step) = step {
             // Who reads the alert finds its numbers on the board.
             if !account.ended {
-                out.extend(made.iter().map(|record| on_board(account, turn, record)));
+                let made = made.values().filter_map(|record| record.get()?.as_ref());
+                out.extend(made.map(|record| on_board(account, turn, record)));
             }
             alarm.tell((rule, kpi.title(&account.entity)), (step, &readings), (as_of, turn), out);
         }

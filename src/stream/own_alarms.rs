@@ -193,7 +193,7 @@ impl OwnAlarms {
                 value: Some(rejected as f64 / read as f64),
                 numerator: Some(rejected as i64),
                 denominator: Some(read as i64),
-                basis: None,
+                ..Reading::default()
             }),
         });
         looks.push(Look {

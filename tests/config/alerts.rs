@@ -519,7 +519,7 @@ fn the_rules_of_the_manual_make_records_of_the_schema() {
     let since = EventTime::parse("2026-03-02T10:00:05Z").unwrap();
     for rule in rules.iter() {
         let entity = Entity { tenant: "default".into(), kind: rule.of.kind, id: "sales".into(), channel: None };
-        let reading = Reading { value: Some(0.123), numerator: Some(37), denominator: Some(301), basis: None };
+        let reading = Reading { value: Some(0.123), numerator: Some(37), denominator: Some(301), ..Reading::default() };
         let steps =
             [Transition::Fires { since }].into_iter().chain(Why::ALL.map(|why| Transition::Resolves { since, why }));
         for (step, reading) in steps.flat_map(|step| [(step, Some(reading)), (step, None)]) {
@@ -541,7 +541,8 @@ fn the_rules_of_the_manual_make_records_of_the_schema() {
         }
     }
     let entity = Entity { tenant: "default".into(), kind: Kind::Queue, id: "sales".into(), channel: None };
-    let readings = [Some(Reading { value: Some(0.123), numerator: Some(37), denominator: Some(301), basis: None })];
+    let readings =
+        [Some(Reading { value: Some(0.123), numerator: Some(37), denominator: Some(301), ..Reading::default() })];
     let step = Transition::Fires { since };
     let subject = Subject::of(&entity, Some("Sales"));
     let told = Told { rule: &rules[0], subject, step, readings: &readings, as_of: since, version: 7 };

@@ -4,6 +4,7 @@ use crate::cases;
 use crate::histories::{MINUTES_MS, Reach, Told, few_calls};
 use crate::published::Truth;
 use crate::world::{ALERTS, Act, RULES, World, acts, end_of, kpis_worker, world};
+use callpulse::alert::reading::Reading;
 use callpulse::alert::record::{AlertRecord, SCHEMA};
 use callpulse::alert::rule::Rule;
 use callpulse::alert::unusual::Before;
@@ -67,27 +68,28 @@ proptest! {
             let last = alerts.get(&format!("{}|{entity}", rule.name)).and_then(|told| told.last());
             let is_firing = last.is_some_and(AlertRecord::is_firing);
             let reading = level.read(|name| shown.get(&(entity.clone(), name)).copied(), before);
-            if let Some(value) = reading.and_then(|reading| reading.value) {
-                check(rule, value, is_firing, last, record)?;
+            if let Some(reading) = reading {
+                check(rule, reading, is_firing, last, record)?;
             }
         }
     }
 }
 
-/// Beyond the trigger it fires, if it need not hold any longer; beyond what clears it does not.
+/// Beyond the trigger it fires where something goes on, if it need not hold any longer; beyond what clears it does not.
 fn check(
     rule: &Rule,
-    value: f64,
+    reading: Reading,
     is_firing: bool,
     last: Option<&AlertRecord>,
     record: &KpiRecord,
 ) -> Result<(), TestCaseError> {
-    let level = rule.when.levels()[0];
+    let (level, value) = (rule.when.levels()[0], reading.value.expect("a value"));
     let (is_beyond, is_clear) = match level.is_above {
         true => (level.trigger < value, value <= level.clear),
         false => (value < level.trigger, level.clear <= value),
     };
-    prop_assert!(!is_beyond || is_firing || 0 < rule.hold.0, "does not fire at {value}: {last:?} {record:?}");
+    let may_fire = !reading.is_idle && rule.hold.0 == 0;
+    prop_assert!(!is_beyond || is_firing || !may_fire, "does not fire at {value}: {last:?} {record:?}");
     prop_assert!(!is_clear || !is_firing, "still fires at {value}: {last:?} {record:?}");
     Ok(())
 }

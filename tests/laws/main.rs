@@ -13,6 +13,7 @@ mod agents;
 mod alerts;
 mod cuts;
 mod erlang;
+mod idle;
 mod order;
 mod published;
 mod records;

@@ -47,6 +47,11 @@ fn reading(value: Option<i64>) -> Option<Reading> {
     value.map(|value| Reading { value: Some(value as f64), ..Reading::default() })
 }
 
+/// The same, where nothing goes on at an even number.
+fn or_idle(value: Option<i64>) -> Option<Reading> {
+    reading(value).map(|reading| Reading { is_idle: value.is_some_and(|value| value % 2 == 0), ..reading })
+}
+
 /// So many seconds after the one before, what is read.
 type Readings = Vec<(i64, Option<i64>)>;
 
@@ -135,6 +140,24 @@ proptest! {
         let mut on = Vec::new();
         for (place, readings) in read.iter().enumerate() {
             prop_assert_eq!(condition.holds(readings, &mut on), holds(&condition, &read[..=place], &mut 0));
+        }
+    }
+
+    #[test]
+    fn where_nothing_goes_on_a_condition_may_hold_no_more_and_never_holds(
+        condition in a_condition(),
+        read in proptest::collection::vec((proptest::collection::vec(prop_oneof![4 => (0..9_i64).prop_map(Some), 1 => Just(None)], 12), any::<bool>()), 1..20),
+    ) {
+        let levels = condition.levels().len();
+        prop_assume!(levels <= 12);
+        let (mut on, mut without) = (Vec::new(), Vec::new());
+        for (values, is_idle) in read {
+            let readings: Vec<Option<Reading>> = values.into_iter().take(levels).map(reading).collect();
+            let idle = |reading: &Option<Reading>| reading.map(|reading| Reading { is_idle, ..reading });
+            let of_idle = condition.holds(&readings.iter().map(idle).collect::<Vec<_>>(), &mut on);
+            let of_busy = condition.holds(&readings, &mut without);
+            prop_assert_eq!(of_idle, of_busy.filter(|holds| !holds || !is_idle));
+            without.clone_from(&on);
         }
     }
 
@@ -259,7 +282,7 @@ proptest! {
         let rule = rule(condition, hold, has_hours.then_some(hours));
         let levels = rule.when.levels().len();
         let all = |value: Option<i64>| -> Vec<Option<Reading>> {
-            (0..levels).map(|place| reading(value.map(|value| (value + place as i64 * 3) % 9))).collect()
+            (0..levels).map(|place| or_idle(value.map(|value| (value + place as i64 * 3) % 9))).collect()
         };
         let mut trial = Trial::new(&rule, InForce { hours: rule.hours.as_ref(), ..ALWAYS });
         let (mut state, mut second, mut periods) = (AlertState::default(), 0, Vec::<Period>::new());
@@ -312,7 +335,7 @@ proptest! {
                 let (mut series, mut second) = (Series::default(), 0);
                 for (after, value) in read {
                     second += after;
-                    series.push(at(second), value.map(|value| value as f64));
+                    series.push(at(second), or_idle(*value));
                 }
                 series
             })
@@ -321,7 +344,7 @@ proptest! {
         let until = at(120_000);
         let wish = Wish { fired_max: f64::from(fired_max), until };
         let Some(found) = suggest(&rule, &past, wish) else {
-            prop_assert!(read.iter().flatten().all(|(_, value)| value.is_none()));
+            prop_assert!(read.iter().flatten().all(|(_, value)| or_idle(*value).is_none_or(|reading| reading.is_idle)));
             return Ok(());
         };
         let is_ordered = if own.is_above { found.clear <= found.trigger } else { found.trigger <= found.clear };
@@ -333,7 +356,7 @@ proptest! {
                 let (mut trial, mut second) = (Trial::new(&tried, ALWAYS), 0);
                 for (after, value) in read {
                     second += after;
-                    trial.see(at(second), &[reading(*value)]);
+                    trial.see(at(second), &[or_idle(*value)]);
                 }
                 Sum::of(&trial.end(until), until)
             });

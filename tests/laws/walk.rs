@@ -74,7 +74,7 @@ proptest! {
 }
 
 /// Documents as single events: of their revisions the walk knows the last from the beginning.
-fn whole(mut told: Vec<Told>) -> Vec<Told> {
+pub fn whole(mut told: Vec<Told>) -> Vec<Told> {
     for told in &mut told {
         let mut line: Value = serde_json::from_str(&told.line).expect("JSON");
         let fields = line.as_object_mut().expect("an event");
@@ -86,7 +86,7 @@ fn whole(mut told: Vec<Told>) -> Vec<Told> {
     told
 }
 
-fn so_far(told: &[Told], second: i64) -> impl Iterator<Item = &Told> {
+pub fn so_far(told: &[Told], second: i64) -> impl Iterator<Item = &Told> {
     told.iter().filter(move |told| told.time <= end_of(second).0)
 }
 
