@@ -40,6 +40,7 @@ kpi = "longest_wait"
 window = "now"
 trigger = 180
 clear = 60
+keep_firing_for = "30s"
 hours = "sun-thu 08:00-11:00, sun-thu 12:00-20:00"
 [[alerts]]
 name = "service_level"
@@ -50,9 +51,11 @@ trigger = 0.3
 clear = 0.5
 min_volume = 5
 for = "30s"
+keep_firing_for = "0s"
 [[alerts]]
 name = "gives_up_and_waits"
 of = { id = "NW" }
+keep_firing_for = "1m"
 when = { all = [{ kpi = "abandonment_rate", window = "5m", trigger = 0.2, clear = 0.1, min_volume = 4 }, { kpi = "waiting", window = "now", trigger = 1, clear = 0 }] }
 [[alerts]]
 name = "burn"
@@ -228,10 +231,11 @@ impl Hours {
 /// When it began to hold, fired and resolved, in seconds, and why.
 type Fired = (i64, i64, Option<(i64, &'static str)>);
 
-/// Looks at every second. `holds` is told whether the levels were on before, and says what is known now.
+/// Looks at every second. `holds` is told whether the levels were on before, and says what is known now. It has to hold and
+/// to be clear for so many seconds.
 fn periods(
     seconds: &Seconds,
-    hold: i64,
+    (hold, keep): (i64, i64),
     is_open: impl Fn(i64) -> bool,
     mut holds: impl FnMut(usize, &mut [bool; 2]) -> Option<bool>,
 ) -> Vec<Fired> {
@@ -239,13 +243,15 @@ fn periods(
     let (mut on, mut is_firing) = ([false; 2], false);
     // Since when it holds, for how long that is known, and whether the last look knew it to hold.
     let mut pending: Option<(i64, i64, bool)> = None;
+    // Since when it has been clear, while it fires.
+    let mut clear: Option<i64> = None;
     for at in 0..seconds.waiting.len() {
         let second = seconds.first + at as i64;
         if !is_open(second) {
             if is_firing {
                 fired.last_mut().expect("fired").2 = Some((second, "closed"));
             }
-            (on, is_firing, pending) = ([false; 2], false, None);
+            (on, is_firing, pending, clear) = ([false; 2], false, None, None);
             continue;
         }
         let now = holds(at, &mut on);
@@ -262,13 +268,15 @@ fn periods(
                 }
             }
             Some(false) => {
-                if is_firing {
-                    fired.last_mut().expect("fired").2 = Some((second, "cleared"));
-                }
-                (is_firing, pending) = (false, None);
+                pending = None;
+                clear = clear.or(Some(second)).filter(|_| is_firing);
             }
             None => pending = pending.map(|(since, held, _)| (since, held, false)),
-            Some(true) => {}
+            Some(true) => clear = None,
+        }
+        if clear.is_some_and(|since| keep <= second - since) {
+            fired.last_mut().expect("fired").2 = Some((second, "cleared"));
+            (is_firing, clear) = (false, None);
         }
     }
     fired
@@ -298,17 +306,17 @@ fn expected(stays: &BTreeMap<String, Vec<Stay>>, until: i64) -> BTreeMap<(String
             let rate = |at, on: &mut [bool; 2]| {
                 seconds.abandonment_rate(at, 1800, 20).map(|value| latch(&mut on[0], value, 0.3, 0.2))
             };
-            put("abandonment", periods(&seconds, 120, |_| true, rate));
+            put("abandonment", periods(&seconds, (120, 300), |_| true, rate));
         }
         if queue == "NE" {
             let wait = |at, on: &mut [bool; 2]| Some(latch(&mut on[0], seconds.longest_wait(at), 180.0, 60.0));
-            put("longest_wait", periods(&seconds, 0, is_day, wait));
+            put("longest_wait", periods(&seconds, (0, 30), is_day, wait));
         }
         if queue == "IN" {
             let level = |at, on: &mut [bool; 2]| {
                 seconds.service_level(at, 1800, 5).map(|value| latch(&mut on[0], value, 0.3, 0.5))
             };
-            put("service_level", periods(&seconds, 30, |_| true, level));
+            put("service_level", periods(&seconds, (30, 0), |_| true, level));
         }
         if queue == "NW" {
             let both = |at: usize, on: &mut [bool; 2]| {
@@ -319,12 +327,12 @@ fn expected(stays: &BTreeMap<String, Vec<Stay>>, until: i64) -> BTreeMap<(String
                     (gives_up, true) => gives_up,
                 }
             };
-            put("gives_up_and_waits", periods(&seconds, 0, |_| true, both));
+            put("gives_up_and_waits", periods(&seconds, (0, 60), |_| true, both));
             let burn = |at: usize, on: &mut [bool; 2]| {
                 let [long, short] = [(1800, 20), (300, 1)].map(|(length, least)| seconds.burn_rate(at, length, least));
                 Some(latch(&mut on[0], long?.min(short?), 2.0, 1.25))
             };
-            put("burn", periods(&seconds, 60, |_| true, burn));
+            put("burn", periods(&seconds, (60, 300), |_| true, burn));
             let hours = Hours::of(stays, all_stays);
             let mut last = (0, None);
             let unusual = |at: usize, on: &mut [bool; 2]| {
@@ -334,7 +342,7 @@ fn expected(stays: &BTreeMap<String, Vec<Stay>>, until: i64) -> BTreeMap<(String
                 }
                 last.1.map(|value| latch(&mut on[0], value, 2.0, 1.0))
             };
-            put("unusual", periods(&seconds, 0, |_| true, unusual));
+            put("unusual", periods(&seconds, (0, 300), |_| true, unusual));
         }
     }
     all

@@ -187,7 +187,7 @@ fn alerts_are_tried_on_past_events() {
         r#"{"type":"call.ended","time":"2026-03-02T09:05:00Z","call_id":"c2"}"#,
     ];
     let events = Scratch::new("alerts.jsonl", events.join("\n").as_bytes());
-    let rule = "[[alerts]]\nname = \"busy\"\nkpi = \"waiting\"\nwindow = \"now\"\ntrigger = 1\nclear = 0\n";
+    let rule = "[[alerts]]\nname = \"busy\"\nkpi = \"waiting\"\nwindow = \"now\"\ntrigger = 1\nclear = 0\nkeep_firing_for = \"0s\"\n";
     let rules = Scratch::new("alerts.toml", rule.as_bytes());
     let test = ["alerts", "test", "--format", "json", events.path()];
     let with_rules = [test.as_slice(), &["--config", rules.path()]].concat();

@@ -37,6 +37,9 @@ pub struct AlertRecord {
     pub since: String,
     /// Up to when event time was complete when this was decided.
     pub as_of: String,
+    /// Since when it had been clear when it resolved as `cleared`, `keep_firing_for` before that; absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub clear_since: Option<String>,
     /// When it resolved; absent while firing.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub resolved_at: Option<String>,
@@ -54,6 +57,9 @@ pub struct AlertRecord {
     pub levels: Vec<AlertLevel>,
     /// For how long it has to hold, milliseconds.
     pub for_ms: i64,
+    /// For how long it has to be clear before it resolves, milliseconds.
+    #[serde(default)]
+    pub keep_firing_for_ms: i64,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub runbook_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -160,9 +166,9 @@ pub fn alert_id(rule: &str, subject: Subject<'_>, since: EventTime) -> String {
 impl AlertRecord {
     pub fn of(told: Told<'_>) -> AlertRecord {
         let Told { rule, subject, step, readings, as_of, version } = told;
-        let (since, why) = match step {
-            Step::Fires { since } => (since, None),
-            Step::Resolves { since, why, .. } => (since, Some(why)),
+        let (since, clear, why) = match step {
+            Step::Fires { since } => (since, None, None),
+            Step::Resolves { since, clear, why } => (since, clear, Some(why)),
         };
         let levels = rule.when.levels();
         let readings = levels.iter().enumerate().map(|(place, _)| readings.get(place).copied().flatten());
@@ -182,6 +188,7 @@ impl AlertRecord {
             reason: why.map(|why| Cow::Borrowed(why.word())),
             since: since.to_string(),
             as_of: as_of.to_string(),
+            clear_since: clear.map(|clear| clear.to_string()),
             resolved_at: why.map(|_| as_of.to_string()),
             version,
             severity: Cow::Borrowed(rule.severity.word()),
@@ -190,6 +197,7 @@ impl AlertRecord {
             first: levels.first().cloned().expect("a rule has a level"),
             levels,
             for_ms: rule.hold.0,
+            keep_firing_for_ms: rule.keep.0,
             runbook_url: rule.runbook_url.clone(),
             panel_url: None,
         };

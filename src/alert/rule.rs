@@ -15,6 +15,8 @@ pub struct Rule {
     pub when: Condition,
     /// It has to hold for so long without a break (`for` in the settings).
     pub hold: Span,
+    /// What fires resolves once it has been clear for so long without a break (`keep_firing_for` in the settings).
+    pub keep: Span,
     /// When it is in force; as its queue's, else always, if none are said.
     pub hours: Option<Hours>,
     pub severity: Severity,

@@ -36,6 +36,7 @@ pub fn record() -> Value {
         "reason": {"enum": Why::ALL.map(Why::word), "description": "why it resolved"},
         "since": {"$ref": "#/$defs/time", "description": "when the condition began to hold"},
         "as_of": {"$ref": "#/$defs/time"},
+        "clear_since": {"$ref": "#/$defs/time", "description": "since when it had been clear when it resolved as cleared"},
         "resolved_at": {"$ref": "#/$defs/time"},
         "version": {"type": "integer", "minimum": 0},
         "severity": {"enum": Severity::ALL.map(Severity::word)},
@@ -48,13 +49,14 @@ pub fn record() -> Value {
             "description": "every number the rule looks at; the first stands in the record itself too",
         },
         "for_ms": integer,
+        "keep_firing_for_ms": {"type": "integer", "description": "for how long it has to be clear before it resolves"},
         "runbook_url": text,
         "panel_url": text,
     });
     if let (Some(properties), Some(own)) = (properties.as_object_mut(), own.as_object()) {
         properties.extend(own.clone());
     }
-    let optional = ["reason", "resolved_at", "runbook_url", "panel_url", "numerator", "denominator"];
+    let optional = ["reason", "clear_since", "resolved_at", "runbook_url", "panel_url", "numerator", "denominator"];
     let optional = optional.into_iter().chain(OF_MEASURES).collect::<Vec<_>>();
     let names = properties.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
     let required: Vec<&str> = names.filter(|name| !optional.contains(name)).collect();

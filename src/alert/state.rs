@@ -1,12 +1,12 @@
 //! The state of one rule for one entity, and the steps it takes.
 //!
 //! ```text
-//!          holds            held for `for`          clears, closed, gone
-//! quiet ─────────> pending ────────────────> firing ─────────────────────> quiet
-//!   ^───────────────┘ clears
+//!          holds            held for `for`           clear for `keep_firing_for`, closed, gone
+//! quiet ─────────> pending ────────────────> firing ─────────────────────────────────────────> quiet
+//!   ^───────────────┘ clears                  ^──┘ holds again
 //! ```
 //!
-//! No value keeps the state and stops the clock of `for`.
+//! No value keeps the state: what held last holds, with the clock of `for` stopped, and what was clear last is clear.
 
 use super::condition::On;
 use super::reading::Reading;
@@ -34,14 +34,23 @@ pub enum Phase {
     },
     Firing {
         since: EventTime,
+        /// Since when it has been clear without a break; none while it holds.
+        clear: Option<EventTime>,
     },
 }
 
 /// What is to be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    Fires { since: EventTime },
-    Resolves { since: EventTime, why: Why },
+    Fires {
+        since: EventTime,
+    },
+    /// `clear` is since when it had been clear; none unless that is why.
+    Resolves {
+        since: EventTime,
+        clear: Option<EventTime>,
+        why: Why,
+    },
 }
 
 /// Why an alert ended.
@@ -91,8 +100,13 @@ impl AlertState {
                 self.phase = Phase::Quiet;
                 None
             }
-            (Phase::Firing { .. }, Some(false)) => self.end(Why::Cleared),
-            (Phase::Quiet, Some(false) | None) | (Phase::Firing { .. }, Some(true) | None) => None,
+            (Phase::Firing { since, .. }, Some(true)) => {
+                self.phase = Phase::Firing { since, clear: None };
+                None
+            }
+            (Phase::Firing { since, clear }, Some(false)) => self.keep(rule, (since, clear.unwrap_or(at)), at),
+            (Phase::Firing { since, clear: Some(clear) }, None) => self.keep(rule, (since, clear), at),
+            (Phase::Quiet, Some(false) | None) | (Phase::Firing { clear: None, .. }, None) => None,
         }
     }
 
@@ -101,8 +115,13 @@ impl AlertState {
             self.phase = Phase::Pending { since, held, seen };
             return None;
         }
-        self.phase = Phase::Firing { since };
+        self.phase = Phase::Firing { since, clear: None };
         Some(Step::Fires { since })
+    }
+
+    fn keep(&mut self, rule: &Rule, (since, clear): (EventTime, EventTime), at: EventTime) -> Option<Step> {
+        self.phase = Phase::Firing { since, clear: Some(clear) };
+        if at.since(clear) < rule.keep { None } else { self.end(Why::Cleared) }
     }
 
     /// Ends it for a reason beside its numbers; what only waited begins anew when it is looked at again.
@@ -112,15 +131,24 @@ impl AlertState {
             self.on.clear();
         }
         match phase {
-            Phase::Firing { since } => Some(Step::Resolves { since, why }),
+            Phase::Firing { since, clear } => {
+                Some(Step::Resolves { since, clear: clear.filter(|_| why == Why::Cleared), why })
+            }
             Phase::Quiet | Phase::Pending { .. } => None,
         }
     }
 
-    /// What happened while it was not looked at does not count: what waited begins anew, what fires goes on.
-    pub fn rest(&mut self) {
-        if matches!(self.phase, Phase::Pending { .. }) {
-            *self = AlertState::default();
-        }
+    /// What happened while it was not looked at does not count: what waited begins anew, and what fires has to be clear
+    /// from the beginning. Whether that changes anything.
+    pub fn rest(&mut self) -> bool {
+        let rested = match self.phase {
+            Phase::Quiet => return false,
+            Phase::Pending { .. } => AlertState::default(),
+            Phase::Firing { since, .. } => {
+                AlertState { on: std::mem::take(&mut self.on), phase: Phase::Firing { since, clear: None } }
+            }
+        };
+        let before = std::mem::replace(self, rested);
+        before.phase != self.phase
     }
 }

@@ -1,8 +1,8 @@
 //! The trial of a rule: what it would have told of one entity, from what its numbers were when.
 //!
 //! ```text
-//! readings  ──a──┬────b────┬──c── they hold until others are seen; between them `for` ends and hours open and close
-//! alert          └─pending─┴fires
+//! readings  ──a──┬────b────┬──c── they hold until others are seen; between them `for` and `keep_firing_for` end,
+//! alert          └─pending─┴fires and hours open and close
 //! ```
 //!
 //! The same state as live, looked at when something may change and not every second: the law is that more looks at the
@@ -124,6 +124,7 @@ impl<'r> Trial<'r> {
         loop {
             let due = match self.state.phase {
                 Phase::Pending { held, seen: Some(seen), .. } => Some(seen.plus(Span(self.rule.hold.0 - held.0))),
+                Phase::Firing { clear: Some(clear), .. } => Some(clear.plus(self.rule.keep)),
                 _ => None,
             };
             let next = due.map(end_of_second).into_iter().chain(self.edge).min();

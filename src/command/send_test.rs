@@ -63,6 +63,7 @@ fn test_alert(now: EventTime) -> AlertRecord {
         of: Selector::NONE,
         when: Condition::Level(level),
         hold: Span(0),
+        keep: Span(0),
         hours: None,
         severity: Severity::Info,
         title: Some("a test of notifications; nothing is wrong".to_owned()),

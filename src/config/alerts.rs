@@ -12,9 +12,13 @@ use crate::alert::rule::{Rule, Selector, Severity, built_in_names};
 use crate::entity::{Entity, Kind};
 use crate::kpi::settings::KpiSettings;
 use crate::life::plan::Plan;
+use crate::time::Span;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use toml::Value;
+
+/// What fires has to be clear for so long, unless a rule says otherwise: noise around a level is one alert.
+const KEPT_FIRING_FOR: Span = Span::from_secs(300);
 
 /// What rules are understood by.
 #[derive(Clone, Copy)]
@@ -86,6 +90,7 @@ fn rule(table: View, name: &str, place: &str, around: Around, told: &mut Told) -
         of,
         when: when?,
         hold: table.get("for").span(),
+        keep: table.get("keep_firing_for").duration().unwrap_or(KEPT_FIRING_FOR),
         hours,
         severity: Severity::from_word(&table.get("severity").text()).unwrap_or(Severity::Warning),
         title,

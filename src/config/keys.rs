@@ -422,6 +422,11 @@ const ALERT: &[Key] = &[
         between(Span(0), Span::from_hours(24 * 7)),
         "It fires once it has held for so long; at once unless said.",
     ),
+    key(
+        "keep_firing_for",
+        between(Span(0), Span::from_hours(24 * 7)),
+        "What fires resolves once it has been clear for so long; 5m unless said.",
+    ),
     key("severity", Shape::Word(&SEVERITIES), "How urgent it is; warning unless said."),
     key("hours", Shape::Text, "When it is in force: hours, or the name of a calendar; always unless said."),
     key("title", Shape::Text, "A line for people, with {entity}, {value} and so on in it."),

@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 use std::fmt::Write;
 
 /// The columns of a table, in the order of their fields; `kind`, `id` and `name` are the entity's.
-const COLUMNS: [&str; 28] = [
+const COLUMNS: [&str; 30] = [
     "alert_id",
     "rule",
     "severity",
@@ -29,6 +29,7 @@ const COLUMNS: [&str; 28] = [
     "id",
     "name",
     "since",
+    "clear_since",
     "resolved_at",
     "as_of",
     "version",
@@ -45,6 +46,7 @@ const COLUMNS: [&str; 28] = [
     "min_volume",
     "measure",
     "for_ms",
+    "keep_firing_for_ms",
     "runbook_url",
     "panel_url",
 ];

@@ -48,6 +48,7 @@ pub static ALERT_RECORD: Shape = Shape {
     whole: &[
         "reason",
         "as_of",
+        "clear_since",
         "resolved_at",
         "title",
         "text",
@@ -65,6 +66,7 @@ pub static ALERT_RECORD: Shape = Shape {
         "budget",
         "levels",
         "for_ms",
+        "keep_firing_for_ms",
         "runbook_url",
         "panel_url",
     ],

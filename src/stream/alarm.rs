@@ -95,7 +95,7 @@ impl Alarm {
     fn apart(&mut self, step: Step) -> Step {
         let before = self.told.as_ref().and_then(|told| EventTime::parse(&told.since));
         match (step, before, &mut self.state.phase) {
-            (Step::Fires { since }, Some(before), Phase::Firing { since: kept }) if since <= before => {
+            (Step::Fires { since }, Some(before), Phase::Firing { since: kept, .. }) if since <= before => {
                 *kept = EventTime(before.0 + 1);
                 Step::Fires { since: *kept }
             }
@@ -169,7 +169,9 @@ impl Alarm {
             Phase::Pending { since, held, seen } => {
                 (state.since, state.held, state.seen) = (Some(since.0), held.0, seen.map(|seen| seen.0));
             }
-            Phase::Firing { since } => (state.since, state.is_firing) = (Some(since.0), true),
+            Phase::Firing { since, clear } => {
+                (state.since, state.is_firing, state.clear_since) = (Some(since.0), true, clear.map(|clear| clear.0));
+            }
         }
         (self.key(), Some(state.encode_to_vec()))
     }
@@ -179,7 +181,7 @@ impl Alarm {
         let state = wire::AlarmState::decode(value).ok()?;
         let phase = match state.since.map(EventTime) {
             None => Phase::Quiet,
-            Some(since) if state.is_firing => Phase::Firing { since },
+            Some(since) if state.is_firing => Phase::Firing { since, clear: state.clear_since.map(EventTime) },
             Some(since) => Phase::Pending { since, held: Span(state.held), seen: state.seen.map(EventTime) },
         };
         let part = Part::ALL.into_iter().find(|part| part.word() == state.part);
@@ -216,8 +218,9 @@ pub fn end_orphans(
 /// Whether it stands otherwise than its entry says; for how long it has held follows from when it was seen.
 pub fn is_changed(before: &AlertState, after: &AlertState) -> bool {
     let seen = |state: &AlertState| match state.phase {
-        Phase::Pending { since, seen, .. } => Some((since, seen.is_some())),
-        Phase::Quiet | Phase::Firing { .. } => None,
+        Phase::Pending { since, seen, .. } => (Some(since), seen.is_some()),
+        Phase::Firing { clear, .. } => (clear, true),
+        Phase::Quiet => (None, false),
     };
     before.on != after.on || seen(before) != seen(after)
 }

@@ -12,7 +12,7 @@ use super::publish::{Turn, on_board, record};
 use super::snapshot::Entry;
 use super::stage::OutRecord;
 use crate::alert::rule::Rule;
-use crate::alert::state::{Phase, Why};
+use crate::alert::state::Why;
 use crate::alert::unusual::Before;
 use crate::kpi::record::KpiRecord;
 use crate::time::EventTime;
@@ -197,8 +197,7 @@ impl Alarms {
         self.looked = None;
         self.compared.clear();
         for (at, alarm) in &mut self.alarms {
-            if matches!(alarm.state.phase, Phase::Pending { .. }) {
-                alarm.state.rest();
+            if alarm.state.rest() {
                 self.unkept.insert(*at);
             }
         }

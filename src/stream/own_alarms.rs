@@ -236,6 +236,7 @@ fn rule(name: &str, (number, trigger, clear): (&str, f64, f64), title: &str) -> 
             min_volume: 0,
         }),
         hold: Span(0),
+        keep: Span(0),
         hours: None,
         severity,
         title: Some(title.to_owned()),

@@ -517,11 +517,12 @@ fn the_rules_of_the_manual_make_records_of_the_schema() {
     let rules = settings(&text_of(&Value::Table(manual_in_use()))).alerts;
     assert!(rules.iter().any(|rule| rule.when.levels().len() == 2) && 4 <= rules.len());
     let since = EventTime::parse("2026-03-02T10:00:05Z").unwrap();
+    let clear = |why| Some(since).filter(|_| why == Why::Cleared);
+    let resolves = |why| Transition::Resolves { since, clear: clear(why), why };
+    let reading = Reading { value: Some(0.123), numerator: Some(37), denominator: Some(301), ..Reading::default() };
     for rule in rules.iter() {
         let entity = Entity { tenant: "default".into(), kind: rule.of.kind, id: "sales".into(), channel: None };
-        let reading = Reading { value: Some(0.123), numerator: Some(37), denominator: Some(301), ..Reading::default() };
-        let steps =
-            [Transition::Fires { since }].into_iter().chain(Why::ALL.map(|why| Transition::Resolves { since, why }));
+        let steps = [Transition::Fires { since }].into_iter().chain(Why::ALL.map(resolves));
         for (step, reading) in steps.flat_map(|step| [(step, Some(reading)), (step, None)]) {
             let of_level = |level: &&Level| reading.map(|reading| Reading { basis: basis(level), ..reading });
             let readings: Vec<Option<Reading>> = rule.when.levels().iter().map(of_level).collect();
@@ -541,8 +542,7 @@ fn the_rules_of_the_manual_make_records_of_the_schema() {
         }
     }
     let entity = Entity { tenant: "default".into(), kind: Kind::Queue, id: "sales".into(), channel: None };
-    let readings =
-        [Some(Reading { value: Some(0.123), numerator: Some(37), denominator: Some(301), ..Reading::default() })];
+    let readings = [Some(reading)];
     let step = Transition::Fires { since };
     let subject = Subject::of(&entity, Some("Sales"));
     let told = Told { rule: &rules[0], subject, step, readings: &readings, as_of: since, version: 7 };

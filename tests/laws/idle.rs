@@ -93,6 +93,7 @@ fn a_rule() -> impl Strategy<Value = Rule> {
         of: Selector { kind, id: "*".into(), tenant: "*".into(), among: None },
         when,
         hold: Span::from_secs(hold),
+        keep: Span(0),
         hours: None,
         severity: Severity::Warning,
         title: None,

@@ -1,4 +1,4 @@
-//! Rules of alerts: levels with a gap, `for`, and the trial of a rule on its past.
+//! Rules of alerts: levels with a gap, `for` and `keep_firing_for`, and the trial of a rule on its past.
 
 use crate::cases;
 use callpulse::alert::condition::{Condition, Level, Measure};
@@ -32,11 +32,13 @@ fn level(trigger: f64, gap: f64, is_above: bool) -> Level {
     }
 }
 
-fn rule(when: Condition, hold_s: i64, hours: Option<Hours>) -> Rule {
+/// With `for` and `keep_firing_for` in seconds.
+fn rule(when: Condition, (hold, keep): (i64, i64), hours: Option<Hours>) -> Rule {
     let of = Selector { kind: Kind::Queue, id: "*".into(), tenant: "*".into(), among: None };
     let (title, text, runbook_url, panel_url) = (None, None, None, None);
-    let (name, hold, severity) = ("busy".to_string(), Span::from_secs(hold_s), Severity::Warning);
-    Rule { name, of, when, hold, hours, severity, title, text, runbook_url, panel_url }
+    let (name, severity) = ("busy".to_string(), Severity::Warning);
+    let (hold, keep) = (Span::from_secs(hold), Span::from_secs(keep));
+    Rule { name, of, when, hold, keep, hours, severity, title, text, runbook_url, panel_url }
 }
 
 fn at(second: i64) -> EventTime {
@@ -162,12 +164,12 @@ proptest! {
     }
 
     #[test]
-    fn it_fires_once_it_has_held_for_so_long_and_resolves_once_it_holds_no_more(
+    fn it_fires_once_it_has_held_for_so_long_and_resolves_once_it_was_clear_for_so_long(
         level in a_level(),
-        hold in 0..40_i64,
+        (hold, keep) in (0..40_i64, prop_oneof![Just(0), 0..40_i64]),
         read in readings(15),
     ) {
-        let rule = rule(Condition::Level(level), hold, None);
+        let rule = rule(Condition::Level(level), (hold, keep), None);
         let (mut state, mut second) = (AlertState::default(), 0);
         let mut looks: Vec<(i64, Option<bool>)> = Vec::new();
         let mut so_far = Vec::new();
@@ -183,24 +185,23 @@ proptest! {
             let run = &run[run.iter().position(|(_, holds)| *holds == Some(true)).unwrap_or(run.len())..];
             let held: i64 =
                 run.windows(2).filter(|pair| pair[0].1 == Some(true)).map(|pair| pair[1].0 - pair[0].0).sum();
-            let expected = match looks.last().expect("a look").1 {
-                Some(true) if !is_firing && hold <= held => {
+            // When it was first seen clear since it held last, whatever was not known in between.
+            let known: Vec<(i64, bool)> = looks.iter().filter_map(|(at, holds)| Some((*at, (*holds)?))).collect();
+            let held_last = known.iter().rposition(|(_, holds)| *holds).map_or(0, |at| at + 1);
+            let clear = known.get(held_last).map(|(at, _)| *at);
+            let expected = match (is_firing, looks.last().expect("a look").1) {
+                (false, Some(true)) if hold <= held => {
                     (is_firing, since) = (true, run[0].0);
                     Some(Step::Fires { since: at(since) })
                 }
-                Some(false) if is_firing => {
+                (true, _) if clear.is_some_and(|clear| keep <= second - clear) => {
                     is_firing = false;
-                    None
+                    looks.clear();
+                    Some(Step::Resolves { since: at(since), clear: clear.map(at), why: Why::Cleared })
                 }
-                _ if !is_firing => None,
                 _ => None,
             };
-            match (step, expected) {
-                (Some(Step::Resolves { since: of, why, .. }), None) => {
-                    prop_assert_eq!((of, why, is_firing), (at(since), Why::Cleared, false));
-                }
-                (step, expected) => prop_assert_eq!(step, expected),
-            }
+            prop_assert_eq!(step, expected);
             prop_assert_eq!(matches!(state.phase, Phase::Firing { .. }), is_firing);
         }
     }
@@ -212,7 +213,7 @@ proptest! {
         before in readings(15),
         after in readings(15),
     ) {
-        let rule = rule(Condition::Level(level), hold, None);
+        let rule = rule(Condition::Level(level), (hold, 7), None);
         let (mut state, mut second) = (AlertState::default(), 0);
         for (seconds, value) in before {
             second += seconds;
@@ -238,7 +239,7 @@ proptest! {
         read in proptest::collection::vec((1..30_i64, (0..9_i64).prop_map(Some)), 1..60),
         step in 1..7_i64,
     ) {
-        let rule = rule(Condition::Level(level), hold, None);
+        let rule = rule(Condition::Level(level), (hold, 0), None);
         let (mut few, mut many) = (AlertState::default(), AlertState::default());
         let (mut second, mut looked, mut last) = (0, 0, None);
         let (mut of_few, mut of_many) = (Vec::<(i64, bool)>::new(), Vec::<(i64, bool)>::new());
@@ -268,7 +269,7 @@ proptest! {
     #[test]
     fn a_trial_tells_what_looks_in_every_second_tell(
         condition in a_condition(),
-        hold in 0..90_i64,
+        spans in (0..90_i64, prop_oneof![Just(0), 0..200_i64]),
         read in readings(200),
         open in proptest::collection::vec((0..60_u16, 1..60_u16), 0..4),
         has_hours in any::<bool>(),
@@ -279,7 +280,7 @@ proptest! {
             hours.week[0].push((from + after, from + after + length));
             from += after + length;
         }
-        let rule = rule(condition, hold, has_hours.then_some(hours));
+        let rule = rule(condition, spans, has_hours.then_some(hours));
         let levels = rule.when.levels().len();
         let all = |value: Option<i64>| -> Vec<Option<Reading>> {
             (0..levels).map(|place| or_idle(value.map(|value| (value + place as i64 * 3) % 9))).collect()
@@ -324,11 +325,11 @@ proptest! {
     #[test]
     fn a_suggestion_is_what_a_trial_of_it_gives(
         own in a_level(),
-        hold in 0..90_i64,
+        spans in (0..90_i64, prop_oneof![Just(0), 0..2_000_i64]),
         read in proptest::collection::vec(readings(2_000), 1..4),
         fired_max in 0..6_u8,
     ) {
-        let rule = rule(Condition::Level(own.clone()), hold, None);
+        let rule = rule(Condition::Level(own.clone()), spans, None);
         let past: Vec<Series> = read
             .iter()
             .map(|read| {
@@ -351,7 +352,7 @@ proptest! {
         prop_assert!(is_ordered && found.sum.fired as f64 <= wish.fired_max, "{:?}", found);
         for (clear, expected) in [(found.clear, found.sum), (found.trigger, found.without_gap)] {
             let when = Condition::Level(Level { trigger: found.trigger, clear, ..own.clone() });
-            let tried = crate::rules::rule(when, hold, None);
+            let tried = crate::rules::rule(when, spans, None);
             let sums = read.iter().map(|read| {
                 let (mut trial, mut second) = (Trial::new(&tried, ALWAYS), 0);
                 for (after, value) in read {

@@ -42,7 +42,7 @@ pub const AGENT_TARGETS: i32 = 2;
 
 /// With a level each: of now and of windows, with and without a gap, at once and after a while.
 pub static RULES: LazyLock<Arc<[Rule]>> = LazyLock::new(|| {
-    let rule = |name: &str, kind, (kpi, window): (&str, &str), trigger, clear, min_volume, hold| Rule {
+    let rule = |name: &str, kind, (kpi, window): (&str, &str), trigger, clear, min_volume, (hold, keep)| Rule {
         name: name.into(),
         of: Selector { kind, id: "*".into(), tenant: "*".into(), among: None },
         when: Condition::Level(Level {
@@ -55,6 +55,7 @@ pub static RULES: LazyLock<Arc<[Rule]>> = LazyLock::new(|| {
             min_volume,
         }),
         hold: Span::from_secs(hold),
+        keep: Span::from_secs(keep),
         hours: None,
         severity: Severity::Warning,
         title: None,
@@ -74,14 +75,14 @@ pub static RULES: LazyLock<Arc<[Rule]>> = LazyLock::new(|| {
         rule
     };
     [
-        rule("waits", Kind::Queue, ("waiting", "now"), 0.0, 0.0, 0, 0),
-        rule("waits long", Kind::Tenant, ("longest_wait", "now"), 40.0, 20.0, 0, 0),
-        rule("abandons", Kind::Queue, ("abandonment_rate_all", "total"), 0.3, 0.1, 2, 0),
-        rule("answers", Kind::Tenant, ("calls_answered", "total"), 2.0, 2.0, 0, 30),
-        rule("answers little", Kind::Tenant, ("answer_rate", "total"), 0.5, 0.7, 1, 60),
-        rule("handles", Kind::Agent, ("calls_handled", "total"), 0.0, 0.0, 0, 5),
-        forecast(rule("foresees", Kind::Tenant, ("service_level", "7m"), 0.5, 0.7, 1, 0)),
-        burn(rule("burns", Kind::Tenant, ("service_level", "7m"), 2.0, 1.0, 1, 0)),
+        rule("waits", Kind::Queue, ("waiting", "now"), 0.0, 0.0, 0, (0, 0)),
+        rule("waits long", Kind::Tenant, ("longest_wait", "now"), 40.0, 20.0, 0, (0, 15)),
+        rule("abandons", Kind::Queue, ("abandonment_rate_all", "total"), 0.3, 0.1, 2, (0, 0)),
+        rule("answers", Kind::Tenant, ("calls_answered", "total"), 2.0, 2.0, 0, (30, 60)),
+        rule("answers little", Kind::Tenant, ("answer_rate", "total"), 0.5, 0.7, 1, (60, 30)),
+        rule("handles", Kind::Agent, ("calls_handled", "total"), 0.0, 0.0, 0, (5, 0)),
+        forecast(rule("foresees", Kind::Tenant, ("service_level", "7m"), 0.5, 0.7, 1, (0, 20))),
+        burn(rule("burns", Kind::Tenant, ("service_level", "7m"), 2.0, 1.0, 1, (0, 0))),
     ]
     .into()
 });

@@ -14,7 +14,7 @@ pub fn firing(rule: &str, id: &str, since: EventTime) -> Value {
         "side": "above", "min_volume": 20,
         "levels": [{ "kpi": "abandonment_rate", "window": "30m", "value": 0.123, "numerator": 37, "denominator": 301,
                      "trigger": 0.1, "clear": 0.07, "side": "above", "min_volume": 20 }],
-        "for_ms": 120_000, "runbook_url": "https://example.org/abandonment",
+        "for_ms": 120_000, "keep_firing_for_ms": 300_000, "runbook_url": "https://example.org/abandonment",
     })
 }
 

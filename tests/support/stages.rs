@@ -84,10 +84,8 @@ pub struct Centre {
     pub ended: Vec<String>,
     /// Alerts in order: the rule and the state, why it resolved, and which keys are gone.
     pub alerts: Vec<String>,
-    /// Their ids, but for those that are gone.
-    pub ids: Vec<String>,
-    /// What their texts say.
-    pub told: Vec<String>,
+    /// The alerts themselves, but for those that are gone.
+    pub told: Vec<AlertRecord>,
 }
 
 impl Centre {
@@ -106,7 +104,6 @@ impl Centre {
             ended_calls: Vec::new(),
             ended: Vec::new(),
             alerts: Vec::new(),
-            ids: Vec::new(),
             told: Vec::new(),
         }
     }
@@ -163,8 +160,7 @@ impl Centre {
                 self.shows(&alert);
                 let why = alert.reason.as_deref().map(|why| format!(" {why}")).unwrap_or_default();
                 self.alerts.push(format!("{} {}{why}", alert.rule, alert.state));
-                self.ids.push(alert.alert_id);
-                self.told.push(alert.text);
+                self.told.push(alert);
                 continue;
             }
             let topic = if topic.as_ref() == "kpis" { &mut self.board } else { &mut self.archive };
