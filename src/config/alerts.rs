@@ -2,7 +2,7 @@
 //! it says.
 
 use super::fault::{Faults, item_of, key_of};
-use super::levels::{KEYS, MEASURES, level};
+use super::levels::{MEASURES, keys, level};
 use super::nearest::{hint, listed, nearest};
 use super::opening::Calendars;
 use super::view::View;
@@ -75,7 +75,7 @@ fn rule(table: View, name: &str, place: &str, around: Around, told: &mut Told) -
         }
     }
     let hours = around.calendars.hours_of(table, place, told.faults);
-    let said = KEYS.iter().find(|key| !table.get(key).is_absent());
+    let said = keys().find(|key| !table.get(key).is_absent());
     let when = table.get("when");
     let when = match (when.is_absent(), said) {
         (false, Some(key)) => {
@@ -134,7 +134,7 @@ fn condition(table: View, place: &str, of: &Selector, around: Around, told: &mut
             told.faults.add(place, sentence);
             None
         }
-        [_] | [] if KEYS.iter().any(|key| !table.get(key).is_absent()) => {
+        [_] | [] if keys().any(|key| !table.get(key).is_absent()) => {
             level(table, place, of, around, told).map(Condition::Level)
         }
         // A key that nobody knows has been told of.
@@ -149,7 +149,7 @@ fn condition(table: View, place: &str, of: &Selector, around: Around, told: &mut
 
 /// What belongs to a level and stands beside `all`, `any` or `not`.
 fn stray(table: View, beside: &str, place: &str, told: &mut Told) -> Option<()> {
-    let Some(key) = KEYS.into_iter().find(|key| !table.get(key).is_absent()) else { return Some(()) };
+    let Some(key) = keys().find(|key| !table.get(key).is_absent()) else { return Some(()) };
     told.faults
         .add(key_of(place, key), format!("stands beside `{beside}`, which has levels of its own; move it there"));
     None

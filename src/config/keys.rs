@@ -34,6 +34,17 @@ const fn seconds_between(min: Span, max: Span) -> Shape {
     Shape::Duration { min, max, whole_seconds: true }
 }
 
+/// The keys of a level after others.
+const fn and_level<const N: usize>(first: &[Key]) -> [Key; N] {
+    let mut keys = [LEVEL[0]; N];
+    let mut at = 0;
+    while at < N {
+        keys[at] = if at < first.len() { first[at] } else { LEVEL[at - first.len()] };
+        at += 1;
+    }
+    keys
+}
+
 const DAY: Span = Span::from_hours(24);
 const DIRECTIONS: [&str; Direction::ALL.len()] = {
     let mut words = [""; Direction::ALL.len()];
@@ -397,9 +408,8 @@ const SIDE: Key = key(
     "Of what may be unusual: on which side; where it is worse, of numbers of calls and agents on both, unless said.",
 );
 
-const ALERT: &[Key] = &[
-    required("name", Shape::Text, "Its name, the first part of its alerts' keys."),
-    key("of", Shape::Table(OF), "Which entities it is about; every queue unless said."),
+/// What a level is made of.
+pub const LEVEL: &[Key] = &[
     KPI,
     WINDOW,
     TRIGGER,
@@ -416,6 +426,14 @@ const ALERT: &[Key] = &[
     WEEKS,
     WEEKS_MIN,
     SIDE,
+];
+
+const ALERT: &[Key] = &and_level::<{ LEVEL.len() + RULE.len() }>(RULE);
+
+/// What a rule has beside its level.
+const RULE: &[Key] = &[
+    required("name", Shape::Text, "Its name, the first part of its alerts' keys."),
+    key("of", Shape::Table(OF), "Which entities it is about; every queue unless said."),
     key("when", Shape::Condition, "Several levels together, instead of one."),
     key(
         "for",
@@ -491,23 +509,9 @@ const OF: &[Key] = &[
 ];
 
 /// A condition of a rule: a level, or others together.
-pub const CONDITION: &[Key] = &[
-    KPI,
-    WINDOW,
-    TRIGGER,
-    CLEAR,
-    MIN_VOLUME,
-    BURN,
-    TWO_WINDOWS,
-    BURN_TARGET,
-    OF_INTERVAL,
-    FORECAST,
-    WITHIN,
-    PATIENCE,
-    UNUSUAL,
-    WEEKS,
-    WEEKS_MIN,
-    SIDE,
+pub const CONDITION: &[Key] = &and_level::<{ LEVEL.len() + TOGETHER.len() }>(TOGETHER);
+
+const TOGETHER: &[Key] = &[
     key("all", Shape::List { of: &Shape::Condition, distinct: true }, "Holds if all of them do."),
     key("any", Shape::List { of: &Shape::Condition, distinct: true }, "Holds if one of them does."),
     key("not", Shape::Condition, "Holds if it does not."),

@@ -2,6 +2,7 @@
 
 use super::alerts::{Around, Told};
 use super::fault::key_of;
+use super::keys::LEVEL;
 use super::nearest::hint;
 use super::numbers::{Number, Numbers};
 use super::shape;
@@ -28,24 +29,9 @@ const WEEKS_MIN: usize = 4;
 /// The keys that name the number, one in each level.
 pub const MEASURES: [&str; 4] = ["kpi", "burn", "forecast", "unusual"];
 /// The keys of a level.
-pub const KEYS: [&str; 16] = [
-    "kpi",
-    "window",
-    "trigger",
-    "clear",
-    "min_volume",
-    "burn",
-    "windows",
-    "target",
-    "interval",
-    "forecast",
-    "within",
-    "patience",
-    "unusual",
-    "weeks",
-    "weeks_min",
-    "side",
-];
+pub fn keys() -> impl Iterator<Item = &'static str> {
+    LEVEL.iter().map(|key| key.name)
+}
 
 /// What goes with a number of `MEASURES` beside `trigger`, `clear` and `min_volume`.
 fn keys_with(measure: &str) -> &'static [&'static str] {
@@ -84,7 +70,7 @@ pub fn level(table: View, place: &str, of: &Selector, around: Around, told: &mut
         told.faults.add(key_of(place, second), format!("stands beside `{measure}`; keep one of them"));
         return None;
     }
-    for key in KEYS.into_iter().filter(|key| !table.get(key).is_absent() && !keys_with(measure).contains(key)) {
+    for key in keys().filter(|key| !table.get(key).is_absent() && !keys_with(measure).contains(key)) {
         if let Some(other) = MEASURES.into_iter().find(|other| keys_with(other).contains(&key)) {
             told.faults.add(key_of(place, key), format!("goes with `{other}`, and this level has none; remove it"));
         }
@@ -133,6 +119,9 @@ impl Written<'_> {
                     _ => key,
                 };
                 told.faults.add(key_of(self.place, at), sentence);
+                if let (Err((_, sentence)), true) = (self.numbers.is_known(&name), of == "window") {
+                    told.faults.add(key_of(self.place, key), sentence);
+                }
                 None
             }
         }

@@ -92,6 +92,13 @@ impl Numbers<'_> {
         Ok(present)
     }
 
+    /// Whether there is such a number at all, of whatever and in whatever window.
+    pub fn is_known(&self, name: &str) -> Result<(), Wrong> {
+        let is_count = COUNTS.iter().any(|count| count.wanted.is_some_and(|(id, _)| id == name));
+        let is_known = name.starts_with("service_level.") || definition(name).is_some() || is_count;
+        if is_known || PRESENT.contains(&name) || standing(name).is_some() { Ok(()) } else { Err(self.unknown(name)) }
+    }
+
     fn kpi(&self, kpi: &Definition, is_now: bool) -> Number {
         let is_of_calls = !is_now && !kpi.windows.are_of_agents();
         let is_fraction = is_of_calls && self.divides(kpi);

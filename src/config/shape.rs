@@ -13,6 +13,7 @@ use jiff::tz::TimeZone;
 use toml::{Table, Value};
 
 /// A key of a table.
+#[derive(Clone, Copy)]
 pub struct Key {
     pub name: &'static str,
     /// One line for the JSON Schema; the manual says more.
@@ -31,6 +32,7 @@ pub enum Standing {
     Promised,
 }
 
+#[derive(Clone, Copy)]
 pub enum Shape {
     /// A table with these keys and no others.
     Table(&'static [Key]),

@@ -120,6 +120,12 @@ fn a_rule_names_a_number_that_its_entities_have_in_its_window() {
         "kpi = 'abandonment_rate', window = '31m', trigger = 0.1",
         "window: there is no window `31m`; did you mean `30m`?",
     );
+    for (of, key) in [("window = '31m'", "window"), ("window = '30m', of.kind = 'qeue'", "of.kind")] {
+        let rule = format!("alerts = [{{ name = 'a', kpi = 'abandonmnt_rate', trigger = 0.1, {of} }}]");
+        let faults = read(&rule).expect_err(&rule);
+        let keys: std::collections::BTreeSet<&str> = faults.iter().map(|fault| fault.place.as_str()).collect();
+        assert_eq!(keys, [format!("alerts[0].{key}").as_str(), "alerts[0].kpi"].into(), "{}", told(&faults));
+    }
     let others = "`total`, `5m`, `30m`, `per_15m`, `per_30m`, `per_1h`, `per_1d`, `per_1w` and `per_1mo`";
     for kpi in ["abandonment_rate", "calls_offered", "wait_p90", "occupancy"] {
         check_rule(
