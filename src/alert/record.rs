@@ -291,9 +291,9 @@ pub const PLACES: [&str; 15] = [
 ];
 
 impl AlertRecord {
-    /// A text of the rule with its places filled in, as [`PLACES`] names them.
+    /// A text of the rule with its places filled in, as [`PLACES`] names them; names from outside stay on their line.
     fn fill(&self, text: &str) -> String {
-        self.fill_with(text, |filled| filled)
+        self.fill_with(text, |filled| plain(&filled))
     }
 
     fn fill_with(&self, text: &str, write: impl Fn(String) -> String) -> String {
@@ -353,6 +353,18 @@ pub fn shown_number(value: f64) -> String {
     number.strip_suffix(".0").map_or(number.clone(), str::to_owned)
 }
 
+/// A name as people may read it: with a blank for what ends a line or is no sign, and U+FFFD for what turns round the
+/// order of the signs after it (Unicode, UAX 9), so that no name says what its owner does not.
+pub fn plain(name: &str) -> String {
+    let shown = |sign: char| match sign {
+        '\u{2028}' | '\u{2029}' => ' ',
+        _ if sign.is_control() => ' ',
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+        _ => sign,
+    };
+    name.chars().map(shown).collect()
+}
+
 /// A value as part of an address: all but letters, digits and `-._~` percent-encoded, byte by byte.
 fn in_address(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
@@ -368,6 +380,15 @@ fn in_address(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_from_outside_neither_ends_its_line_nor_turns_it_round() {
+        assert_eq!(
+            plain("Sales\u{202e}gnp.exe\u{2069}\nRESOLVED\u{7}\u{2028}x"),
+            "Sales\u{fffd}gnp.exe\u{fffd} RESOLVED  x"
+        );
+        assert_eq!(plain("Ügyfélszolgálat שירות 顧客"), "Ügyfélszolgálat שירות 顧客");
+    }
 
     #[test]
     fn a_value_in_an_address_is_one_part_of_it() {

@@ -2,7 +2,7 @@
 //!
 //! All of them are of one rule and tenant, and all fire or all resolved.
 
-use crate::alert::record::AlertRecord;
+use crate::alert::record::{AlertRecord, plain};
 use std::cmp::Ordering;
 
 /// So many of a group are told one by one, the worst ones.
@@ -35,7 +35,7 @@ impl<'a> Message<'a> {
         let state = if self.first().is_firing() { format!("FIRING {severity}") } else { "RESOLVED".to_owned() };
         let line = match self.count() {
             1 => format!("{state}: {title}"),
-            count => format!("{state}: {rule}, {count} alerts of tenant {tenant}"),
+            count => format!("{state}: {rule}, {count} alerts of tenant {}", plain(tenant)),
         };
         // Ids may hold any characters, line breaks too.
         line.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -98,12 +98,13 @@ fn cut(text: &str, chars: usize) -> String {
     }
 }
 
-/// How urgent it is: red is critical, amber a warning, green what is over, and `info`.
+/// How urgent it is: red is critical, amber a warning, blue what is only told, green what is over.
 pub fn colour(alert: &AlertRecord) -> Colour {
     match (alert.is_firing(), &*alert.severity) {
         (true, "critical") => Colour::Red,
         (true, "warning") => Colour::Amber,
-        _ => Colour::Green,
+        (true, _) => Colour::Blue,
+        (false, _) => Colour::Green,
     }
 }
 
@@ -111,5 +112,6 @@ pub fn colour(alert: &AlertRecord) -> Colour {
 pub enum Colour {
     Red,
     Amber,
+    Blue,
     Green,
 }

@@ -21,6 +21,7 @@ pub fn body(message: Message<'_>) -> Vec<u8> {
     let colour = match colour(message.first()) {
         Colour::Red => "#c1121f",
         Colour::Amber => "#e09f3e",
+        Colour::Blue => "#3a7ca5",
         Colour::Green => "#2a9d5c",
     };
     let attachment = json!({ "color": colour, "fallback": headline, "blocks": blocks });

@@ -8,6 +8,7 @@ pub fn body(message: Message<'_>) -> Vec<u8> {
     let colour = match colour(message.first()) {
         Colour::Red => "attention",
         Colour::Amber => "warning",
+        Colour::Blue => "accent",
         Colour::Green => "good",
     };
     let headline = json!({ "type": "TextRun", "text": message.headline(), "weight": "bolder", "color": colour });

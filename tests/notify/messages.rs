@@ -47,6 +47,16 @@ fn slack_is_sent_a_coloured_message_in_which_no_name_has_a_meaning() {
 }
 
 #[test]
+fn what_is_only_told_is_blue_and_not_the_green_of_what_is_over() {
+    let receiver = Receiver::start();
+    let told = AlertRecord { severity: "info".into(), ..alert("a", 0.25) };
+    let slack = sent(chat("slack", &receiver), &receiver, std::slice::from_ref(&told));
+    assert_eq!(slack["attachments"][0]["color"], "#3a7ca5");
+    let teams = sent(chat("teams", &receiver), &receiver, &[told]);
+    assert_eq!(teams["attachments"][0]["content"]["body"][0]["inlines"][0]["color"], "accent");
+}
+
+#[test]
 fn teams_is_sent_an_adaptive_card() {
     let receiver = Receiver::start();
     let over = resolved(serde_json::to_value(alert("a", 0.25)).expect("JSON"), EventTime(1_772_440_530_000));
