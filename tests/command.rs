@@ -206,8 +206,61 @@ fn alerts_are_tried_on_past_events() {
     let json = callpulse(&[with_rules.as_slice(), &["--json", "--pages-a-week", "2500"]].concat(), b"");
     let found: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
     assert_eq!(found["rules"][0]["entities"][0]["periods"][0]["peak"], 2.0);
-    assert_eq!(found["rules"][0]["suggestion"]["sum"]["fired"], 1);
+    assert_eq!(found["rules"][0]["suggestion"], serde_json::Value::Null);
+    let why = found["rules"][0]["why_none"].as_str().expect("a sentence");
+    assert!(why.contains("too short to suggest levels from"), "{why}");
     let no_rules = callpulse(&test, b"");
     assert_eq!(no_rules.status.code(), Some(2));
     assert!(told(&no_rules).contains("the settings have no rules to try"), "{}", told(&no_rules));
+}
+
+/// Ten calls a day for nine days, one by one, and three at once on three days; the year is 2026.
+fn nine_days() -> Vec<String> {
+    let mut events = Vec::new();
+    for (day, place) in (1..10).flat_map(|day| (0..10).map(move |place| (day, place))) {
+        for call in 0..if day % 3 == 0 && place == 5 { 3 } else { 1 } {
+            let steps = [
+                ("00", "call.queued", "queue", "sales"),
+                ("30", "call.answered", "agent", "ana"),
+                ("50", "call.ended", "by", "caller"),
+            ];
+            events.extend(steps.map(|(second, kind, key, value)| {
+                format!(
+                    r#"{{"type":"{kind}","time":"2026-03-0{day}T1{place}:00:{second}Z","call_id":"{day}-{place}-{call}","{key}":"{value}"}}"#
+                )
+            }));
+        }
+    }
+    events
+}
+
+#[test]
+fn levels_are_suggested_from_enough_and_time_without_events_is_no_past() {
+    let rule = "[[alerts]]\nname = \"busy\"\nkpi = \"waiting\"\nwindow = \"now\"\ntrigger = 0\n";
+    let rules = Scratch::new("nine.toml", rule.as_bytes());
+    let of = |events: &[String]| {
+        let file = Scratch::new("nine.jsonl", events.join("\n").as_bytes());
+        let test = ["alerts", "test", "--format", "json", file.path(), "--config", rules.path()];
+        let output = callpulse(&[test.as_slice(), &["--json", "--pages-a-week", "3"]].concat(), b"");
+        assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+        (serde_json::from_slice::<serde_json::Value>(&output.stdout).expect("JSON"), told(&output))
+    };
+    let (found, said) = of(&nine_days());
+    let suggestion = &found["rules"][0]["suggestion"];
+    assert_eq!((suggestion["trigger"].as_f64(), suggestion["sum"]["fired"].as_i64()), (Some(1.0), Some(3)), "{found}");
+    assert!(!said.contains("no event for"), "{said}");
+    let pages = |found: &serde_json::Value| found["rules"][0]["sum"]["pages_a_week"].as_f64().expect("a number");
+
+    let mut wrong = nine_days();
+    wrong.push(wrong[0].replace("2026-", "2019-").replace("1-0-0", "old"));
+    let (with_wrong, said) = of(&wrong);
+    assert!((pages(&with_wrong) - pages(&found)).abs() < 1.0, "{with_wrong}");
+    assert!(said.contains("the only event before it (at 2019-03-01 10:00:00Z)"), "{said}");
+
+    let (thin, _) = of(&nine_days().into_iter().step_by(9).collect::<Vec<_>>());
+    let why = thin["rules"][0]["why_none"].as_str().expect("a sentence");
+    assert!(why.contains("too little to suggest levels from"), "{why}");
+
+    let (nothing, _) = of(&[]);
+    assert_eq!((&nothing["from"], &nothing["until"]), (&serde_json::Value::Null, &serde_json::Value::Null));
 }

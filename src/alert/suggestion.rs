@@ -6,7 +6,7 @@
 //!  half ┴ of the readings are better: no level lies there, it would be beyond on ordinary days
 //! ```
 //!
-//! Each pair of levels goes through the readings as they were, hours and `for` included.
+//! Each pair of levels goes through the readings as they were, hours, `for` and `keep_firing_for` included.
 
 use super::condition::{Condition, Level};
 use super::reading::Reading;
@@ -51,6 +51,37 @@ pub struct Suggestion {
     pub without_gap: Sum,
 }
 
+/// Why no levels are suggested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhyNot {
+    /// The rule has several levels, which go together.
+    Several,
+    /// The past is shorter than a week, or than it takes for one page.
+    TooShort,
+    /// The number changed this seldom, fewer than [`CHANGES_MIN`] times, where anything went on.
+    TooFew(usize),
+    /// Whatever fires at all pages more often.
+    TooOften,
+}
+
+/// From fewer changes of a number nothing is suggested.
+pub const CHANGES_MIN: usize = 100;
+
+/// Levels from a past of so many weeks, if it tells enough.
+pub fn advise(rule: &Rule, past: &[Past<'_>], weeks: f64, wish: Wish) -> Result<Suggestion, WhyNot> {
+    if !matches!(rule.when, Condition::Level(_)) {
+        return Err(WhyNot::Several);
+    }
+    if weeks < 1.0 || wish.fired_max < 1.0 {
+        return Err(WhyNot::TooShort);
+    }
+    let changes = past.iter().map(|past| past.series.busy().count()).sum();
+    if changes < CHANGES_MIN {
+        return Err(WhyNot::TooFew(changes));
+    }
+    suggest(rule, past, wish).filter(|suggestion| suggestion.sum.fired != 0).ok_or(WhyNot::TooOften)
+}
+
 impl Series {
     /// What it is from an instant on; instants never go back.
     pub fn push(&mut self, at: EventTime, reading: Option<Reading>) {
@@ -58,6 +89,11 @@ impl Series {
         if self.0.last().is_none_or(|(_, last)| *last != sample) {
             self.0.push((at, sample));
         }
+    }
+
+    /// The values while anything went on.
+    fn busy(&self) -> impl Iterator<Item = f64> {
+        self.0.iter().filter_map(|(_, sample)| sample.filter(|sample| !sample.is_idle)).map(|sample| sample.value)
     }
 }
 
@@ -142,23 +178,29 @@ impl Search<'_> {
 
 /// Three digits of every value that is no better than half of them, worst first; of what fires nothing, none.
 fn levels(level: &Level, past: &[Past<'_>]) -> Vec<f64> {
-    let samples = past.iter().flat_map(|past| &past.series.0).filter_map(|(_, sample)| *sample);
-    let mut values: Vec<f64> = samples.filter(|sample| !sample.is_idle).map(|sample| sample.value).collect();
+    let mut values: Vec<f64> = past.iter().flat_map(|past| past.series.busy()).collect();
     values.sort_unstable_by(f64::total_cmp);
     if level.is_above {
         values.reverse();
     }
     values.truncate(values.len().div_ceil(2));
-    let mut levels: Vec<f64> = values.into_iter().map(rounded).collect();
+    let mut levels: Vec<f64> = values.into_iter().map(|value| rounded(value, level.is_above)).collect();
     levels.dedup();
     levels
 }
 
-/// To three digits that count; what is larger to the whole.
-fn rounded(value: f64) -> f64 {
+/// To three digits that count, what is larger to the whole; to the side on which it fires, so that beyond the worst level
+/// nothing lies.
+fn rounded(value: f64, up: bool) -> f64 {
+    let to_whole = |value: f64| match (value - value.round()).abs() < 1e-9 {
+        // 0.07 x 1000 is a little more than 70.
+        true => value.round(),
+        false if up => value.ceil(),
+        false => value.floor(),
+    };
     if value == 0.0 || 100.0 <= value.abs() {
-        return value.round();
+        return to_whole(value);
     }
     let digits = 10_f64.powi(2 - value.abs().log10().floor() as i32);
-    (value * digits).round() / digits
+    to_whole(value * digits) / digits
 }

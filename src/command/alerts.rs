@@ -7,7 +7,7 @@ use super::progress::{Progress, thousands};
 use super::send_test;
 use super::surroundings::environment;
 use super::tell::tell;
-use crate::alert::suggestion::{Past, Suggestion, Wish, suggest};
+use crate::alert::suggestion::{Past, Suggestion, WhyNot, Wish, advise};
 use crate::config;
 use crate::replay::alert_output::{self, Found};
 use crate::replay::alerts::{self, Tried, try_rules};
@@ -55,6 +55,9 @@ fn test(asked: &AlertsTest) -> Result<(), Failure> {
     let suggestions = asked.pages_a_week.map(|pages| suggestions(trial, &tried, pages, &mut progress));
     progress.clear();
     intake.close_rejects()?;
+    for gap in &tried.gaps {
+        tell!("warning: {}", alert_output::gap(gap));
+    }
     let found = Found { rules: &settings.alerts, tried: &tried, until, suggestions: suggestions.as_deref() };
     write(asked, &found)?;
     intake.print_summary();
@@ -81,13 +84,13 @@ fn write(asked: &AlertsTest, found: &Found<'_>) -> Result<(), Failure> {
     }
 }
 
-/// Levels for each rule that has one level, by its place; none where none pages so seldom.
+/// Levels for each rule, by its place, or why there are none.
 fn suggestions(
     asked: alerts::Asked<'_>,
     tried: &Tried,
     pages_a_week: f64,
     progress: &mut Progress,
-) -> Vec<Option<Suggestion>> {
+) -> Vec<Result<Suggestion, WhyNot>> {
     let weeks = tried.weeks(asked.until);
     let of = |(place, rule)| {
         progress.show(|_| format!("looking for levels; rule {} of {}", place + 1, asked.rules.len()));
@@ -95,7 +98,7 @@ fn suggestions(
         let past = |outcome: &'_ alerts::Outcome| asked.in_force(rule, &outcome.entity);
         let past: Vec<Past<'_>> =
             outcomes.map(|outcome| Past { when: past(outcome), series: &outcome.series }).collect();
-        suggest(rule, &past, Wish { fired_max: pages_a_week * weeks, until: asked.until })
+        advise(rule, &past, weeks, Wish { fired_max: pages_a_week * weeks, until: asked.until })
     };
     asked.rules.iter().enumerate().map(of).collect()
 }

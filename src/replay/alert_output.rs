@@ -1,11 +1,12 @@
 //! The output of a trial of alerts: tables for people, or JSON.
 
 use super::alerts::{Outcome, Tried};
+use super::walk::Gap;
 use crate::alert::basis::Assumptions;
-use crate::alert::condition::{Condition, Level};
+use crate::alert::condition::Level;
 use crate::alert::reading::Reading;
 use crate::alert::rule::Rule;
-use crate::alert::suggestion::Suggestion;
+use crate::alert::suggestion::{CHANGES_MIN, Suggestion, WhyNot};
 use crate::alert::trial::{FLAP_WITHIN, Period, Sum};
 use crate::entity::Entity;
 use crate::event::DEFAULT_TENANT;
@@ -20,7 +21,7 @@ pub struct Found<'a> {
     pub tried: &'a Tried,
     pub until: EventTime,
     /// By the place of the rule; none if nobody asked for them.
-    pub suggestions: Option<&'a [Option<Suggestion>]>,
+    pub suggestions: Option<&'a [Result<Suggestion, WhyNot>]>,
 }
 
 impl<'a> Found<'a> {
@@ -34,10 +35,6 @@ impl<'a> Found<'a> {
 
     fn pages_a_week(&self, sum: Sum) -> f64 {
         sum.fired as f64 / self.tried.weeks(self.until)
-    }
-
-    fn suggestion(&self, rule: usize) -> Option<Suggestion> {
-        self.suggestions?[rule]
     }
 }
 
@@ -68,8 +65,8 @@ pub fn write_table(found: &Found<'_>, lists: bool, out: &mut impl Write) -> io::
     if lists {
         write_periods(found, out)?;
     }
-    if found.suggestions.is_some() {
-        write_suggestions(found, out)?;
+    if let Some(suggestions) = found.suggestions {
+        write_suggestions(found, suggestions, out)?;
     }
     Ok(())
 }
@@ -91,31 +88,70 @@ fn write_periods(found: &Found<'_>, out: &mut impl Write) -> io::Result<()> {
     write_rows(&rows, 7, out)
 }
 
-fn write_suggestions(found: &Found<'_>, out: &mut impl Write) -> io::Result<()> {
+fn write_suggestions(
+    found: &Found<'_>,
+    suggestions: &[Result<Suggestion, WhyNot>],
+    out: &mut impl Write,
+) -> io::Result<()> {
     writeln!(out, "\nLevels for so many pages; below each the same trigger with no gap to its clear level.\n")?;
     let heads = ["rule", "trigger", "clear", "fired", "flaps", "pages a week", "firing", "longest"];
     let mut rows = vec![heads.map(String::from)];
     let mut without = Vec::new();
-    for (place, rule) in found.rules.iter().enumerate() {
+    for (rule, suggestion) in found.rules.iter().zip(suggestions) {
         let row = |name: &str, (trigger, clear): (f64, f64), sum: Sum| {
             let [trigger, clear] = [trigger, clear].map(|level| level.to_string());
             let [fired, flaps] = [sum.fired, sum.flaps].map(|count| count.to_string());
             let pages = format!("{:.1}", found.pages_a_week(sum));
             [name.to_string(), trigger, clear, fired, flaps, pages, lasted(sum.firing), lasted(sum.longest)]
         };
-        match (&rule.when, found.suggestion(place)) {
-            (_, Some(Suggestion { trigger, clear, sum, without_gap })) => {
+        match *suggestion {
+            Ok(Suggestion { trigger, clear, sum, without_gap }) => {
                 rows.push(row(&rule.name, (trigger, clear), sum));
                 if clear != trigger {
                     rows.push(row("", (trigger, trigger), without_gap));
                 }
             }
-            (Condition::Level(_), None) => without.push(format!("{}: no level would have paged so seldom", rule.name)),
-            _ => without.push(format!("{}: its levels go together, none is suggested for one of them", rule.name)),
+            Err(why) => without.push(format!("{}: {}", rule.name, why_not(why))),
         }
     }
-    write_rows(&rows, 1, out)?;
+    if 1 < rows.len() {
+        write_rows(&rows, 1, out)?;
+    }
     without.iter().try_for_each(|line| writeln!(out, "{line}"))
+}
+
+/// Why no levels are suggested.
+fn why_not(why: WhyNot) -> String {
+    match why {
+        WhyNot::Several => "its levels go together, none is suggested for one of them".to_owned(),
+        WhyNot::TooShort => {
+            "the past is too short to suggest levels from; take at least a week, and as many as one page takes"
+                .to_owned()
+        }
+        WhyNot::TooFew(changes) => format!(
+            "its number changed {changes} times, which is too little to suggest levels from; take a past in which it \
+             changes {CHANGES_MIN} times"
+        ),
+        WhyNot::TooOften => "no level that fires at all would have paged so seldom".to_owned(),
+    }
+}
+
+/// Time in which there was no event, in words, and which event may be of a wrong time.
+pub fn gap(Gap { from, until, before, after }: &Gap) -> String {
+    let length = lasted(until.since(*from));
+    let (at, which, reach, count) = match before < after {
+        true => (from, "before", "up to", before),
+        false => (until, "after", "from", after),
+    };
+    let events = match count {
+        1 => format!("the only event {which} it (at {}) has a wrong year, take it out", short(*at)),
+        _ => format!("the {count} events {which} it ({reach} {}) have a wrong year, take them out", short(*at)),
+    };
+    format!(
+        "no event for {length} from {} to {}; that time is left out of pages a week. If {events}",
+        short(*from),
+        short(*until)
+    )
 }
 
 /// Rows below their headings; the first columns to the left, the others to the right.
@@ -181,21 +217,31 @@ pub fn write_json(found: &Found<'_>, out: &mut impl Write) -> io::Result<()> {
             "sum": counted(found, sum),
             "entities": outcomes.into_iter().map(|outcome| entity(found, outcome)).collect::<Vec<_>>(),
         });
-        if found.suggestions.is_some() {
-            told["suggestion"] = found.suggestion(place).map_or(Value::Null, |suggestion| {
-                json!({
+        match found.suggestions.map(|suggestions| suggestions[place]) {
+            None => {}
+            Some(Ok(suggestion)) => {
+                told["suggestion"] = json!({
                     "trigger": suggestion.trigger,
                     "clear": suggestion.clear,
                     "sum": counted(found, suggestion.sum),
                     "without_gap": counted(found, suggestion.without_gap),
-                })
-            });
+                });
+            }
+            Some(Err(why)) => {
+                told["suggestion"] = Value::Null;
+                told["why_none"] = why_not(why).into();
+            }
         }
         told
     });
+    let gaps = found.tried.gaps.iter().map(|gap| {
+        let [from, until] = [gap.from, gap.until].map(|at| at.to_string());
+        json!({"from": from, "until": until, "events_before": gap.before, "events_after": gap.after})
+    });
     let told = json!({
         "from": found.tried.from.map(|from| from.to_string()),
-        "until": found.until.to_string(),
+        "until": found.tried.from.map(|_| found.until.to_string()),
+        "gaps": gaps.collect::<Vec<_>>(),
         "flap_within_ms": FLAP_WITHIN.0,
         "rules": rules.collect::<Vec<_>>(),
     });

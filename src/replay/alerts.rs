@@ -1,7 +1,7 @@
 //! Alerts of a replay: what rules would have told of its entities, and the numbers they would have looked at.
 
 use super::engine::{Replay, configured};
-use super::walk::{Look, Pace};
+use super::walk::{Gap, Look, Pace};
 use crate::alert::condition::{Level, Measure};
 use crate::alert::hours::Hours;
 use crate::alert::reading::Reading;
@@ -34,11 +34,16 @@ pub struct Asked<'a> {
     pub keeps_numbers: bool,
 }
 
+/// No centre is closed for longer: more time than this without an event is none of its weeks.
+pub const GAP: Span = Span::from_hours(14 * 24);
+
 /// What came of it.
 #[derive(Clone, Debug, Default)]
 pub struct Tried {
     /// When the first event was; none without events.
     pub from: Option<EventTime>,
+    /// Time without events, each more than [`GAP`].
+    pub gaps: Vec<Gap>,
     /// In the order of rules, then of entities.
     pub outcomes: Vec<Outcome>,
     /// Entities that found no room.
@@ -46,10 +51,11 @@ pub struct Tried {
 }
 
 impl Tried {
-    /// How long the past was, in weeks; never none.
+    /// How long the past was without its gaps, in weeks; never none.
     pub fn weeks(&self, until: EventTime) -> f64 {
         const WEEK_MS: f64 = 7.0 * 86_400_000.0;
-        until.since(self.from.unwrap_or(until)).0.max(1000) as f64 / WEEK_MS
+        let in_gaps: i64 = self.gaps.iter().map(|gap| gap.until.since(gap.from).0).sum();
+        (until.since(self.from.unwrap_or(until)).0 - in_gaps).max(1000) as f64 / WEEK_MS
     }
 }
 
@@ -83,7 +89,7 @@ pub fn try_rules(replay: Replay, asked: Asked<'_>, mut progress: impl FnMut(Even
         })
     };
     let walk = replay.walk(settings, asked.rules.iter().any(needs_agents), entity_pace);
-    let mut tried = Tried { from: walk.begins(), ..Tried::default() };
+    let mut tried = Tried { from: walk.begins(), gaps: walk.gaps(GAP), ..Tried::default() };
     let mut seats: HashMap<usize, Vec<Trying<'_>>> = HashMap::new();
     tried.refused = walk.run(asked.until, |look| {
         progress(look.shown.as_of);

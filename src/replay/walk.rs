@@ -49,6 +49,17 @@ pub struct Pace {
     pub at_boundaries: bool,
 }
 
+/// A stretch of time without an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The last event before it and the first one after it.
+    pub from: EventTime,
+    pub until: EventTime,
+    /// How many events there are before it and after it.
+    pub before: usize,
+    pub after: usize,
+}
+
 /// An entity at the end of a second.
 #[derive(Clone, Copy)]
 pub struct Look<'l> {
@@ -238,6 +249,16 @@ impl Walk<'_> {
     /// When the first event was; none without events.
     pub fn begins(&self) -> Option<EventTime> {
         self.told.first().map(|(at, _)| *at)
+    }
+
+    /// The stretches of more than so long between two events, in which nothing was told; in order.
+    pub fn gaps(&self, longer_than: Span) -> Vec<Gap> {
+        let gaps = self.told.windows(2).enumerate().filter_map(|(place, pair)| {
+            let [(from, _), (until, _)] = pair else { return None };
+            let (before, after) = (place + 1, self.told.len() - place - 1);
+            (longer_than < until.since(*from)).then_some(Gap { from: *from, until: *until, before, after })
+        });
+        gaps.collect()
     }
 
     /// Goes on to the end of the second that holds an instant. `see` is shown every entity that may have changed, as of
