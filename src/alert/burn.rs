@@ -38,7 +38,7 @@ pub struct Burning {
     pub target: f64,
     pub long: Missed,
     pub short: Missed,
-    /// None where the interval has no such number.
+    /// None at a rate that clears, or where the interval has no such number.
     pub budget: Option<Budget>,
 }
 
@@ -55,10 +55,10 @@ pub struct Budget {
 
 impl Burn {
     /// The lesser of both windows' rates: beyond a level if both are. None if either counted no call, or nobody wants
-    /// anything, or all.
+    /// anything, or all. The budget is told of a rate above `clear` only: else nobody asks for it.
     pub fn read<'r>(
         &self,
-        (kpi, long): (&str, &str),
+        (kpi, long, clear): (&str, &str, f64),
         record: impl Fn(&str) -> Option<&'r KpiRecord>,
     ) -> Option<Reading> {
         let [of_long, of_short] = [record(long)?, record(&self.short)?];
@@ -67,7 +67,8 @@ impl Burn {
         let [long, short] = [Missed::of(of_long, kpi)?, Missed::of(of_short, kpi)?];
         let rate = long.rate(share)?.min(short.rate(share)?);
         let pace = length(of_long).map(|length| (long, length));
-        let budget = record(&self.interval).and_then(|day| Budget::of(day, kpi, share, pace?));
+        let interval = if clear < rate { record(&self.interval) } else { None };
+        let budget = interval.and_then(|interval| Budget::of(interval, kpi, share, pace?));
         Some(Reading {
             value: Some(rate),
             numerator: Some(long.missed),
@@ -156,7 +157,7 @@ mod tests {
             record(("1h", "2026-03-02T11:00:00.000Z", NOON), hour),
             record(("5m", "2026-03-02T11:55:00.000Z", NOON), minutes),
         ];
-        burn.read((kpi, "1h"), |name| records.iter().find(|record| record.window.name == name))
+        burn.read((kpi, "1h", -1.0), |name| records.iter().find(|record| record.window.name == name))
     }
 
     fn burn(target: Option<f64>) -> Burn {
@@ -203,6 +204,21 @@ mod tests {
         check([(1, 1), (0, 100), (0, 0)], None, None, None);
         // Just after midnight the windows still hold calls of yesterday.
         check([(0, 0), (0, 100), (0, 10)], Some(5.0), None, None);
+    }
+
+    #[test]
+    fn at_a_rate_that_clears_nobody_asks_for_the_interval() {
+        let hour = record(("1h", "2026-03-02T11:00:00.000Z", NOON), (70, 100));
+        let asked = std::cell::Cell::new(0);
+        let read = |clear| {
+            let found = burn(None).read(("service_level", "1h", clear), |name| {
+                asked.set(asked.get() + u32::from(name == "per_1d"));
+                Some(&hour)
+            });
+            (found.and_then(|found| found.value), asked.take())
+        };
+        assert_eq!(read(1.5), (Some(1.5), 0));
+        assert_eq!(read(1.4), (Some(1.5), 1));
     }
 
     #[test]

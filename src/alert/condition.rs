@@ -12,7 +12,7 @@
 use super::burn::Burn;
 use super::forecast::Forecast;
 use super::idle::is_idle;
-use super::reading::Reading;
+use super::reading::{Reading, count};
 use super::unusual::{Before, Unusual};
 use crate::kpi::record::KpiRecord;
 
@@ -90,16 +90,25 @@ impl Level {
     /// What the records of its windows say, each asked for by name, or what was before; nothing is known without one,
     /// without a value, or of too few calls.
     pub fn read<'r>(&self, record_of: impl Fn(&str) -> Option<&'r KpiRecord>, before: Before<'_>) -> Option<Reading> {
+        if let Measure::Unusual(unusual) = &self.measure {
+            return unusual.read(before, self.min_volume);
+        }
+        let record = record_of(&self.window)?;
+        let own = Reading::of(record, &self.kpi)?;
+        let volume = match self.measure {
+            Measure::Forecast(_) => count(record, "calls_offered"),
+            _ => own.volume(record),
+        };
+        if self.min_volume != 0 && volume.is_none_or(|volume| volume < self.min_volume) {
+            return None;
+        }
         let reading = match &self.measure {
-            Measure::Value => Reading::of(record_of(&self.window)?, &self.kpi)?,
-            Measure::Burn(burn) => burn.read((&self.kpi, &self.window), &record_of)?,
+            Measure::Burn(burn) => burn.read((&self.kpi, &self.window, self.clear), &record_of)?,
             Measure::Forecast(forecast) => forecast.read((&self.kpi, &self.window, self.trigger), &record_of)?,
-            Measure::Unusual(unusual) => return unusual.read(before, self.min_volume),
+            _ => own,
         };
         reading.value?;
-        let record = record_of(&self.window)?;
-        let is_enough = self.min_volume == 0 || reading.volume(record).is_some_and(|volume| self.min_volume <= volume);
-        is_enough.then(|| Reading { is_idle: is_idle(record, || record_of("now")), ..reading })
+        Some(Reading { is_idle: is_idle(record, own, || record_of("now")), ..reading })
     }
 
     /// Whether it is on at a value, having been so or not.

@@ -57,14 +57,19 @@ impl Forecast {
         (kpi, window, trigger): (&str, &str, f64),
         record: impl Fn(&str) -> Option<&'r KpiRecord>,
     ) -> Option<Reading> {
-        let [lately, interval, now] = [record(window)?, record(&self.interval)?, record("now")?];
+        let lately = record(window)?;
         let of = lately.kpis.get(kpi)?;
         let threshold = of.threshold_s? as f64;
+        let arrivals = count(lately, "calls_offered")? as f64 / (length(lately)?.0 as f64 / 1000.0);
+        let handle_time = lately.kpis.get("average_handle_time")?.value.filter(|seconds| 0.0 < *seconds)?;
+        let agents = staff(record("now")?).filter(|agents| 0 < *agents)?;
+        // The largest record, last.
+        let interval = record(&self.interval)?;
         let queue = Queue {
-            arrivals: count(lately, "calls_offered")? as f64 / (length(lately)?.0 as f64 / 1000.0),
-            handle_time: lately.kpis.get("average_handle_time")?.value.filter(|seconds| 0.0 < *seconds)?,
+            arrivals,
+            handle_time,
             patience: self.patience.map(|patience| patience.0 as f64 / 1000.0).or_else(|| patience(interval)),
-            agents: staff(now).filter(|agents| 0 < *agents)?,
+            agents,
         };
         let outlook = queue.outlook(threshold);
         let shares = Shares::of(Formula::from_word(of.formula.as_deref()?)?, outlook)?;

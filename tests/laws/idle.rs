@@ -48,7 +48,7 @@ fn nothing_begins_to_fire_where_nothing_goes_on() {
                 FIRED.fetch_add(1, Ordering::Relaxed);
                 let records = records(&SETTINGS, so_far(&told, period.fired.second().0), period.fired.0);
                 prop_assert!(
-                    levels.iter().any(|level| goes_on(&records, &outcome.entity, &level.window)),
+                    levels.iter().any(|level| goes_on(&records, &outcome.entity, level)),
                     "{:?} fired at {} for {}",
                     rules[outcome.rule],
                     period.fired,
@@ -60,9 +60,9 @@ fn nothing_begins_to_fire_where_nothing_goes_on() {
     assert!(CASES < FIRED.load(Ordering::Relaxed) as u32, "{FIRED:?} fired");
 }
 
-/// Whether anything was counted in a window, or a call is there now, by the records as others read them; of an agent
-/// who is logged in, or was.
-fn goes_on(records: &[KpiRecord], entity: &Entity, window: &str) -> bool {
+/// Whether anything was counted in a level's window, and its number is not one of no calls, or a call is there now, by the
+/// records as others read them; of an agent who is logged in, or was.
+fn goes_on(records: &[KpiRecord], entity: &Entity, Level { kpi, window, .. }: &Level) -> bool {
     let record = |name: &str| -> Value {
         let is_it = |record: &&KpiRecord| {
             let of = &record.entity;
@@ -83,7 +83,9 @@ fn goes_on(records: &[KpiRecord], entity: &Entity, window: &str) -> bool {
         sum(&of_window["counts"]) + if is_of_agent { of_window["sums_ms"]["login"].as_i64().unwrap_or(0) } else { 0 };
     let calls = ["waiting", "ringing", "talking", "on_hold", "in_wrapup"].map(|of| now[of].as_i64().unwrap_or(0));
     let agents = if is_of_agent { now["agents_logged_in"].as_i64().unwrap_or(0) } else { 0 };
-    counted != 0 && window != "total" || calls.iter().sum::<i64>() + agents != 0
+    let own = [("calls_offered", "offered"), ("calls_handled", "handled")].into_iter().find(|(id, _)| id == kpi);
+    let is_none = own.is_some_and(|(_, name)| of_window["counts"][name].as_i64().unwrap_or(0) == 0);
+    counted != 0 && !is_none || calls.iter().sum::<i64>() + agents != 0
 }
 
 fn a_rule() -> impl Strategy<Value = Rule> {
