@@ -39,6 +39,7 @@ name = "waits"
 kpi = "waiting"
 window = "now"
 trigger = 0
+keep_firing_for = "0s"
 "#;
 
 /// The names of instances, of which a test starts those it needs.
