@@ -7,6 +7,7 @@ use crate::serve::alerts::Alerts;
 use crate::serve::alerts_page::{self, AsksAlerts};
 use crate::serve::archive::Archive;
 use crate::serve::board::Board;
+use crate::serve::heads::Refusal;
 use crate::serve::health;
 use crate::serve::history::{self, Sources};
 use crate::serve::kpis::{self, Wanted};
@@ -22,7 +23,7 @@ use crate::serve::problem::{bad_request, later, problem};
 use crate::serve::prometheus::{self, Exported, Format, Help, Owned, Scrape};
 use crate::serve::wallboard;
 use crate::time::EventTime;
-use axum::body::{Body, HttpBody as _};
+use axum::body::Body;
 use axum::extract::{FromRequestParts, Query, Request, State};
 use axum::http::header::{
     ACCEPT, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, VARY, WWW_AUTHENTICATE,
@@ -100,8 +101,7 @@ pub async fn serve(listener: TcpListener, app: App, shutdown: impl Future<Output
     }
 }
 
-/// The routes alone, for whoever has a server already.
-pub fn router(app: App) -> Router {
+fn router(app: App) -> Router {
     let document = openapi::document().to_string();
     Router::new()
         .route(pages::WALLBOARD.path, get(wallboard::page))
@@ -280,14 +280,12 @@ fn failed() -> Response {
     problem(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be made; the log says why")
 }
 
-/// What holds for every request: the token, the time it may take, and headers for browsers.
+/// What holds for every request: that it can be taken at all, the token, the time it may take, and headers for browsers.
 async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let is_open = PAGES.iter().any(|page| page.is_open && page.path == path);
-    let mut response = if !request.body().is_end_stream() {
-        // Not read, so the connection cannot go on.
-        let refusal = problem(StatusCode::PAYLOAD_TOO_LARGE, "send no body; nothing here takes one");
-        ([(CONNECTION, HeaderValue::from_static("close"))], refusal).into_response()
+    let mut response = if let Some(Refusal { status, detail }) = request.extensions().get() {
+        problem(*status, detail)
     } else if is_open || may_enter(&app, &request) {
         timeout(REQUEST, next.run(request)).await.unwrap_or_else(|_| {
             problem(StatusCode::SERVICE_UNAVAILABLE, "the answer took longer than 10 s; ask for less, or later")

@@ -3,6 +3,7 @@
 //! Whoever is slow or many costs a bounded number of connections, each with a bounded buffer: beyond it the
 //! next ones wait in the system's queue.
 
+use crate::serve::heads::{HEAD_BYTES_MAX, HEADERS_MAX, Heads};
 use axum::Router;
 use hyper::Request;
 use hyper::body::Incoming;
@@ -14,6 +15,7 @@ use hyper_util::service::TowerToHyperService;
 use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -26,8 +28,10 @@ use tracing::debug;
 /// What one client, and all together, may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// How long a request's head may take, the wait for the next request of the connection included.
+    /// How long a request's head may take from its first byte on.
     pub head: Duration,
+    /// How long a connection may be without a request, the head of the next one included.
+    pub idle: Duration,
     /// How long an answer may stand still because the client does not read on.
     pub standstill: Duration,
     /// Connections at once.
@@ -36,15 +40,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        let head = Duration::from_secs(10);
-        Limits { head, standstill: Duration::from_secs(10), connections: 256 }
+        let seconds = Duration::from_secs;
+        Limits { head: seconds(10), idle: seconds(20), standstill: seconds(10), connections: 256 }
     }
 }
 
-/// Bytes of a request's head; also the buffer of a connection.
-const HEAD_BYTES_MAX: usize = 16 * 1024;
-/// Lines of a request's head.
-const HEADERS_MAX: usize = 64;
 /// How long the answers under way may take once the server is told to stop.
 const DRAIN: Duration = Duration::from_secs(5);
 /// How long to wait after a connection could not be taken in, as when there are too many open files.
@@ -77,17 +77,23 @@ pub async fn listen(listener: TcpListener, router: Router, limits: Limits, shutd
         let place = ConnectionPlace(Arc::new(Mutex::new(Some(place))));
         let service = TowerToHyperService::new(router.clone());
         let held = place.clone();
+        let stream = Impatient { stream, standstill: limits.standstill, deadline: None };
+        let heads = Heads::new(stream, limits.head);
+        let (refused, requests) = (heads.refused(), AtomicUsize::new(0));
         let service = service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(held.clone());
+            let extensions = request.extensions_mut();
+            extensions.insert(held.clone());
+            if let Some(refusal) = refused.of(requests.fetch_add(1, Ordering::Relaxed)) {
+                extensions.insert(refusal);
+            }
             service.call(request)
         });
-        let io = TokioIo::new(Impatient { stream, standstill: limits.standstill, deadline: None });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(limits.head)
+            .header_read_timeout(limits.idle)
             .max_headers(HEADERS_MAX)
             .max_buf_size(HEAD_BYTES_MAX)
-            .serve_connection(io, service);
+            .serve_connection(TokioIo::new(heads), service);
         let connection = under_way.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {

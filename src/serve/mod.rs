@@ -42,6 +42,8 @@ pub mod alerts_page;
 
 pub mod wallboard;
 
+pub mod heads;
+
 pub mod listen;
 
 pub mod http;

@@ -79,11 +79,7 @@ impl Server {
             stream.read_to_string(&mut answer).unwrap();
             answer
         });
-        let answer = answer.await.unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
-        let (first, headers) = head.split_once("\r\n").expect("headers");
-        let status = first.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-        Answer { status, headers: headers.to_lowercase(), body: body.to_owned() }
+        Answer::read(&answer.await.unwrap())
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -92,6 +88,13 @@ impl Server {
 }
 
 impl Answer {
+    pub fn read(text: &str) -> Answer {
+        let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
+        let (first, headers) = head.split_once("\r\n").expect("headers");
+        let status = first.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+        Answer { status, headers: headers.to_lowercase(), body: body.to_owned() }
+    }
+
     pub fn json(&self) -> Value {
         assert!(self.headers.contains("content-type: application/json"), "{}", self.headers);
         serde_json::from_str(&self.body).unwrap()

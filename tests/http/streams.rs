@@ -179,7 +179,7 @@ async fn a_stream_is_asked_for_like_any_other_page() {
 #[tokio::test]
 async fn streams_outlast_the_time_of_a_request_and_take_no_place_from_others() {
     let server = Server::start(|app| {
-        app.limits = Limits { head: SOON, connections: 1, ..Limits::default() };
+        app.limits = Limits { head: SOON, idle: SOON, connections: 1, ..Limits::default() };
     })
     .await;
     let mut listeners = Vec::new();
