@@ -68,7 +68,7 @@ impl AsksAlerts {
                 "state" => states.push(a_word_of(known, &name, value)?),
                 "severity" => severities.push(a_word_of(known, &name, value)?),
                 "rule" => rules.push(value),
-                "kind" => kinds.push(value),
+                "kind" => kinds.push(a_word_of(known, &name, value)?),
                 "id" => ids.push(value),
                 "tenant" => tenants.push(value),
                 "fields" => asks.asked.parts = Some(Parts::parse(&value, &ALERT_RECORD)?),

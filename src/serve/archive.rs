@@ -42,6 +42,8 @@ pub struct Index {
     /// By `tenant|kind|id|window`: intervals by their starts.
     series: HashMap<Box<str>, Vec<Spot>>,
     pub tenants: BTreeSet<Box<str>>,
+    /// The names of the intervals' lengths.
+    pub windows: BTreeSet<Box<str>>,
     intervals: usize,
     caught_up: bool,
     /// The first offset of each partition and the one behind its last, as they were at the start.
@@ -153,6 +155,7 @@ impl Index {
         let spot = Spot { start, version, place };
         if !self.series.contains_key(series) {
             self.tenants.insert(decode(series.split('|').next()?).into());
+            self.windows.insert(decode(series.rsplit('|').next()?).into());
             self.series.insert(series.into(), Vec::new());
         }
         let spots = self.series.get_mut(series)?;

@@ -6,7 +6,7 @@ use crate::serve::archive::{Archive, Reading, Spot};
 use crate::serve::board::{Board, Known};
 use crate::serve::kpis::{Page, Wanted, records_answer};
 use crate::serve::live::feed::clock;
-use crate::serve::meta::Meta;
+use crate::serve::meta::{Meta, is_one_of};
 use crate::serve::parameters::{Asked, LIMIT_MAX, cursor, no_cursor};
 use crate::serve::problem::{bad_request, later};
 use crate::time::{EventTime, Span};
@@ -56,6 +56,9 @@ pub fn intervals(sources: Sources<'_>, reading: &mut Reading, asked: &Asked, wan
     if let Some((read, all)) = archive.read().to_be_read() {
         let detail = format!("the archive is being read: {read} of {all} records; it is given once all are");
         return later(5, &detail);
+    }
+    if let Err(fault) = is_kept(sources, asked) {
+        return bad_request(&fault);
     }
     let to = asked.to.unwrap_or(EventTime(i64::MAX));
     let mut from = asked.from.unwrap_or_else(|| asked.to.unwrap_or_else(|| as_of(board)).minus(DAY));
@@ -114,7 +117,8 @@ pub fn intervals(sources: Sources<'_>, reading: &mut Reading, asked: &Asked, wan
 }
 
 /// The name of the entity's intervals of a length, in archive and board alike; errs with a sentence.
-fn series(Sources { board, archive, .. }: Sources<'_>, asked: &Asked) -> Result<String, String> {
+fn series(Sources { board, archive, meta }: Sources<'_>, asked: &Asked) -> Result<String, String> {
+    meta.check_fields(asked)?;
     let filter = &asked.filter;
     let (Some(&kind), Some(id), Some(window)) = (filter.kinds.first(), filter.ids.first(), filter.windows.first())
     else {
@@ -130,6 +134,16 @@ fn series(Sources { board, archive, .. }: Sources<'_>, asked: &Asked) -> Result<
     let channel = filter.channels.first().copied().flatten();
     let entity = Entity { tenant: tenant.into(), kind, id: id.as_str().into(), channel };
     Ok(format!("{entity}|{window}"))
+}
+
+/// Whether there are intervals of the length asked for; errs with a sentence. The archive may have what the settings no
+/// longer have.
+fn is_kept(Sources { archive, meta, .. }: Sources<'_>, asked: &Asked) -> Result<(), String> {
+    let index = archive.read();
+    let configured = meta.windows.iter().map(String::as_str).filter(|window| window.starts_with("per_"));
+    let known: BTreeSet<&str> = configured.chain(index.windows.iter().map(AsRef::as_ref)).collect();
+    let known: Vec<&str> = known.into_iter().collect();
+    asked.filter.windows.iter().try_for_each(|window| is_one_of(window, "interval", &known))
 }
 
 fn only_tenant(board: &Board, archive: &Archive) -> Result<String, String> {

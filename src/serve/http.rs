@@ -3,6 +3,7 @@
 //! What goes wrong is told as `application/problem+json`. With a token set, every page asks for it but those
 //! that `pages` calls open.
 
+use crate::serve::accept::{Accept, media_of};
 use crate::serve::alerts::Alerts;
 use crate::serve::alerts_page::{self, AsksAlerts};
 use crate::serve::archive::Archive;
@@ -26,8 +27,7 @@ use crate::time::EventTime;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Query, Request, State};
 use axum::http::header::{
-    ACCEPT, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, VARY, WWW_AUTHENTICATE,
-    X_CONTENT_TYPE_OPTIONS,
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -125,8 +125,7 @@ fn router(app: App) -> Router {
 }
 
 async fn metrics(State(app): State<App>, headers: HeaderMap) -> Response {
-    let accept: Vec<&str> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
-    let format = Format::asked(&accept.join(","));
+    let format = Format::asked(&Accept::of(&headers));
     let text = in_background(move || {
         let owned = (app.owned)();
         let scrape = Scrape { owned: &owned, exported: &app.exported, help: &*app.help, format };
@@ -221,6 +220,9 @@ async fn stream(State(app): State<App>, place: Option<Extension<ConnectionPlace>
         Ok(read) => read,
         Err(fault) => return bad_request(&fault),
     };
+    if let Err(fault) = app.meta.check(&asked) {
+        return bad_request(&fault);
+    }
     let told = wanted.headers.get(HeaderName::from_static("last-event-id")).and_then(|id| id.to_str().ok());
     // One that is not ours says nothing: everything is sent.
     let position = told.or(asked.last_event_id.as_deref()).and_then(|id| id.parse().ok());
@@ -283,21 +285,31 @@ fn failed() -> Response {
 /// What holds for every request: that it can be taken at all, the token, the time it may take, and headers for browsers.
 async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    let is_open = PAGES.iter().any(|page| page.is_open && page.path == path);
+    let page = PAGES.iter().find(|page| page.path == path);
+    let is_open = page.is_some_and(|page| page.is_open);
     let mut response = if let Some(Refusal { status, detail }) = request.extensions().get() {
         problem(*status, detail)
-    } else if is_open || may_enter(&app, &request) {
+    } else if !is_open && !may_enter(&app, &request) {
+        let refusal = problem(StatusCode::UNAUTHORIZED, "send the token of [serve] as Authorization: Bearer");
+        ([(WWW_AUTHENTICATE, "Bearer")], refusal).into_response()
+    } else if let Some(forms) = page.and_then(|page| only_forms(page, request.headers())) {
+        problem(StatusCode::NOT_ACCEPTABLE, &format!("this is given as {forms}; accept that"))
+    } else {
         timeout(REQUEST, next.run(request)).await.unwrap_or_else(|_| {
             problem(StatusCode::SERVICE_UNAVAILABLE, "the answer took longer than 10 s; ask for less, or later")
         })
-    } else {
-        let refusal = problem(StatusCode::UNAUTHORIZED, "send the token of [serve] as Authorization: Bearer");
-        ([(WWW_AUTHENTICATE, "Bearer")], refusal).into_response()
     };
     let headers = response.headers_mut();
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
+}
+
+/// The forms that a page of the API has, if none of them is accepted.
+fn only_forms(page: &Page, headers: &HeaderMap) -> Option<String> {
+    let forms = || page.bodies.iter().map(|body| body.content_type);
+    let is_refused = page.reads_parameters() && Accept::of(headers).best(forms()).is_none();
+    is_refused.then(|| forms().map(media_of).collect::<Vec<_>>().join(" or "))
 }
 
 fn may_enter(app: &App, request: &Request) -> bool {

@@ -4,6 +4,7 @@ use crate::entity::{Entity, Kind};
 use crate::event::Channel;
 use crate::fingerprint;
 use crate::kpi::record::KpiRecord;
+use crate::serve::accept::Accept;
 use crate::serve::board::{Board, EntityOnBoard, Known};
 use crate::serve::csv::{self, Columns};
 use crate::serve::filter::Subject;
@@ -12,7 +13,7 @@ use crate::serve::parameters::{Asked, Form, cursor, no_cursor};
 use crate::serve::parts::Parts;
 use crate::serve::problem::bad_request;
 use axum::body::Body;
-use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LINK, VARY};
+use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LINK, VARY};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
@@ -34,6 +35,12 @@ pub struct Page {
 
 /// The KPI records asked for.
 pub fn kpis(board: &Board, meta: &Meta, asked: &Asked, wanted: &Wanted) -> Response {
+    if let Err(fault) = meta.check(asked) {
+        return bad_request(&fault);
+    }
+    if let Some(after) = asked.after.as_deref().filter(|after| Subject::of_key(after).is_none()) {
+        return bad_request(&no_cursor(&cursor(after)));
+    }
     let (records, has_more) = board.page(&asked.filter, asked.after.as_deref(), asked.limit.unwrap_or(usize::MAX));
     let next = records.last().filter(|_| has_more).map(|last| last.key.to_string());
     records_answer(meta, asked, wanted, Page { name: "kpis", records, next })
@@ -51,7 +58,7 @@ pub fn list_answer(
     page: Page,
     table: impl FnOnce(&mut dyn Iterator<Item = &[u8]>) -> Vec<u8>,
 ) -> Response {
-    let form = asked.form.unwrap_or_else(|| accepted(&wanted.headers));
+    let form = asked.form.unwrap_or_else(|| Form::accepted(&Accept::of(&wanted.headers)));
     // Equal versions of a key have equal content.
     let mut contents = format!("{:?}", (form, &asked.parts, &page.next)).into_bytes();
     for known in &page.records {
@@ -148,16 +155,6 @@ fn table<'a>(records: impl Iterator<Item = &'a [u8]>, parts: Option<&Parts>, met
         columns.row(&record, &mut out);
     }
     out
-}
-
-/// A table for whoever asks for one in the first place.
-fn accepted(headers: &HeaderMap) -> Form {
-    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    let first = accept.split(',').next().unwrap_or_default();
-    match first.split(';').next().unwrap_or_default().trim() {
-        "text/csv" => Form::Csv,
-        _ => Form::Json,
-    }
 }
 
 /// Weak, since it is made of versions and not of bytes. Another version of the program may write the same otherwise.

@@ -2,11 +2,13 @@
 
 use crate::entity::Kind;
 use crate::event::DEFAULT_TENANT;
-use crate::kpi::catalogue::{Better, COUNTS, Counted, Definition, KPIS};
+use crate::kpi::catalogue::{Better, COUNTS, Counted, Definition, KPIS, SUMS};
 use crate::kpi::settings::KpiSettings;
 use crate::life::plan::Plan;
 use crate::serve::board::{Board, EntityOnBoard};
 use crate::serve::filter::Filter;
+use crate::serve::parameters::Asked;
+use crate::serve::parts::Parts;
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -57,6 +59,28 @@ impl Meta {
         }
     }
 
+    /// Whether there are the windows and fields asked for; errs with a sentence.
+    pub fn check(&self, asked: &Asked) -> Result<(), String> {
+        for window in &asked.filter.windows {
+            is_one_of(window, "window", &self.windows)?;
+        }
+        self.check_fields(asked)
+    }
+
+    /// Whether there are the fields asked for; errs with a sentence.
+    pub fn check_fields(&self, asked: &Asked) -> Result<(), String> {
+        let names = |all: &[Counted]| all.iter().map(|counted| counted.name).collect::<Vec<_>>();
+        for (part, name) in asked.parts.iter().flat_map(Parts::names) {
+            let known = match part {
+                "counts" => names(COUNTS),
+                "sums_ms" => names(SUMS),
+                _ => self.kpis.iter().map(|kpi| kpi.id.as_str()).collect(),
+            };
+            is_one_of(name, &format!("field of {part}"), &known)?;
+        }
+        Ok(())
+    }
+
     /// The teams of every tenant that has them.
     pub fn groups(&self, board: &Board) -> Vec<Group> {
         let ids = self.teams.iter().map(|(name, _)| name.clone()).collect();
@@ -80,6 +104,15 @@ impl Meta {
             }));
         }
         groups
+    }
+}
+
+/// Whether a name is known; errs with a sentence.
+pub fn is_one_of<T: AsRef<str>>(name: &str, what: &str, known: &[T]) -> Result<(), String> {
+    let known: Vec<&str> = known.iter().map(AsRef::as_ref).collect();
+    match known.contains(&name) {
+        true => Ok(()),
+        false => Err(format!("unknown {what} {name}; known are {}", known.join(", "))),
     }
 }
 

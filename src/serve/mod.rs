@@ -1,5 +1,7 @@
 //! Serving: the latest KPI records, kept from the KPI topic and shown over HTTP.
 
+pub mod accept;
+
 pub mod series;
 
 pub mod filter;
@@ -22,11 +24,11 @@ pub mod parts;
 
 pub mod live;
 
-pub mod meta;
-
 pub mod csv;
 
 pub mod parameters;
+
+pub mod meta;
 
 pub mod problem;
 

@@ -57,6 +57,11 @@ fn operation(page: &Page) -> Value {
     }
     if page.reads_parameters() {
         answer("400", "A parameter is unknown or cannot be used.", PROBLEM);
+        answer(
+            "406",
+            "Nothing that this is given as is accepted. Whatever is not below `/api` is given in any case.",
+            PROBLEM,
+        );
     }
     if !page.is_open {
         answer("401", "The token is missing or another.", PROBLEM);

@@ -3,6 +3,8 @@
 use crate::alert::rule::Severity;
 use crate::entity::Kind;
 use crate::event::Channel;
+use crate::serve::accept::Accept;
+use crate::serve::csv;
 use crate::serve::filter::Filter;
 use crate::serve::parts::{ALERT_RECORD, KPI_RECORD, OF_NAMES, Parts, WHOLE};
 use crate::time::EventTime;
@@ -50,6 +52,16 @@ pub enum Form {
     Csv,
 }
 
+impl Form {
+    /// The one that is liked best; JSON where neither is accepted.
+    pub fn accepted(accept: &Accept<'_>) -> Form {
+        match accept.best(["application/json", csv::CONTENT_TYPE]) {
+            Some(1) => Form::Csv,
+            _ => Form::Json,
+        }
+    }
+}
+
 /// Records of one answer, where a limit is given.
 pub const LIMIT_MAX: usize = 10_000;
 
@@ -68,6 +80,11 @@ fn kinds() -> Value {
     json!({ "enum": Kind::ALL.map(Kind::word) })
 }
 
+fn kinds_of_alerts() -> Value {
+    let words = Kind::ALL.map(Kind::word).into_iter();
+    json!({ "enum": words.chain(["source", "partition", "engine"]).collect::<Vec<_>>() })
+}
+
 fn channels() -> Value {
     let words = Channel::ALL.iter().map(|channel| channel.word());
     json!({ "enum": words.chain([ALL_CHANNELS]).collect::<Vec<_>>() })
@@ -83,7 +100,7 @@ const ID: Parameter = Parameter {
 };
 const WINDOW: Parameter = Parameter {
     name: "window",
-    about: "The window's name, such as `now`, `30m`, `per_15m` or `total`.",
+    about: "The window's name, such as `now`, `30m`, `per_15m` or `total`: one of those of the settings, which `/api/v1/meta` lists.",
     given: Given::Repeatedly,
     schema: text,
 };
@@ -96,7 +113,7 @@ const CHANNEL: Parameter = Parameter {
 };
 const FIELDS: Parameter = Parameter {
     name: "fields",
-    about: "What of each record to give beside its head, separated by commas. Without it records come as published.",
+    about: "What of each record to give beside its head, separated by commas. Without it records come as published. A count, sum or KPI is named as in the catalogue.",
     given: Given::AtMostOnce,
     schema: || {
         let field = format!(r"(({})(\.[^,]+)?|{})", OF_NAMES.join("|"), WHOLE.join("|"));
@@ -109,11 +126,15 @@ const LIMIT: Parameter = Parameter {
     given: Given::AtMostOnce,
     schema: || json!({ "type": "integer", "minimum": 1, "maximum": LIMIT_MAX }),
 };
-const AFTER: Parameter =
-    Parameter { name: "after", about: "The `next` of the page before.", given: Given::AtMostOnce, schema: text };
+const AFTER: Parameter = Parameter {
+    name: "after",
+    about: "The `next` of the page before. It stands for the last record of that page: whatever is asked for, and on any instance, what comes behind that record is given.",
+    given: Given::AtMostOnce,
+    schema: text,
+};
 const FORMAT: Parameter = Parameter {
     name: "format",
-    about: "`csv` gives a table; so does `Accept: text/csv`.",
+    about: "`csv` gives a table; so does `Accept: text/csv`, where this is not given.",
     given: Given::AtMostOnce,
     schema: || json!({ "enum": ["json", "csv"] }),
 };
@@ -161,7 +182,7 @@ pub const OF_ALERTS: &[Parameter] = &[
     SEVERITY,
     Parameter {
         about: "The kind of entity; of alerts about the engine itself `source`, `partition` or `engine`.",
-        schema: text,
+        schema: kinds_of_alerts,
         ..KIND
     },
     Parameter { about: "The entity's id.", ..ID },
@@ -194,7 +215,12 @@ impl Asked {
         checked(&given, known)?;
         let mut asked = Asked::default();
         given.iter().try_for_each(|(name, value)| asked.take(name, value))?;
-        Ok(asked)
+        match (asked.from, asked.to) {
+            (Some(from), Some(to)) if to < from => {
+                Err(format!("to is {to}, before from, which is {from}; give the earlier one as from"))
+            }
+            _ => Ok(asked),
+        }
     }
 
     /// Takes one that every page understands alike.

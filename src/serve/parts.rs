@@ -109,6 +109,11 @@ impl Parts {
         Ok(Parts { shape, asked })
     }
 
+    /// Each that is asked for by its name: of which part, and the name.
+    pub fn names(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.asked.iter().flat_map(|(part, names)| names.iter().map(|name| (*part, name.as_str())))
+    }
+
     /// Whether this is asked for whole, or stays in any case.
     pub fn has_whole(&self, part: &str) -> bool {
         self.shape.head.contains(&part) || self.asked.contains_key(part)

@@ -37,9 +37,10 @@ impl Position {
         fingerprint::of(&(cluster, question))
     }
 
-    /// Whether it belongs to the question, and every end since is still known somewhere.
+    /// Whether it belongs to the question, and every end since is still known somewhere. One of the future is from an
+    /// instance whose clock is ahead, or forged.
     pub fn is_of(&self, asked: u64, now: i64) -> bool {
-        self.asked == asked && now - self.given < AWAY_MAX.as_millis() as i64
+        self.asked == asked && u128::from(now.abs_diff(self.given)) < AWAY_MAX.as_millis()
     }
 }
 
@@ -96,6 +97,9 @@ mod tests {
         let position = Position { asked, given: 1_000, offsets: Offsets::new() };
         let hours = |hours: i64| 1_000 + hours * 3_600_000;
         assert!(position.is_of(asked, hours(5)) && !position.is_of(asked, hours(6)));
+        assert!(position.is_of(asked, hours(-5)) && !position.is_of(asked, hours(-6)));
+        let forged = Position { given: i64::MIN, ..position.clone() };
+        assert!(!forged.is_of(asked, hours(1)));
         assert!(!position.is_of(Position::asked("another", &"kind=queue"), hours(1)));
         assert!(!position.is_of(Position::asked("cluster", &"kind=agent"), hours(1)));
     }

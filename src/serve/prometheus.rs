@@ -6,6 +6,7 @@
 //! same series.
 
 use crate::entity::Kind;
+use crate::serve::accept::Accept;
 use crate::serve::board::{Board, Entry};
 use crate::serve::series::{About, Family, Form, Sample, Shapes, escape_label};
 use std::collections::BTreeSet;
@@ -94,19 +95,12 @@ pub fn heading(name: &str, form: Form, about: &str, format: Format) -> String {
 }
 
 impl Format {
-    /// The one that is asked for: OpenMetrics where it is named and liked no less than plain text.
-    pub fn asked(accept: &str) -> Format {
-        let quality = |wanted: &str| {
-            let ranges = accept.split(',').map(|range| range.split(';').map(str::trim));
-            let of = ranges.filter_map(|mut parts| {
-                let is_it = parts.next()?.eq_ignore_ascii_case(wanted);
-                let quality = parts.find_map(|part| part.strip_prefix("q=")).map_or(Some(1.0), |q| q.parse().ok());
-                quality.filter(|_| is_it)
-            });
-            of.fold(0.0, f64::max)
-        };
-        let open = quality("application/openmetrics-text");
-        if 0.0 < open && quality("text/plain") <= open { Format::OpenMetrics } else { Format::Prometheus }
+    /// Both, the one that is given without a wish first.
+    pub const ALL: [Format; 2] = [Format::Prometheus, Format::OpenMetrics];
+
+    /// The one that is liked best; whoever accepts neither is given the first.
+    pub fn asked(accept: &Accept<'_>) -> Format {
+        Format::ALL[accept.best(Format::ALL.map(Format::content_type)).unwrap_or(0)]
     }
 
     pub const fn content_type(self) -> &'static str {

@@ -2,9 +2,12 @@
 
 use crate::exposition::{Family, parse, parse_open_metrics, value};
 use crate::records::{end, five_minutes, json, key, now, put, queue, record, seconds, total};
+use axum::http::header::ACCEPT;
+use axum::http::{HeaderMap, HeaderValue};
 use callpulse::entity::Kind;
 use callpulse::kpi::catalogue::{COUNTS as COUNTED, KPIS as DEFINED, SUMS, What};
 use callpulse::kpi::record::{Count, Counters, Fields, Kpi, KpiRecord, Now, WeekProfile};
+use callpulse::serve::accept::Accept;
 use callpulse::serve::board::Board;
 use callpulse::serve::prometheus::{Exported, Format, Owned, Scrape, render};
 use callpulse::serve::series::{gauge_of_count, gauge_of_kpi, gauge_of_sum, gauge_of_target};
@@ -376,7 +379,8 @@ fn open_metrics_come_to_whoever_likes_them_no_less() {
             Format::OpenMetrics,
         ),
     ] {
-        assert_eq!(Format::asked(accept), expected, "{accept}");
+        let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]);
+        assert_eq!(Format::asked(&Accept::of(&headers)), expected, "{accept}");
     }
 }
 

@@ -69,6 +69,8 @@ async fn every_answer_is_as_documented() {
         ("/api/v1/kpis?fields=counts", "", 200),
         ("/api/v1/kpis?format=csv", "", 200),
         ("/api/v1/kpis?limit=0", "", 400),
+        ("/api/v1/kpis", "accept: image/png\r\n", 406),
+        ("/api/v1/stream", "accept: application/json\r\n", 406),
         ("/api/v1/entities", "", 200),
         ("/api/v1/entities?kind=planet", "", 400),
         (&history, "", 200),
@@ -232,8 +234,9 @@ fn bad(parameter: &Value) -> Vec<String> {
             vec![(bound("minimum") - 1).to_string(), (bound("maximum") + 1).to_string()]
         }
         (_, "from" | "to") => vec!["yesterday".into()],
-        (_, "fields") => vec!["moon".into(), "counts.".into()],
-        (_, "after") => vec!["%21".into()],
+        (_, "fields") => vec!["moon".into(), "counts.".into(), "counts.moon".into(), "kpis.moon".into()],
+        (_, "window") => vec!["moon".into()],
+        (_, "after") => vec!["%21".into(), "AAAA".into()],
         _ => Vec::new(),
     }
 }
@@ -281,7 +284,7 @@ async fn records_that_are_not_narrowed_are_whole() {
 }
 
 /// Every record of a call, as the engine makes them.
-fn replayed(tenant: &str) -> Vec<KpiRecord> {
+pub fn replayed(tenant: &str) -> Vec<KpiRecord> {
     let settings = config::read("", &BTreeMap::new()).expect("the default settings").settings;
     let mut replay = Replay::new(Arc::new(settings.plan.clone()), EventTime(i64::MAX));
     for told in [

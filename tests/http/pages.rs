@@ -1,7 +1,9 @@
 //! The pages, asked for over a socket.
 
 use crate::exposition::{Family, parse, parse_open_metrics, value};
+use crate::history::{archived, quarter};
 use crate::metrics::promtool_has_no_complaint;
+use crate::openapi::replayed;
 use crate::records::{five_minutes, json, put, queue, record};
 use crate::server::Server;
 use callpulse::entity::Kind;
@@ -70,6 +72,126 @@ async fn what_nobody_knows_is_a_problem() {
     refused.problem(405);
     assert!(refused.headers.contains("allow: get, head"), "{}", refused.headers);
     server.ask("DELETE", "/livez", "").await.problem(405);
+}
+
+#[tokio::test]
+async fn a_window_or_field_that_there_is_not_is_a_problem_that_says_what_there_is() {
+    let server = Server::start(|app| app.archive = archived(&[("sales", 0, 1)])).await;
+    let series = "kind=queue&id=sales&window=per_15m";
+    for (faulty, known) in [
+        ("window=6m", "now, 5m, 30m, per_15m,"),
+        ("window=", "now, 5m, 30m, per_15m,"),
+        ("window=5m&window=6m", "now, 5m, 30m, per_15m,"),
+        ("fields=counts.offered,counts.moon", "offered, answered,"),
+        ("fields=sums_ms.moon", "wait_answered,"),
+        ("fields=kpis.moon", "service_level,"),
+        ("fields=kpis.service_level.moon", "service_level,"),
+        ("fields=moon", "counts.NAME"),
+    ] {
+        for page in ["kpis?", "kpis?format=csv&", "stream?"] {
+            let detail = server.get(&format!("/api/v1/{page}{faulty}")).await.problem(400);
+            assert!(detail.contains("unknown ") && detail.contains(known), "{page}{faulty}: {detail}");
+        }
+        let detail = match faulty.starts_with("fields") {
+            true => server.get(&format!("/api/v1/intervals?{series}&{faulty}")).await.problem(400),
+            false => continue,
+        };
+        assert!(detail.contains(known), "{faulty}: {detail}");
+    }
+    let detail = server.get("/api/v1/intervals?kind=queue&id=sales&window=per_7m").await.problem(400);
+    assert!(detail.contains("per_7m") && detail.contains("per_15m"), "{detail}");
+    for (from, to) in [("09:00:00.001Z", "09:00:00Z"), ("10:00:00Z", "10:30:00%2B01:00")] {
+        let path = format!("/api/v1/intervals?{series}&from=2026-03-02T{from}&to=2026-03-02T{to}");
+        for form in ["", "&format=csv"] {
+            let detail = server.get(&format!("{path}{form}")).await.problem(400);
+            assert!(detail.contains("before from"), "{detail}");
+        }
+    }
+    // A time of no length holds nothing, which is no mistake.
+    let at = "2026-03-02T09:00:00Z";
+    let nothing = server.get(&format!("/api/v1/intervals?{series}&from={at}&to={at}")).await.json();
+    assert_eq!(nothing, json!({ "intervals": [] }));
+}
+
+#[tokio::test]
+async fn what_the_archive_alone_has_can_be_asked_for() {
+    let server = Server::start(|app| {
+        app.archive = archived(&[("sales", 0, 1)]);
+        app.meta = Arc::default();
+    })
+    .await;
+    server.get("/api/v1/kpis?window=per_15m").await.problem(400);
+    let path = format!("/api/v1/intervals?kind=queue&id=sales&window=per_15m&from={}", quarter(0));
+    assert_eq!(server.get(&path).await.json()["intervals"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
+async fn every_name_in_a_record_can_be_asked_for() {
+    let server = Server::start(|_| {}).await;
+    for record in replayed("default") {
+        let record = serde_json::to_value(record).unwrap();
+        let names = ["counts", "sums_ms", "kpis"].map(|part| {
+            let names = record[part].as_object().into_iter().flat_map(|names| names.keys());
+            names.map(|name| format!("{part}.{name}")).collect::<Vec<_>>()
+        });
+        // A record of `now` has none of them.
+        let fields = [vec!["now".to_owned()], names.concat()].concat().join(",");
+        let answer = server.get(&format!("/api/v1/kpis?limit=1&fields={fields}")).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn who_accepts_no_form_of_an_answer_is_told_which_there_are() {
+    let server = Server::start(|_| {}).await;
+    let accepting = async |path: &str, accept: &str| server.ask("GET", path, &format!("accept: {accept}\r\n")).await;
+    for (path, forms) in [
+        ("/api/v1/kpis", "application/json or text/csv"),
+        ("/api/v1/kpis?format=csv", "application/json or text/csv"),
+        ("/api/v1/intervals", "application/json or text/csv"),
+        ("/api/v1/alerts", "application/json or text/csv"),
+        ("/api/v1/entities", "application/json"),
+        ("/api/v1/meta", "application/json"),
+        ("/api/v1/stream", "text/event-stream"),
+    ] {
+        for accept in ["image/png", "text/html,application/xhtml+xml", "*/*;q=0"] {
+            let detail = accepting(path, accept).await.problem(406);
+            assert!(detail.contains(&format!("as {forms};")), "{path}: {detail}");
+        }
+    }
+    let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8";
+    for (path, accept) in
+        [("/api/v1/kpis", browser), ("/", browser), ("/api/v1/meta", "*/*"), ("/api/v1/meta", "application/*")]
+    {
+        assert_eq!(accepting(path, accept).await.status, 200, "{path} {accept}");
+    }
+    for path in ["/", "/metrics", "/livez", "/readyz", "/openapi.json"] {
+        assert_eq!(accepting(path, "image/png").await.status, 200, "{path}");
+    }
+    for (accept, is_table) in [
+        ("text/csv", true),
+        ("text/csv, application/json", true),
+        ("application/json, text/csv", false),
+        ("application/json;q=0.5, text/csv", true),
+        ("text/*, application/json;q=0.9", true),
+        ("*/*", false),
+    ] {
+        let answer = accepting("/api/v1/kpis", accept).await;
+        assert_eq!(answer.headers.contains("content-type: text/csv"), is_table, "{accept}");
+    }
+}
+
+#[tokio::test]
+async fn no_other_site_may_read_an_answer() {
+    let server = Server::start(|_| {}).await;
+    for path in ["/", "/metrics", "/api/v1/kpis", "/openapi.json", "/nowhere"] {
+        let answer = server.ask("GET", path, "origin: https://elsewhere.example\r\n").await;
+        assert!(!answer.headers.contains("access-control-"), "{path}: {}", answer.headers);
+    }
+    let preflight = "origin: https://elsewhere.example\r\naccess-control-request-method: GET\r\n";
+    let refused = server.ask("OPTIONS", "/api/v1/kpis", preflight).await;
+    refused.problem(405);
+    assert!(!refused.headers.contains("access-control-"), "{}", refused.headers);
 }
 
 #[tokio::test]

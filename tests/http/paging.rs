@@ -1,5 +1,8 @@
 //! Pages of the board, their tags, and the same as a table.
 
+use crate::alert_records::firing;
+use crate::alerts::{ago, tell};
+use crate::history::{archived, quarter};
 use crate::records::{five_minutes, key, put, record};
 use crate::server::{Answer, Server};
 use callpulse::entity::Kind;
@@ -89,6 +92,34 @@ async fn following_next_gives_what_one_answer_gives() {
             assert_eq!(Value::Array(walked), all[name], "{path} by {limit}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_cursor_is_of_its_page_and_goes_on_behind_its_record_whatever_is_asked() {
+    let server = Server::start(|app| app.archive = archived(&[("sales", 0, 1), ("sales", 1, 2)])).await;
+    for (rule, since) in [("abandonment", 1), ("waits", 2)] {
+        tell(&server.alerts, 0, &firing(rule, "sales", ago(since)));
+    }
+    let series = format!("intervals?kind=queue&id=sales&window=per_15m&from={}&", quarter(0));
+    let pages = ["kpis?", "entities?", &series, "alerts?"];
+    let mut cursors = Vec::new();
+    for page in pages {
+        let first = server.get(&format!("/api/v1/{page}limit=1")).await.json();
+        cursors.push(first["next"].as_str().expect("a next page").to_owned());
+    }
+    for (own, page) in pages.into_iter().enumerate() {
+        for (place, cursor) in cursors.iter().enumerate() {
+            let answer = server.get(&format!("/api/v1/{page}after={cursor}")).await;
+            assert_eq!(answer.status, if place == own { 200 } else { 400 }, "{page}after={cursor}");
+        }
+        for forged in ["AAAA", "", "!", "_w", "ZGVmYXVsdHxwbGFuZXR8c2FsZXN8NW0"] {
+            let detail = server.get(&format!("/api/v1/{page}after={forged}")).await.problem(400);
+            assert!(detail.contains("no `next` of this page"), "{page}after={forged}: {detail}");
+        }
+    }
+    let all = server.get("/api/v1/kpis").await.json();
+    let narrowed = server.get(&format!("/api/v1/kpis?window=5m&limit=1&after={}", cursors[0])).await.json();
+    assert_eq!(narrowed["kpis"][0], all["kpis"][1]);
 }
 
 #[tokio::test]
@@ -238,7 +269,7 @@ async fn a_table_says_what_the_json_says() {
         assert_eq!((has("offered"), has("talk_ms")), (query != "&fields=now", query != "&fields=now"));
         assert_eq!(has("service_level"), query.is_empty());
     }
-    let accepted = server.ask("GET", "/api/v1/kpis", "accept: text/csv;q=0.9, application/json\r\n").await;
+    let accepted = server.ask("GET", "/api/v1/kpis", "accept: text/csv, application/json;q=0.9\r\n").await;
     assert!(accepted.headers.contains("content-disposition: attachment"), "{}", accepted.headers);
     assert_eq!(server.ask("GET", "/api/v1/kpis", "accept: */*\r\n").await.json()["next"], Value::Null);
 }

@@ -1,14 +1,17 @@
 //! A server for tests, on a port of its own, and what it answers.
 
 use crate::records::{five_minutes, put, queue};
+use callpulse::config;
 use callpulse::serve::alerts::Alerts;
 use callpulse::serve::archive::Archive;
 use callpulse::serve::board::Board;
 use callpulse::serve::http::{App, serve};
 use callpulse::serve::listen::Limits;
 use callpulse::serve::live::streams::{CLIENTS_MAX, Streams};
+use callpulse::serve::meta::Meta;
 use callpulse::serve::prometheus::{Exported, Owned};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -45,12 +48,13 @@ impl Server {
         board.set_caught_up();
         let alerts = Arc::new(Alerts::default());
         alerts.set_caught_up();
+        let settings = config::read("", &BTreeMap::new()).expect("the default settings").settings;
         let mut app = App {
             board: board.clone(),
             alerts: alerts.clone(),
             streams: Streams::new(board.clone(), CLIENTS_MAX),
             archive: Arc::new(Archive::new(Box::new(|_, _, _| Err("there is none".to_owned())))),
-            meta: Arc::default(),
+            meta: Arc::new(Meta::of(&settings.kpi, &settings.plan)),
             owned: Arc::new(|| Owned::All),
             exported: Arc::new(Exported::all()),
             not_ready: Arc::new(move || told.lock().unwrap().clone()),

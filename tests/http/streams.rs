@@ -158,9 +158,42 @@ async fn a_client_that_comes_back_is_told_only_what_it_missed() {
         assert_eq!((client.told - told, client.snapshots - snapshots), (usize::from(by_header), 0));
         assert!(!client.records.contains_key(&key(&queue("sales", "per_15m"))));
     }
-    let mut stranger = Listener::open(&server, "", "last-event-id: whatever\r\n").await;
-    stranger.until(|client| client.is_live).await;
-    assert_eq!(stranger.client.snapshots, 1);
+}
+
+#[tokio::test]
+async fn who_comes_back_with_what_is_not_its_position_is_told_everything() {
+    let server = Server::start(|_| {}).await;
+    let id = Listener::live(&server, "?fields=counts").await.client.id;
+    let of_another_question = Listener::live(&server, "?fields=kpis").await.client.id;
+    let parts: Vec<&str> = id.split('.').collect();
+    let [asked, given, offsets @ ..] = parts.as_slice() else { panic!("{id}") };
+    let hours = |hours: i64| given.parse::<i64>().expect("a time") + hours * 3_600_000;
+    let offsets = offsets.join(".");
+    let ids = [
+        "whatever".to_owned(),
+        "5".to_owned(),
+        "\u{635}\u{641}".to_owned(),
+        of_another_question,
+        format!("{asked}.{}.{offsets}", hours(-7)),
+        format!("{asked}.{}.{offsets}", hours(7)),
+        format!("{asked}.{}.{offsets}", i64::MIN),
+        // Of a log that was longer, and of one with more partitions: the board may still be reading.
+        format!("{asked}.{given}.0-999999.1-999999"),
+        format!("{asked}.{given}.{offsets}.9-0"),
+        format!("{asked}.{given}.0-99999999999999999999"),
+    ];
+    let mut listeners = Vec::new();
+    for id in &ids {
+        listeners.push(Listener::open(&server, "?fields=counts", &format!("last-event-id: {id}\r\n")).await);
+    }
+    for (mut listener, id) in listeners.into_iter().zip(ids) {
+        listener.until(|client| client.is_live).await;
+        assert_eq!((listener.client.snapshots, listener.client.records.len()), (1, 3), "{id}");
+    }
+    // A position before the first record of every partition has missed all that is there.
+    let mut listener = Listener::open(&server, "?fields=counts", &format!("last-event-id: {asked}.{given}\r\n")).await;
+    listener.until(|client| client.is_live).await;
+    assert_eq!(listener.client.records.len(), 3);
 }
 
 #[tokio::test]
