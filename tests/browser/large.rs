@@ -1,6 +1,7 @@
 //! A board of 500 queues and 5,000 agents, made by hand and served by the real server.
 
 use crate::node::{has_browser, tell};
+use callpulse::config;
 use callpulse::serve::alerts::Alerts;
 use callpulse::serve::archive::Archive;
 use callpulse::serve::board::{Board, Place};
@@ -11,11 +12,13 @@ use callpulse::serve::meta::Meta;
 use callpulse::serve::prometheus::{Exported, Owned};
 use callpulse::time::EventTime;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
 use tokio::time::interval;
 
 const QUEUES: i64 = 500;
@@ -108,14 +111,16 @@ fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_millis() as i64
 }
 
-fn app(board: &Arc<Board>) -> App {
-    let windows = ["now", "30m", "total"].map(String::from).to_vec();
+/// By settings with these sliding windows.
+fn app(board: &Arc<Board>, sliding: &str) -> App {
+    let settings = format!("[windows]\nsliding = [{sliding}]");
+    let settings = config::read(&settings, &BTreeMap::new()).expect("settings").settings;
     App {
         board: board.clone(),
         alerts: Arc::new(Alerts::default()),
         streams: Streams::new(board.clone(), CLIENTS_MAX),
         archive: Arc::new(Archive::new(Box::new(|_, _, _| Err("there is none".to_owned())))),
-        meta: Arc::new(Meta { windows, ..Meta::default() }),
+        meta: Arc::new(Meta::of(&settings.kpi, &settings.plan)),
         owned: Arc::new(|| Owned::All),
         exported: Arc::new(Exported::all()),
         not_ready: Arc::new(Vec::new),
@@ -136,10 +141,13 @@ fn the_wallboard_of_a_large_centre_is_smooth() {
     (0..QUEUES + AGENTS).for_each(|nth| engine.publish_nth(nth));
     engine.board.set_caught_up();
     let runtime = Runtime::new().expect("a runtime");
-    let address = runtime.block_on(async {
+    let (stop, stopped) = oneshot::channel::<()>();
+    let (address, serving) = runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("its address");
-        tokio::spawn(serve(listener, app(&engine.board), std::future::pending()));
+        let serving = tokio::spawn(serve(listener, app(&engine.board, "\"30m\", \"5m\""), async {
+            let _ = stopped.await;
+        }));
         let living = engine.clone();
         tokio::spawn(async move {
             let mut turns = interval(Duration::from_millis(100));
@@ -148,14 +156,24 @@ fn the_wallboard_of_a_large_centre_is_smooth() {
                 living.turn(turn);
             }
         });
-        address
+        (address, serving)
     });
+    let mut first = Some((stop, serving));
     tell("large.mjs", &[&format!("http://{address}")], |asked| {
         match asked {
             "busy" => engine.is_busy.store(true, Ordering::Relaxed),
             "calm" => engine.is_busy.store(false, Ordering::Relaxed),
             "silent" => engine.says.store(SILENT, Ordering::Relaxed),
             "behind" => engine.says.store(BEHIND, Ordering::Relaxed),
+            "narrow" => {
+                let (stop, serving) = first.take().expect("it is narrowed once");
+                drop(stop);
+                runtime.block_on(async {
+                    serving.await.expect("its end");
+                    let listener = TcpListener::bind(address).await.expect("the same port");
+                    tokio::spawn(serve(listener, app(&engine.board, "\"5m\""), std::future::pending()));
+                });
+            }
             "still" => engine.says.store(STILL, Ordering::Relaxed),
             other => panic!("nobody knows how to be {other}"),
         }

@@ -143,6 +143,7 @@ export class Session {
         return canResume;
       },
       denied: () => this.denied(),
+      outdated: (detail) => this.outdated(detail),
     });
   }
 
@@ -165,6 +166,15 @@ export class Session {
     this.stream?.close();
     this.stream = null;
     this.changed();
+  }
+
+  /** Other settings since the page learned what there is: it asks anew. */
+  private outdated(detail: string): void {
+    const stopwatch = performance.now();
+    this.away = { since: this.away?.since ?? stopwatch, why: "refused", detail, retryAt: stopwatch + AGAIN_MS };
+    this.store.abandon();
+    this.changed();
+    setTimeout(() => void this.open(), AGAIN_MS);
   }
 
   private hear(name: string, data: unknown): void {

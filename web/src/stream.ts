@@ -14,6 +14,8 @@ export interface Handlers {
   lost(why: Loss, detail: string, retryMs: number): boolean;
   /** The server asks for a token. */
   denied(): void;
+  /** The server does not have what is asked for; it is not asked again. */
+  outdated(detail: string): void;
 }
 
 const QUIET_MS = 8_000;
@@ -59,6 +61,9 @@ export class Stream {
         if (answer.status === 401) {
           this.ended = true;
           this.to.denied();
+        } else if (answer.status === 400) {
+          this.ended = true;
+          this.to.outdated(await problem(answer));
         } else if (!answer.ok || !answer.body) {
           loss = "refused";
           detail = await problem(answer);

@@ -1,7 +1,8 @@
 // The wallboard of a large centre: stays smooth, and tells an engine that stands still from one that is behind.
 //
 //   node large.mjs URL     `? busy` on standard output asks for a thousand changed entities a second, `? calm` for an
-//                          end of that, `? still`, `? behind` and `? silent` for such progress
+//                          end of that, `? still`, `? behind` and `? silent` for such progress, `? narrow` for a server
+//                          without the window of half an hour
 import { ask, check, open, story, until } from "./page.mjs";
 
 const [base] = process.argv.slice(2);
@@ -85,6 +86,13 @@ await story([
       return (await history.getAttribute("data-history")) !== "loading" && 10 < (await history.innerText()).length;
     });
     await page.keyboard.press("Escape");
+  }],
+  ["a page outlives a server with other settings", async () => {
+    const windows = () => page.locator("select#window option").evaluateAll((all) => all.map(({ value }) => value));
+    check((await windows()).includes("30m"), "the window is there to begin with");
+    await ask("narrow");
+    await until("the page knows what there is", 30, async () => !(await windows()).includes("30m"));
+    await until("live", 30, async () => (await trouble(page)) === "none");
   }],
   ["a silent source, an engine behind, an engine that stands still", async () => {
     await ask("silent");
