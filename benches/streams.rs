@@ -112,7 +112,8 @@ impl Load {
 
 fn read(address: &str, load: &Load, watched: Option<&Changes>) {
     let mut stream = TcpStream::connect(address).expect("a connection");
-    let request = format!("GET /api/v1/stream?kind=queue&window=5m&fields={FIELDS} HTTP/1.1\r\nhost: bench\r\n\r\n");
+    let request =
+        format!("GET /api/v1/stream?kind=queue&window=5m&fields={FIELDS} HTTP/1.1\r\nhost: localhost\r\n\r\n");
     stream.write_all(request.as_bytes()).expect("a request");
     let (mut chunk, mut rest) = (vec![0; 256 << 10], Vec::new());
     while !load.is_over.load(Ordering::Relaxed) {

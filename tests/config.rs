@@ -29,7 +29,7 @@ fn read(text: &str) -> Result<Loaded, Vec<Fault>> {
     config::read(
         text,
         &env(&[
-            ("CALLPULSE_TOKEN", "t0ken"),
+            ("CALLPULSE_TOKEN", "t0ken-of-16-signs"),
             ("KAFKA_PASSWORD", "passw0rd"),
             ("ALERTS_TOKEN", "t0ken"),
             ("ALERTS_SECRET", "whsec_c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0"),
@@ -583,7 +583,7 @@ fn unknown_keys_name_the_nearest_known_one() {
     check("engine.timezone = 'UTC'", "engine.timezone: unknown key here; `timezone` belongs into [windows]");
     check(
         "serve.nonsense = 1",
-        "serve.nonsense: unknown key; known are `listen`, `token`, `metrics_kinds` and `metrics_windows`",
+        "serve.nonsense: unknown key; known are `listen`, `token`, `allowed_hosts`, `metrics_kinds` and `metrics_windows`",
     );
     check(
         "teams.a.members = [{ agent = 'x', form = '2026-03-01' }]",
@@ -815,6 +815,19 @@ fn others_may_connect_only_with_a_token() {
     );
     check("serve.token = ''", "serve.token: is empty; write a token or remove the key");
     check(
+        "serve.token = 'fifteen-letters'",
+        "serve.token: is too short to be safe from guessing; write 16 characters or more, such as those of `openssl rand -hex 16`",
+    );
+    settings("serve.token = 'sixteen--letters'");
+    for host in ["", "http://wall", "wall:8080", "[::1]", "*.example.com", "a b"] {
+        let sentence = format!(
+            "serve.allowed_hosts[1]: `{host}` is no name of a host; write it without scheme and port, such as \"callpulse.example.com\""
+        );
+        check(&format!("serve.allowed_hosts = ['wall.example.com', '{host}']"), &sentence);
+    }
+    assert_eq!(settings("").serve.allowed_hosts, [""; 0]);
+    assert_eq!(settings("serve.allowed_hosts = ['wall.example.com']").serve.allowed_hosts, ["wall.example.com"]);
+    check(
         "serve.metrics_kinds = ['queue_agent']",
         "serve.metrics_kinds[0]: unknown `queue_agent`; known are `queue`, `agent`, `team` and `tenant`",
     );
@@ -827,7 +840,7 @@ fn others_may_connect_only_with_a_token() {
     assert_eq!(serve.metrics_windows, ["now", "5m", "per_1d"]);
     settings("serve.listen = '[::1]:8080'");
     let serve = settings("serve = { listen = '0.0.0.0:8080', token = '${CALLPULSE_TOKEN}' }").serve;
-    assert_eq!(serve.token.as_deref(), Some("t0ken"));
+    assert_eq!(serve.token.as_deref(), Some("t0ken-of-16-signs"));
 }
 
 #[test]
@@ -916,7 +929,7 @@ fn variables_named_after_a_key_win_over_the_file() {
         ("CALLPULSE_QUEUES__SALES__TITLE", "${not replaced}"),
         ("CALLPULSE_QUEUES__SALES__TARGETS__average_wait", "9"),
         ("CALLPULSE_TEAMS__new__QUEUES", "['sales']"),
-        ("CALLPULSE_SERVE__TOKEN", "\"quoted\""),
+        ("CALLPULSE_SERVE__TOKEN", "\"quoted-and-of-16\""),
         ("CALLPULSE_LOG", "debug"),
         ("PATH", "/bin"),
     ]);
@@ -939,7 +952,7 @@ fn variables_named_after_a_key_win_over_the_file() {
     assert_eq!(settings.kpi.queues["Sales"].title.as_deref(), Some("${not replaced}"));
     assert_eq!(settings.kpi.queues["Sales"].targets["average_wait"], 9.0);
     assert_eq!(settings.plan.teams[0].name, "new");
-    assert_eq!(settings.serve.token.as_deref(), Some("quoted"));
+    assert_eq!(settings.serve.token.as_deref(), Some("quoted-and-of-16"));
 }
 
 #[test]
@@ -985,7 +998,7 @@ fn a_variable_that_misses_an_underscore_is_a_warning() {
 #[test]
 fn secrets_are_in_no_debug_form_and_no_fault() {
     let text = r#"
-        serve.token = "s3cr3t-token"
+        serve.token = "s3cr3t-token-of-16"
         [kafka.properties]
         sasl.password = "s3cr3t-a"
         ssl.key.pem = "s3cr3t-b"
@@ -997,6 +1010,9 @@ fn secrets_are_in_no_debug_form_and_no_fault() {
     let shown = format!("{loaded:?} {:#?}", loaded.settings);
     assert!(!shown.contains("s3cr3t"), "{shown}");
     assert!(shown.contains("(hidden)") && shown.contains("ana"));
+    for token in ["s3cr3t and more", "s3cr3t"] {
+        assert!(!told(&read(&format!("serve.token = '{token}'")).unwrap_err()).contains("s3cr3t"));
+    }
     let faults = read("serve.token = 's3cr3t and more'\nkafka.properties.sasl.password = ['s3cr3t']").unwrap_err();
     assert_eq!(faults.len(), 2);
     assert!(!told(&faults).contains("s3cr3t"));
@@ -1069,6 +1085,7 @@ fn soup() -> impl Strategy<Value = String> {
         "serve",
         "listen",
         "token",
+        "allowed_hosts",
         "alerts",
         "calendars",
         "hours",

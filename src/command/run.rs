@@ -12,6 +12,7 @@ use crate::serve::alerts::Alerts;
 use crate::serve::archive::{Archive, Pick};
 use crate::serve::board::Board;
 use crate::serve::health;
+use crate::serve::hosts::Hosts;
 use crate::serve::http::{self, App};
 use crate::serve::listen::Limits;
 use crate::serve::live::streams::{CLIENTS_MAX, Streams};
@@ -321,6 +322,10 @@ fn app(
         help: Arc::new(catalogue::help),
         health: Some(recorder),
         token: settings.serve.token.as_deref().map(Arc::from),
+        hosts: Arc::new(match settings.serve.token {
+            Some(_) => Hosts::Any,
+            None => Hosts::OfThisMachine(settings.serve.allowed_hosts.clone()),
+        }),
         limits: Limits::default(),
     }
 }

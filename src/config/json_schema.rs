@@ -23,7 +23,8 @@ fn object(shape: &Shape, default: Option<&toml::Value>) -> Map<String, Value> {
         }
         Shape::List { of, distinct } => json!({ "type": "array", "items": object(of, None), "uniqueItems": distinct }),
         Shape::Text => json!({ "type": "string", "pattern": "\\S" }),
-        Shape::Secret => json!({ "type": "string", "pattern": "^[!-~]+$" }),
+        Shape::Secret { least } => json!({ "type": "string", "pattern": "^[!-~]+$", "minLength": least }),
+        Shape::Host => json!({ "type": "string", "pattern": "^[A-Za-z0-9._-]+$" }),
         Shape::Brokers => {
             json!({ "type": ["string", "array"], "items": { "type": "string" }, "minLength": 1, "minItems": 1 })
         }

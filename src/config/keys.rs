@@ -322,7 +322,16 @@ const MEMBER: &[Key] = &[
 
 const SERVE: &[Key] = &[
     key("listen", Shape::Address, "IP address and port."),
-    key("token", Shape::Secret, "What requests must bear; required when others than this machine can connect."),
+    key(
+        "token",
+        Shape::Secret { least: 16 },
+        "What requests must bear; required when others than this machine can connect.",
+    ),
+    key(
+        "allowed_hosts",
+        Shape::List { of: &Shape::Host, distinct: true },
+        "Names by which the server may be asked without a token, beside localhost and addresses of this machine.",
+    ),
     key(
         "metrics_kinds",
         Shape::List { of: &Shape::Word(&["queue", "agent", "team", "tenant"]), distinct: true },
@@ -471,21 +480,29 @@ const NOTIFY: &[Key] = &[
         "What was not accepted for so long is left aside; 24h unless said.",
     ),
     key("urls", Shape::List { of: &Shape::Text, distinct: true }, "The addresses of an Alertmanager's cluster."),
-    key("token", Shape::Secret, "Sent as a bearer token; none unless said."),
+    key("token", Shape::Secret { least: 1 }, "Sent as a bearer token; none unless said."),
     key(
         "resend_every",
         between(Span::from_secs(1), Span::from_hours(1)),
         "An Alertmanager is told again this often what fires; 1m unless said.",
     ),
-    key("url", Shape::Secret, "The address of a webhook, of a mail server, or that Slack or Teams gave to a channel."),
-    key("secret", Shape::Secret, "What requests to a webhook are signed with: whsec_ and base64; none unless said."),
+    key(
+        "url",
+        Shape::Secret { least: 1 },
+        "The address of a webhook, of a mail server, or that Slack or Teams gave to a channel.",
+    ),
+    key(
+        "secret",
+        Shape::Secret { least: 1 },
+        "What requests to a webhook are signed with: whsec_ and base64; none unless said.",
+    ),
     key(
         "starttls",
         Shape::Switch,
         "Whether a mail server of smtp:// has to offer TLS; so it is unless said, but not of this machine.",
     ),
     key("username", Shape::Text, "Who logs in to a mail server; nobody unless said."),
-    key("password", Shape::Secret, "With what they log in."),
+    key("password", Shape::Secret { least: 1 }, "With what they log in."),
     key("from", Shape::Text, "The mailbox that mail is from."),
     key("to", Shape::List { of: &Shape::Text, distinct: true }, "The mailboxes that mail goes to."),
     key(

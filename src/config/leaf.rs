@@ -222,6 +222,16 @@ pub fn address(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
+/// The name of a host alone.
+pub fn host(text: &str) -> Result<(), String> {
+    match !text.is_empty() && text.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-')) {
+        true => Ok(()),
+        false => Err(format!(
+            "`{text}` is no name of a host; write it without scheme and port, such as \"callpulse.example.com\""
+        )),
+    }
+}
+
 /// A name that Kafka takes for a topic, with room for what the program adds to it.
 pub fn name(name: &str) -> Result<&str, String> {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');

@@ -410,6 +410,7 @@ fn serve(table: View, windows: &[&str], faults: &mut Faults) -> Serve {
     Serve {
         listen: listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
         token,
+        allowed_hosts: table.get("allowed_hosts").items().map(|(_, host)| host.text()).collect(),
         metrics_kinds: table
             .get("metrics_kinds")
             .items()

@@ -123,6 +123,8 @@ pub struct Serve {
     pub listen: SocketAddr,
     /// What a request must bear; present whenever others than this machine can connect.
     pub token: Option<String>,
+    /// The names by which the server may be asked without a token, beside those of this machine.
+    pub allowed_hosts: Vec<String>,
     /// The kinds of entities that `/metrics` shows; never one of agents within queues.
     pub metrics_kinds: Vec<Kind>,
     /// The windows that it shows, by their names; all if there are none.
@@ -140,7 +142,7 @@ impl fmt::Debug for Serve {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let token = self.token.as_ref().map(|_| HIDDEN);
         let mut shown = f.debug_struct("Serve");
-        shown.field("listen", &self.listen).field("token", &token);
+        shown.field("listen", &self.listen).field("token", &token).field("allowed_hosts", &self.allowed_hosts);
         shown.field("metrics_kinds", &self.metrics_kinds).field("metrics_windows", &self.metrics_windows).finish()
     }
 }

@@ -46,8 +46,12 @@ pub enum Shape {
     },
     /// Text, not blank.
     Text,
-    /// Printable ASCII without blanks, never shown.
-    Secret,
+    /// Printable ASCII without blanks, never shown, of so many characters at least.
+    Secret {
+        least: usize,
+    },
+    /// The name of a host, without scheme and port.
+    Host,
     /// Addresses separated by commas, or a list of them.
     Brokers,
     /// A name that Kafka takes for a topic.
@@ -95,7 +99,7 @@ impl Shape {
     pub fn is_text(&self) -> bool {
         use Shape::*;
         match self {
-            Text | Secret | Name | Word(_) | Duration { .. } | WaitEdge { .. } => true,
+            Text | Secret { .. } | Host | Name | Word(_) | Duration { .. } | WaitEdge { .. } => true,
             Interval | Also | TimeZone | Moment | Address | Brokers | Encoding | Delimiter | TimeFormat => true,
             Hours | ClosedDay => true,
             Table(_) | Names(_) | Properties | List { .. } | Integer { .. } | Number { .. } => false,
@@ -109,7 +113,8 @@ impl Shape {
         match self {
             Table(_) | Names(_) | Properties | Condition => "a table".to_owned(),
             List { .. } => "a list in brackets".to_owned(),
-            Text | Secret => "text in quotes".to_owned(),
+            Text | Secret { .. } => "text in quotes".to_owned(),
+            Host => "a name such as \"callpulse.example.com\"".to_owned(),
             Brokers => "text such as \"localhost:9092\"".to_owned(),
             Name => "a name in quotes".to_owned(),
             Word(words) => format!("one of {}", listed(words)),
@@ -291,10 +296,14 @@ fn check_leaf(shape: &Shape, value: &Value) -> Result<(), String> {
 fn check_text(shape: &Shape, text: &str) -> Result<(), String> {
     match shape {
         Shape::Text if text.trim().is_empty() => Err("is empty; write something or remove the key".to_owned()),
-        Shape::Secret if text.is_empty() => Err("is empty; write a token or remove the key".to_owned()),
-        Shape::Secret if !text.bytes().all(|c| c.is_ascii_graphic()) => {
+        Shape::Secret { .. } if text.is_empty() => Err("is empty; write a token or remove the key".to_owned()),
+        Shape::Secret { .. } if !text.bytes().all(|c| c.is_ascii_graphic()) => {
             Err("holds a blank or a letter outside ASCII, which a header cannot carry".to_owned())
         }
+        Shape::Secret { least } if text.len() < *least => Err(format!(
+            "is too short to be safe from guessing; write {least} characters or more, such as those of `openssl rand -hex {least}`"
+        )),
+        Shape::Host => leaf::host(text),
         Shape::Brokers if text.split(',').any(|broker| broker.trim().is_empty()) => {
             Err("holds no address or an empty one; write host:port, several separated by commas".to_owned())
         }

@@ -11,6 +11,7 @@ use crate::serve::board::Board;
 use crate::serve::heads::Refusal;
 use crate::serve::health;
 use crate::serve::history::{self, Sources};
+use crate::serve::hosts::Hosts;
 use crate::serve::kpis::{self, Wanted};
 use crate::serve::listen::{ConnectionPlace, Limits, listen};
 use crate::serve::live::alerts::AlertReader;
@@ -65,6 +66,8 @@ pub struct App {
     pub health: Option<PrometheusHandle>,
     /// Asked for as `Authorization: Bearer`.
     pub token: Option<Arc<str>>,
+    /// By which names it may be asked.
+    pub hosts: Arc<Hosts>,
     pub limits: Limits,
 }
 
@@ -282,13 +285,16 @@ fn failed() -> Response {
     problem(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be made; the log says why")
 }
 
-/// What holds for every request: that it can be taken at all, the token, the time it may take, and headers for browsers.
+/// What holds for every request: that it can be taken at all, the name it asks by, the token, the time it may take, and headers for browsers.
 async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let page = PAGES.iter().find(|page| page.path == path);
     let is_open = page.is_some_and(|page| page.is_open);
     let mut response = if let Some(Refusal { status, detail }) = request.extensions().get() {
         problem(*status, detail)
+    } else if let Some(host) = app.hosts.refused(request.uri(), request.headers()) {
+        let detail = format!("{host} is no name of this server; ask localhost, or name it in [serve] allowed_hosts");
+        problem(StatusCode::MISDIRECTED_REQUEST, &detail)
     } else if !is_open && !may_enter(&app, &request) {
         let refusal = problem(StatusCode::UNAUTHORIZED, "send the token of [serve] as Authorization: Bearer");
         ([(WWW_AUTHENTICATE, "Bearer")], refusal).into_response()

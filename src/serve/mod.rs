@@ -46,6 +46,8 @@ pub mod wallboard;
 
 pub mod heads;
 
+pub mod hosts;
+
 pub mod listen;
 
 pub mod http;

@@ -5,6 +5,7 @@ use callpulse::config;
 use callpulse::serve::alerts::Alerts;
 use callpulse::serve::archive::Archive;
 use callpulse::serve::board::{Board, Place};
+use callpulse::serve::hosts::Hosts;
 use callpulse::serve::http::{App, serve};
 use callpulse::serve::listen::Limits;
 use callpulse::serve::live::streams::{CLIENTS_MAX, Streams};
@@ -127,6 +128,7 @@ fn app(board: &Arc<Board>, sliding: &str) -> App {
         help: Arc::new(|_: &str| None),
         health: None,
         token: None,
+        hosts: Arc::new(Hosts::OfThisMachine(Vec::new())),
         limits: Limits::default(),
     }
 }

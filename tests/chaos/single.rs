@@ -109,7 +109,7 @@ impl Stand {
         let log = fs::read_to_string(self.deployment.dir.join("a.log")).expect("a log");
         let listens = log.lines().rev().find_map(|line| line.split_once("listen=")).expect("where it listens").1;
         let mut stream = TcpStream::connect(listens.trim()).ok()?;
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n").expect("a request");
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").expect("a request");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer");
         let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");

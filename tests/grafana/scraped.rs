@@ -97,7 +97,7 @@ impl Drop for Prometheus {
 /// The body of a page.
 pub fn get(address: &str, path: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap_or_else(|error| panic!("{address}: {error}"));
-    write!(stream, "GET {path} HTTP/1.0\r\nhost: test\r\n\r\n").expect("asked");
+    write!(stream, "GET {path} HTTP/1.0\r\nhost: localhost\r\n\r\n").expect("asked");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
     answer.split_once("\r\n\r\n").expect("a head and a body").1.to_owned()

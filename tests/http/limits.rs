@@ -22,7 +22,7 @@ async fn limited(limits: Limits) -> Server {
 }
 
 /// Sends, and reads until the server closes.
-async fn send(server: &Server, bytes: Vec<u8>) -> String {
+pub async fn send(server: &Server, bytes: Vec<u8>) -> String {
     let address = server.address;
     let answer = spawn_blocking(move || {
         let mut stream = TcpStream::connect(address).unwrap();

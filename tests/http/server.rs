@@ -5,6 +5,7 @@ use callpulse::config;
 use callpulse::serve::alerts::Alerts;
 use callpulse::serve::archive::Archive;
 use callpulse::serve::board::Board;
+use callpulse::serve::hosts::Hosts;
 use callpulse::serve::http::{App, serve};
 use callpulse::serve::listen::Limits;
 use callpulse::serve::live::streams::{CLIENTS_MAX, Streams};
@@ -61,6 +62,7 @@ impl Server {
             help: Arc::new(|_: &str| None),
             health: None,
             token: None,
+            hosts: Arc::new(Hosts::Any),
             limits: Limits::default(),
         };
         change(&mut app);

@@ -38,7 +38,7 @@ impl Served {
     fn ask(&self, path: &str, header: &str) -> TcpStream {
         let mut stream = TcpStream::connect(&self.address).expect("a connection");
         stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a limit");
-        let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n{header}\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{header}\r\n");
         stream.write_all(request.as_bytes()).expect("a request");
         stream
     }

@@ -222,6 +222,7 @@ pub fn toml_garbage(chance: &mut Chance) -> Vec<u8> {
         "teams.a.members",
         "serve.listen",
         "serve.token",
+        "serve.allowed_hosts",
     ];
     const VALUES: &[&str] = &[
         "\"9223372036854775807d\"",
