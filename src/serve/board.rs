@@ -18,6 +18,7 @@ use crate::kpi::record::{EntityPart, KpiRecord, SCHEMA, WindowPart};
 use crate::serve::filter::{Filter, Subject};
 use crate::serve::position::Offsets;
 use crate::serve::series::{Sample, Shapes};
+use crate::serve::shown::Shown;
 use crate::time::EventTime;
 use axum::body::Bytes;
 use serde::{Deserialize, Serialize};
@@ -272,12 +273,13 @@ impl Board {
                     Kind::Tenant => entry.channel.is_none() && entry.id == entry.tenant,
                     Kind::QueueAgent => false,
                 };
-                let record = is_shown.then(|| serde_json::from_slice::<KpiRecord>(&entry.json));
+                let record = is_shown.then(|| serde_json::from_slice::<Shown<'_>>(&entry.json));
                 let record = record.transpose().unwrap_or_else(|cause| {
                     tracing::warn!(tenant = %entry.tenant, id = %entry.id, window = %entry.window, %cause, "not shown");
                     None
                 });
-                entry.samples = record.map(|record| shapes.samples(entry.kind, &record)).unwrap_or_default();
+                entry.samples =
+                    record.map(|record| shapes.samples(entry.kind, &entry.window, &record)).unwrap_or_default();
                 entry.are_samples_its_own = true;
             }
         });

@@ -2,6 +2,8 @@
 
 pub mod accept;
 
+pub mod shown;
+
 pub mod series;
 
 pub mod filter;
