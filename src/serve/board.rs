@@ -273,7 +273,7 @@ impl Board {
                     Kind::Tenant => entry.channel.is_none() && entry.id == entry.tenant,
                     Kind::QueueAgent => false,
                 };
-                let record = is_shown.then(|| serde_json::from_slice::<Shown<'_>>(&entry.json));
+                let record = is_shown.then(|| Shown::read(&entry.json));
                 let record = record.transpose().unwrap_or_else(|cause| {
                     tracing::warn!(tenant = %entry.tenant, id = %entry.id, window = %entry.window, %cause, "not shown");
                     None

@@ -27,6 +27,14 @@ pub struct Shown<'a> {
     pub now: Option<Now<'a>>,
 }
 
+impl<'a> Shown<'a> {
+    /// Of a record as published.
+    pub fn read(json: &'a [u8]) -> Result<Shown<'a>, serde_json::Error> {
+        // Looked at once as a whole: else each text is looked at by itself.
+        serde_json::from_str(str::from_utf8(json).map_err(Error::custom)?)
+    }
+}
+
 pub enum Count<'a> {
     Number(i64),
     By(Names<'a, i64>),
