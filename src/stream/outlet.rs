@@ -100,8 +100,9 @@ impl Outlet {
     /// The record under its key; to a partition, or by the hash of the key. Equal records are equal bytes.
     pub fn record(&self, partition: Option<i32>, key: String, told: Told<'_>) -> OutRecord {
         let header = |name, value: &str| (name, value.as_bytes().to_vec());
+        let form = if let Told::Alert(_) = told { Form::default() } else { self.form };
         let mut headers = vec![
-            header("content-type", self.form.format.media_type()),
+            header("content-type", form.format.media_type()),
             header("ce_specversion", "1.0"),
             header("ce_type", told.schema()),
             header("ce_source", "callpulse"),
@@ -111,7 +112,7 @@ impl Outlet {
         OutRecord {
             to: Output::Topic { topic: self.topic.clone(), partition },
             key: Some(key.into_bytes()),
-            value: Some(self.form.write(told)),
+            value: Some(form.write(told)),
             headers,
             timestamp: None,
         }
@@ -128,16 +129,12 @@ impl<T: Into<Arc<str>>> From<T> for Outlet {
 impl Form {
     fn write(self, told: Told<'_>) -> Vec<u8> {
         let mut value = Vec::with_capacity(3_072);
-        if let Told::Alert(record) = told {
-            json(record, &mut value);
-            return value;
-        }
         if let Some(ids) = self.schema_ids {
             let (id, place) = match told {
                 Told::Kpi(_) => (ids.kpi, 0),
                 Told::Progress(_) => (ids.progress, 1),
                 Told::Call(_) => (ids.call, 0),
-                Told::Alert(_) => unreachable!("written above"),
+                Told::Alert(_) => unreachable!("alerts have no frame"),
             };
             value.push(FRAME);
             value.extend(id.to_be_bytes());
@@ -158,7 +155,8 @@ impl Form {
             (RecordFormat::Protobuf, Told::Kpi(record)) => protobuf(&kpi_message::message(record), &mut value),
             (RecordFormat::Protobuf, Told::Progress(record)) => protobuf(&record.message(), &mut value),
             (RecordFormat::Protobuf, Told::Call(record)) => protobuf(&record.message(), &mut value),
-            (_, Told::Alert(_)) => unreachable!("written above"),
+            (RecordFormat::Json, Told::Alert(record)) => json(record, &mut value),
+            (RecordFormat::Protobuf, Told::Alert(_)) => unreachable!("alerts are JSON"),
         }
         value
     }
@@ -180,7 +178,8 @@ impl<'a> Told<'a> {
             Told::Kpi(record) => record.version.to_string(),
             Told::Progress(record) => format!("{}+{}", record.as_of, record.behind_ms),
             Told::Call(record) => record.version.to_string(),
-            Told::Alert(record) => record.version.to_string(),
+            // A clock can resolve what no new number did, and then the version is the same.
+            Told::Alert(record) => format!("{}+{}", record.alert_id, record.state),
         }
     }
 
@@ -280,6 +279,29 @@ mod tests {
         // Field 1, a text of 21 bytes.
         assert_eq!(&bare[..4], b"\x0a\x15ca");
         assert_eq!(written(RecordFormat::Protobuf, IDS), [&[0, 1, 2, 3, 4, 2, 2][..], &bare].concat());
+    }
+
+    #[test]
+    fn an_alert_is_json_whatever_the_form_and_each_transition_has_an_id() {
+        let level = r#""kpi":"longest_wait","window":"now","value":95.0,"trigger":60.0,"clear":30.0,"side":"above""#;
+        let firing = format!(
+            r#"{{"schema":"callpulse.alert.v1","alert_id":"a1","rule":"waits","tenant":"t","entity":{{"kind":"queue","id":"q"}},"state":"firing","since":"2026-03-02T08:15:30.000Z","as_of":"2026-03-02T08:16:30.000Z","version":7,"severity":"warning","title":"","text":"",{level},"levels":[{{{level}}}],"for_ms":0}}"#
+        );
+        let firing: AlertRecord = serde_json::from_str(&firing).expect("an alert");
+        let resolved = AlertRecord { state: "resolved".into(), ..firing.clone() };
+        let outlet = Outlet::new("alerts", Form { format: RecordFormat::Protobuf, schema_ids: IDS });
+        for (record, id) in [(&firing, "waits|t|queue|q@a1+firing"), (&resolved, "waits|t|queue|q@a1+resolved")] {
+            let written = outlet.record(None, record.key(), Told::Alert(record));
+            let header = |name: &str| {
+                let found = written.headers.iter().find(|(known, _)| *known == name);
+                found.map(|(_, value)| String::from_utf8_lossy(value).into_owned())
+            };
+            assert_eq!(header("content-type").as_deref(), Some("application/json"));
+            assert_eq!(header("ce_type").as_deref(), Some("callpulse.alert.v1"));
+            assert_eq!(header("ce_id").as_deref(), Some(id));
+            let value = written.value.expect("a value");
+            assert_eq!(serde_json::from_slice::<AlertRecord>(&value).expect("JSON"), *record);
+        }
     }
 
     #[test]

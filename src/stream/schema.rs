@@ -3,6 +3,7 @@
 
 use super::outlet::RecordFormat;
 use super::{call_record, progress};
+use crate::alert;
 use crate::event::{Channel, LeaveReason, Reason};
 use crate::kpi::record;
 use crate::kpi::schema::time;
@@ -73,7 +74,7 @@ fn or_null(schema: Value) -> Value {
     json!({"anyOf": [schema, {"type": "null"}]})
 }
 
-/// Of the headers of KPI, call and progress records, as an object of texts. A tombstone has none.
+/// Of the headers of KPI, call, progress and alert records, as an object of texts. A tombstone has none.
 pub fn headers() -> Value {
     json!({
         "$schema": DIALECT,
@@ -82,9 +83,9 @@ pub fn headers() -> Value {
         "properties": {
             "content-type": {"enum": RecordFormat::ALL.map(RecordFormat::media_type)},
             "ce_specversion": {"const": "1.0"},
-            "ce_type": {"enum": [record::SCHEMA, call_record::SCHEMA, progress::SCHEMA]},
+            "ce_type": {"enum": [record::SCHEMA, call_record::SCHEMA, progress::SCHEMA, alert::record::SCHEMA]},
             "ce_source": {"const": "callpulse"},
-            "ce_id": {"type": "string", "description": "the key, @, and the version"},
+            "ce_id": {"type": "string", "description": "the key, @, and what is new of it: the version, of progress and alerts other fields"},
             "ce_time": time(),
         },
         "required": ["content-type", "ce_specversion", "ce_type", "ce_source", "ce_id"],
