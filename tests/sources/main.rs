@@ -11,13 +11,13 @@
 //! written by hand.
 
 #[path = "../support/samples.rs"]
-#[expect(dead_code, reason = "records are read here, not damaged, and settings not named")]
 mod samples;
 #[path = "../support/told.rs"]
 mod told;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use callpulse::config::settings::Settings;
-use callpulse::decode::format::{Decoder, Encoding, Format};
+use callpulse::decode::format::{Decoder, Encoding, Format, Given, Headers, Place};
 use callpulse::decode::json;
 use callpulse::event::Decoded;
 use callpulse::replay::engine::Replay;
@@ -28,6 +28,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::{env, fs};
+use told::{Told, told};
 
 #[test]
 fn samples_stand_for_the_events_and_kpis_beside_them() {
@@ -42,6 +43,71 @@ fn samples_stand_for_the_events_and_kpis_beside_them() {
             comes_to(&sample, &settings, &events);
         }
     }
+}
+
+/// In an envelope of whatever mode a record tells what it tells alone. Each event has the envelope's source besides.
+#[test]
+fn in_an_envelope_a_record_of_any_format_tells_the_same() {
+    for format in Format::ALL {
+        if matches!(format, Format::Json | Format::Protobuf) {
+            continue;
+        }
+        for sample in samples::samples((*format).into()) {
+            let settings = samples::settings(&sample);
+            let [bare, enveloped] = [false, true].map(|is_enveloped| {
+                let decoder = Decoder::new(Encoding { format: *format, is_enveloped }, &settings.csv);
+                decoder.with_queue_log_zone(settings.queue_log_zone.as_ref())
+            });
+            for (line, record) in (1..).zip(samples::records(&sample, &bare)) {
+                let at = || format!("record {line} of {}", sample.display());
+                let given = Given { place: Some(Place { line, repeats: 0 }), ..Given::from(record.as_slice()) };
+                let alone = plain(told(&bare, given));
+                let binary = Given { headers: &Binary, ..given };
+                assert_eq!(plain(told(&enveloped, binary)), alone, "{} in binary mode", at());
+                for data in written_as_data(&record) {
+                    let envelope = format!(r#"{{"specversion":"1.0","id":"1","source":"sample","type":"x",{data}}}"#);
+                    let structured = Given { bytes: envelope.as_bytes(), ..given };
+                    assert_eq!(plain(told(&enveloped, structured)), alone, "{}: {data}", at());
+                }
+            }
+        }
+    }
+}
+
+/// The attributes of an envelope as headers.
+#[derive(Debug)]
+struct Binary;
+
+impl Headers for Binary {
+    fn header(&self, name: &str) -> Option<&[u8]> {
+        match name {
+            "ce_specversion" => Some(b"1.0"),
+            "ce_id" | "ce_type" => Some(b"1"),
+            "ce_source" => Some(b"sample"),
+            _ => None,
+        }
+    }
+}
+
+/// The ways in which a record may stand in an envelope.
+fn written_as_data(record: &[u8]) -> Vec<String> {
+    let mut ways = vec![format!(r#""data_base64":"{}""#, BASE64_STANDARD.encode(record))];
+    if let Ok(text) = std::str::from_utf8(record) {
+        ways.push(format!(r#""data":{}"#, Value::from(text)));
+        // A text would be taken for what is written in it.
+        if matches!(serde_json::from_str(text), Ok(Value::Object(_) | Value::Array(_))) {
+            ways.push(format!(r#""data":{text}"#));
+        }
+    }
+    // An empty record is no text of base64.
+    ways.retain(|_| !record.is_empty());
+    ways
+}
+
+/// What was told, without the source that an envelope adds.
+fn plain(told: Told) -> (Vec<String>, Vec<String>, Option<&'static str>) {
+    let events = told.events.iter().map(|event| event.replace(r#","source":"sample""#, "")).collect();
+    (events, told.aside, told.refused.map(|reject| reject.reason.word()))
 }
 
 /// Holds the events of a sample against what is written beside it. Answers the events.
