@@ -18,20 +18,23 @@ pub(super) enum Sort {
     Vendors,
 }
 
-/// The event of a record. The type is judged first: where it is unknown, nothing else matters. Then
-/// the time, then what is missing, then each value.
-pub(super) fn assemble<'a>(slots: &mut Slots<'a>, sort: Sort) -> Result<Decoded<'a>, Reject> {
-    let kind = match slots.take(Field::Type) {
+/// The event of a native record. The type is judged first: where it is unknown, nothing else matters.
+pub(super) fn assemble<'a>(slots: &mut Slots<'a>) -> Result<Decoded<'a>, Reject> {
+    match slots.take(Field::Type) {
         Raw::Text(name) if !name.is_empty() => match Type::from_word(&name) {
-            Some(kind) => kind,
-            None => return Ok(Decoded::Unknown { kind: name }),
+            Some(kind) => of_type(kind, slots, Sort::Native),
+            None => Ok(Decoded::Unknown { kind: name }),
         },
         Raw::Absent => {
             let sentence = "type is missing; every event needs one, such as \"call.queued\"".to_owned();
-            return Err(Reject { reason: Reason::MissingField, sentence });
+            Err(Reject { reason: Reason::MissingField, sentence })
         }
-        raw => return Err(bad(Field::Type, &raw, Shape::Id)),
-    };
+        raw => Err(bad(Field::Type, &raw, Shape::Id)),
+    }
+}
+
+/// The event of a type. Its time is judged first, then what is missing, then each value.
+pub(super) fn of_type<'a>(kind: Type, slots: &mut Slots<'a>, sort: Sort) -> Result<Decoded<'a>, Reject> {
     let time = slots.time(Field::Time)?.ok_or_else(|| missing(kind, Field::Time))?;
     refuse_missing(kind, slots, sort)?;
     Ok(Decoded::Event(Event {

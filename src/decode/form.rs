@@ -4,6 +4,7 @@
 //! that nobody asks for is not looked at.
 
 use super::draft::refuse;
+use super::scan::{first, is};
 use super::slots::shortened;
 use crate::event::{Reason, Reject, Text};
 use std::borrow::Cow;
@@ -16,49 +17,57 @@ pub(super) struct Written<'a>(&'a str);
 pub(super) fn fields(text: &str) -> impl Iterator<Item = (Written<'_>, Written<'_>)> {
     let mut rest = text;
     let fields = std::iter::from_fn(move || {
-        let field;
-        (field, rest) = (!rest.is_empty()).then(|| halves(rest, b'&'))?;
-        Some(field)
+        let (name, after) = (!rest.is_empty()).then(|| parted(rest, |eight| is(eight, b'=') | is(eight, b'&')))?;
+        let (value, after) = match after.strip_prefix('=') {
+            Some(value) => parted(value, |eight| is(eight, b'&')),
+            None => ("", after),
+        };
+        rest = after.strip_prefix('&').unwrap_or(after);
+        Some((Written(name), Written(value)))
     });
-    fields.filter(|field| !field.is_empty()).map(|field| {
-        let (name, value) = halves(field, b'=');
-        (Written(name), Written(value))
-    })
+    fields.filter(|(name, value)| !(name.0.is_empty() && value.0.is_empty()))
 }
 
-/// What stands before the first such byte, and after it. Fields are short: to look at each byte is quicker than to search.
-fn halves(text: &str, at: u8) -> (&str, &str) {
-    text.bytes().position(|byte| byte == at).map_or((text, ""), |end| (&text[..end], &text[end + 1..]))
+/// What stands before the first such byte, and what begins with it.
+fn parted(text: &str, marks: impl Fn(u64) -> u64) -> (&str, &str) {
+    text.split_at(first(text.as_bytes(), marks).unwrap_or(text.len()))
 }
 
 impl<'a> Written<'a> {
     /// The text that it stands for.
     pub(super) fn text(self) -> Result<Text<'a>, Reject> {
-        match self.0.bytes().position(|byte| matches!(byte, b'%' | b'+')) {
+        match escape(self.0.as_bytes()) {
             None => Ok(Cow::Borrowed(self.0)),
             Some(first) => plain(self.0, first),
         }
     }
 }
 
+/// Where the next `%` or `+` stands.
+fn escape(bytes: &[u8]) -> Option<usize> {
+    first(bytes, |eight| is(eight, b'%') | is(eight, b'+'))
+}
+
 /// The text that `%` and `+` stand for, of which the first is there.
 fn plain(written: &str, first: usize) -> Result<Text<'_>, Reject> {
-    let mut bytes = Vec::with_capacity(written.len());
-    bytes.extend_from_slice(&written.as_bytes()[..first]);
-    let mut rest = written.bytes().skip(first);
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'+' => b' ',
-            b'%' => match (rest.next().and_then(digit), rest.next().and_then(digit)) {
-                (Some(high), Some(low)) => high << 4 | low,
+    let mut bytes = written.as_bytes().to_vec();
+    let (mut from, mut to) = (first, first);
+    while let Some(&byte) = bytes.get(from) {
+        let (plain, length) = match byte {
+            b'+' => (b' ', 1),
+            b'%' => match bytes.get(from + 1..from + 3).map(|pair| (digit(pair[0]), digit(pair[1]))) {
+                Some((Some(high), Some(low))) => (high << 4 | low, 3),
                 _ => {
                     let sentence = format!("{} has a % without two hex digits; write it as %25", shortened(written));
                     return Err(refuse(Reason::MalformedText, sentence));
                 }
             },
-            other => other,
-        });
+            other => (other, 1),
+        };
+        bytes[to] = plain;
+        (from, to) = (from + length, to + 1);
     }
+    bytes.truncate(to);
     String::from_utf8(bytes).map(Cow::Owned).map_err(|_| {
         let sentence = format!("{} stands for bytes that are no UTF-8; write the form as UTF-8", shortened(written));
         refuse(Reason::BadEncoding, sentence)

@@ -4,7 +4,7 @@
 //! fields are looked at; all others are skipped by their grammar alone, however deep. Of a field
 //! that comes twice the last one counts.
 
-use super::assemble::{Sort, assemble};
+use super::assemble::assemble;
 use super::present::{Value, present};
 use super::slots::{Raw, SCORE, Slots};
 use super::table::Field;
@@ -31,7 +31,7 @@ pub(super) fn decode_at(record: &[u8], time: Option<EventTime>) -> Result<Decode
     match fill(text, &mut slots, 0) {
         Ok(()) => {
             slots.default_time(time);
-            assemble(&mut slots, Sort::Native)
+            assemble(&mut slots)
         }
         Err((error, at)) => decode_around(text, time, error, at),
     }
@@ -82,7 +82,7 @@ fn decode_around(
         match fill(text, &mut slots, unreadable) {
             Ok(()) => {
                 slots.default_time(time);
-                return assemble(&mut slots, Sort::Native);
+                return assemble(&mut slots);
             }
             Err(next) => (error, at) = next,
         }

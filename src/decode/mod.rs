@@ -28,6 +28,8 @@ mod headers;
 
 mod document;
 
+mod scan;
+
 mod form;
 
 pub mod mapping;

@@ -4,7 +4,7 @@
 //! and a field of the wrong kind is named. `proto/callpulse/v1/event.proto` is for those who write
 //! events; a test holds it and the generated code against this file.
 
-use super::assemble::{Sort, assemble};
+use super::assemble::assemble;
 use super::json::refuse_too_large;
 use super::present::{Value, present};
 use super::slots::{Raw, SCORE, Slots};
@@ -45,7 +45,7 @@ pub(super) fn decode_at(record: &[u8], time: Option<EventTime>) -> Result<Decode
         return Err(Reject { reason: Reason::BadEncoding, sentence });
     }
     slots.default_time(time);
-    assemble(&mut slots, Sort::Native)
+    assemble(&mut slots)
 }
 
 /// The event as a message: fields that are there, by number, defaults left out.

@@ -39,9 +39,9 @@ pub fn decode(record: &[u8], each: &mut dyn FnMut(Decoded<'_>)) -> Result<(), Re
 }
 
 fn tell_all(notices: &[Notice<'_>], each: &mut dyn FnMut(Decoded<'_>)) -> Result<(), Reject> {
-    let parts: Vec<Part<'_>> = notices.iter().map(Part::of).collect::<Result<_, Reject>>()?;
-    let mut told = Vec::with_capacity(parts.len() + 1);
-    for part in &parts {
+    let mut told = Vec::with_capacity(notices.len() + 1);
+    for notice in notices {
+        let part = Part::of(notice)?;
         let before = told.len();
         part.tell(&mut told)?;
         if told.len() == before {

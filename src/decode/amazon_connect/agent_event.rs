@@ -6,7 +6,7 @@
 //! event streams data model", "About contact states", "Determine how long agents spend doing ACW".
 
 use super::contact::{Origin, Ties, origin};
-use super::walk::{Walk, first};
+use super::walk::{Walk, is_new};
 use super::wire::{TOLD_AGAIN, Telling, Word, agent_id, missing, queue_id, read, text, time};
 use crate::decode::draft::{Draft, refuse};
 use crate::decode::format::Given;
@@ -168,16 +168,20 @@ fn tell<'r, C: List<'r>>(
     let id = agent_id(record.agent.as_ref()).ok_or_else(|| missing("AgentARN", "an agent event"))?;
     let at = time(record.event_timestamp.as_ref(), "EventTimestamp")?.or(given.logged);
     let at = at.ok_or_else(|| missing("EventTimestamp", "an agent event"))?;
-    let telling = Telling::default();
-    let mut agent = Agent { id, contacts, from: at.minus(TOLD_AGAIN), telling };
+    let mut agent = Agent { id, contacts, from: at.minus(TOLD_AGAIN), telling: Telling::new() };
     agent.tell(&record, &name, at)?;
     agent.telling.tell(name, each);
     Ok(())
 }
 
 /// The contacts of a snapshot.
-trait List<'a> {
+trait List<'a>: Deserialize<'a> {
     fn contacts(&self) -> &[Contact<'a>];
+
+    /// Null, or the contacts.
+    fn walked(walk: &mut Walk<'a>) -> Option<Option<Self>> {
+        walk.value()
+    }
 }
 
 impl<'a> List<'a> for Vec<Contact<'a>> {
@@ -189,6 +193,10 @@ impl<'a> List<'a> for Vec<Contact<'a>> {
 impl<'a> List<'a> for IgnoredAny {
     fn contacts(&self) -> &[Contact<'a>] {
         &[]
+    }
+
+    fn walked(walk: &mut Walk<'a>) -> Option<Option<IgnoredAny>> {
+        walk.skip().map(|_| None)
     }
 }
 
@@ -388,7 +396,7 @@ impl<'a> Part<'a> {
     }
 }
 
-impl<'a, C: Deserialize<'a>> Record<'a, C> {
+impl<'a, C: List<'a>> Record<'a, C> {
     fn of(bytes: &'a [u8]) -> Result<Record<'a, C>, Reject> {
         match Record::walked(text_of(bytes)?) {
             Some(record) => Ok(record),
@@ -401,15 +409,15 @@ impl<'a, C: Deserialize<'a>> Record<'a, C> {
         let mut record = Record { agent: None, event_type: None, event_timestamp: None, current: None, previous: None };
         let (mut seen, mut walk) = (0, Walk::new(text));
         walk.object(|walk, name| match name {
-            "AgentARN" => first(&mut seen, 1).and(walk.word()).map(|word| record.agent = word),
-            "EventType" => first(&mut seen, 2).and(walk.word()).map(|word| record.event_type = word),
-            "EventTimestamp" => first(&mut seen, 4).and(walk.word()).map(|word| record.event_timestamp = word),
+            "AgentARN" => is_new(&mut seen, 1).and(walk.word()).map(|word| record.agent = word),
+            "EventType" => is_new(&mut seen, 2).and(walk.word()).map(|word| record.event_type = word),
+            "EventTimestamp" => is_new(&mut seen, 4).and(walk.word()).map(|word| record.event_timestamp = word),
             "CurrentAgentSnapshot" => {
-                first(&mut seen, 8)?;
+                is_new(&mut seen, 8)?;
                 Snapshot::walked(walk, record.previous.as_ref()).map(|snapshot| record.current = snapshot)
             }
             "PreviousAgentSnapshot" => {
-                first(&mut seen, 16)?;
+                is_new(&mut seen, 16)?;
                 Snapshot::walked(walk, record.current.as_ref()).map(|snapshot| record.previous = snapshot)
             }
             _ => walk.skip().map(drop),
@@ -418,7 +426,7 @@ impl<'a, C: Deserialize<'a>> Record<'a, C> {
     }
 }
 
-impl<'a, C: Deserialize<'a>> Snapshot<'a, C> {
+impl<'a, C: List<'a>> Snapshot<'a, C> {
     /// Null, or a snapshot. A configuration that is as in the `other` snapshot is not read again.
     fn walked(walk: &mut Walk<'a>, other: Option<&Snapshot<'a, C>>) -> Option<Option<Snapshot<'a, C>>> {
         if walk.pass("null").is_some() {
@@ -427,9 +435,11 @@ impl<'a, C: Deserialize<'a>> Snapshot<'a, C> {
         let known = other.and_then(Snapshot::written).filter(|known| known.starts_with('{'));
         let (mut snapshot, mut seen) = (Snapshot::none(), 0);
         walk.object(|walk, name| match name {
-            "AgentStatus" => first(&mut seen, 1).and(Status::walked(walk)).map(|status| snapshot.agent_status = status),
+            "AgentStatus" => {
+                is_new(&mut seen, 1).and(Status::walked(walk)).map(|status| snapshot.agent_status = status)
+            }
             "Configuration" => {
-                first(&mut seen, 2)?;
+                is_new(&mut seen, 2)?;
                 let written = match known.filter(|known| walk.pass(known).is_some()) {
                     Some(known) => known,
                     None => walk.skip()?,
@@ -437,7 +447,7 @@ impl<'a, C: Deserialize<'a>> Snapshot<'a, C> {
                 snapshot.configuration = Some(Written(written)).filter(|_| written != "null");
                 Some(())
             }
-            "Contacts" => first(&mut seen, 4).and(walk.value()).map(|contacts| snapshot.contacts = contacts),
+            "Contacts" => is_new(&mut seen, 4).and(C::walked(walk)).map(|contacts| snapshot.contacts = contacts),
             _ => walk.skip().map(drop),
         })?;
         Some(Some(snapshot))
@@ -491,9 +501,9 @@ impl<'a> Status<'a> {
         }
         let (mut status, mut seen) = (Status { name: None, kind: None, start_timestamp: None }, 0);
         walk.object(|walk, name| match name {
-            "Name" => first(&mut seen, 1).and(walk.word()).map(|word| status.name = word),
-            "Type" => first(&mut seen, 2).and(walk.word()).map(|word| status.kind = word),
-            "StartTimestamp" => first(&mut seen, 4).and(walk.word()).map(|word| status.start_timestamp = word),
+            "Name" => is_new(&mut seen, 1).and(walk.word()).map(|word| status.name = word),
+            "Type" => is_new(&mut seen, 2).and(walk.word()).map(|word| status.kind = word),
+            "StartTimestamp" => is_new(&mut seen, 4).and(walk.word()).map(|word| status.start_timestamp = word),
             _ => walk.skip().map(drop),
         })?;
         Some(Some(status))

@@ -135,7 +135,7 @@ pub fn decode(given: Given<'_>, streams: Streams, each: &mut dyn FnMut(Decoded<'
         return Ok(());
     };
     let sent = time(envelope.time.as_ref(), "time")?.or(given.logged);
-    let mut telling = Telling::default();
+    let mut telling = Telling::new();
     let is_told = detail.tell(stage, sent, streams, &mut telling)?;
     telling.tell(if is_told { name } else { "MONITOR".into() }, each);
     Ok(())

@@ -83,7 +83,7 @@ struct Agent<'a> {
 pub fn decode(given: Given<'_>, each: &mut dyn FnMut(Decoded<'_>)) -> Result<(), Reject> {
     let record: Record<'_> = read(given.bytes)?;
     let method = text(record.initiation_method.as_ref()).unwrap_or_else(|| "contact record".into());
-    let mut telling = Telling::default();
+    let mut telling = Telling::new();
     if let Some(contact) = record.contact()? {
         contact.tell(&mut telling)?;
     }

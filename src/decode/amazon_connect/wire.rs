@@ -20,12 +20,18 @@ const NOT_SET: i64 = 1;
 pub(super) struct Word<'a>(#[serde(borrow)] pub Cow<'a, str>);
 
 /// The events of one record. They are told when all of them are known to be good.
-#[derive(Default)]
 pub(super) struct Telling<'a> {
     events: Vec<(EventTime, Decoded<'a>)>,
 }
 
+/// Most records tell no more events than this.
+const EVENTS: usize = 2;
+
 impl<'a> Telling<'a> {
+    pub(super) fn new() -> Telling<'a> {
+        Telling { events: Vec::with_capacity(EVENTS) }
+    }
+
     pub(super) fn add(&mut self, at: EventTime, draft: Draft<'a>) -> Result<(), Reject> {
         self.events.push((at, draft.event()?));
         Ok(())
