@@ -3,9 +3,14 @@
 //!
 //! Real files in a real directory; only the time they were written at is given, so that no test has to wait.
 
+use callpulse::decode::format::{Decoder, Format};
+use callpulse::decode::places::Places;
+use callpulse::event::Reason;
+use callpulse::ship::batch::{Batch, Target};
 use callpulse::ship::follower::{Follower, Line, Turn};
 use callpulse::ship::news::News;
 use callpulse::ship::position::Position;
+use callpulse::time::EventTime;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use std::collections::BTreeSet;
@@ -458,6 +463,33 @@ fn wait_for_a_later_birth(dir: &Path, than: &Path) {
             return;
         }
     }
+}
+
+/// As `ship` has it: lines that nobody can use are refused by their numbers, and those around them become events.
+#[test]
+fn what_is_no_text_and_what_is_too_long_is_refused_and_no_more() {
+    let writer = Writer::new();
+    let line = |id: &str, rest: &[u8]| [id.as_bytes(), b"|sales|NONE|ENTERQUEUE||", rest, b"|1\n"].concat();
+    let lines = [
+        line("1772438400|c.1", b"+3615550101"),
+        b"1772438401|c.2|K\xf6nig|NONE|ENTERQUEUE||1|1\n".to_vec(),
+        line("1772438402|c.3", &vec![b'9'; 10 << 20]),
+        b"\r\n".to_vec(),
+        b"1772438403|c.5|sales|NONE|ENTERQUEUE||+3615550105|1\r\n".to_vec(),
+        b"1772438404|c.6|sales|NO".to_vec(),
+    ];
+    fs::write(writer.path(), lines.concat()).expect("written");
+    let (decoder, mut batch) = (Decoder::from(Format::QueueLog), Batch::default());
+    let target = Target { topic: "acd.events".into(), partitions: 1, source: "queue_log".to_owned() };
+    let mut places = Places::of(&decoder);
+    let mut follower = Follower::new(&writer.path(), None, 1 << 16);
+    let mut take = |line: Line<'_>| batch.take(line, &mut places, &decoder, &target, EventTime(1_772_438_500_000));
+    while follower.turn(&mut take, &mut |_| {}).expect("read") == Turn::Moved {}
+    let refused: Vec<_> = batch.refused.iter().map(|refused| (refused.line, refused.reject.reason)).collect();
+    assert_eq!(refused, [(2, Reason::BadEncoding), (3, Reason::TooLarge)]);
+    let keys: Vec<_> = batch.records.iter().filter_map(|record| record.key.as_deref()).collect();
+    assert_eq!(keys, [b"c.1", b"c.5"]);
+    assert_eq!(follower.behind(), 23);
 }
 
 #[test]
