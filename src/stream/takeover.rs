@@ -56,9 +56,12 @@ pub struct Watch {
 /// The stages' names, and by stage and generation the group and its topics.
 pub struct Topics {
     pub stages: Vec<&'static str>,
-    pub group: Box<dyn Fn(&str, u64) -> String + Send>,
-    pub of: Box<dyn Fn(&str, u64) -> Vec<String> + Send>,
+    pub group: Of<String>,
+    pub of: Of<Vec<String>>,
 }
+
+/// By stage and generation.
+pub type Of<T> = Box<dyn Fn(&str, u64) -> T + Send>;
 
 /// The earlier generations that have groups, and the names of those of their groups that have members.
 pub type Earlier = BTreeMap<u64, Vec<String>>;
