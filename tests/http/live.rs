@@ -160,6 +160,7 @@ proptest! {
         let mut board = new_board();
         let mut feed = Arc::new(Feed::new(board.clone(), query.clone()));
         let mut connected = Connected::default();
+        let ends = steps.iter().filter(|step| matches!(step, Step::End(_))).count();
         for step in steps {
             let written = match step {
                 Step::Record(which) => {
@@ -214,13 +215,15 @@ proptest! {
         let told: Vec<i64> = connected.client.progress.values().map(|data| data["behind_ms"].as_i64().unwrap()).collect();
         let known: Vec<i64> = board.read().progress.values().map(|progress| progress.behind_ms).collect();
         prop_assert_eq!(told, known);
-        // Nothing more to say, and whoever comes back is told nothing again.
+        // Nothing more to say, and whoever comes back is told nothing again; but all of it, where an end was forgotten
+        // that may have been of what was asked for.
         let (told, snapshots) = (connected.client.told, connected.client.snapshots);
         connected.cut();
         while let Some(piece) = connected.reader(&feed).take() {
             connected.take(&piece);
         }
-        prop_assert_eq!((connected.client.told, connected.client.snapshots), (told, snapshots));
+        prop_assert_eq!(connected.client.told, told);
+        prop_assert!(connected.client.snapshots == snapshots || ends_max < ends);
     }
 }
 
