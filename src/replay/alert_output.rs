@@ -41,7 +41,11 @@ impl<'a> Found<'a> {
 /// Tables: what each rule comes to, with `lists` every time it fired, and the levels suggested.
 pub fn write_table(found: &Found<'_>, lists: bool, out: &mut impl Write) -> io::Result<()> {
     let Some(from) = found.tried.from else { return writeln!(out, "there are no events to try the rules on") };
-    writeln!(out, "{} to {}, {}", short(from), short(found.until), lasted(found.until.since(from)))?;
+    write!(out, "{} to {}, {}", short(from), short(found.until), lasted(found.until.since(from)))?;
+    match found.tried.gaps.iter().map(|gap| gap.until.since(gap.from).0).sum() {
+        0 => writeln!(out)?,
+        without => writeln!(out, ", {} of it without events", lasted(Span(without)))?,
+    }
     writeln!(out, "A page is one firing. It flaps if it fires again within an hour of resolving.\n")?;
     let mut rows =
         vec![["rule", "severity", "entity", "fired", "flaps", "pages a week", "firing", "longest"].map(String::from)];
@@ -93,7 +97,7 @@ fn write_suggestions(
     suggestions: &[Result<Suggestion, WhyNot>],
     out: &mut impl Write,
 ) -> io::Result<()> {
-    writeln!(out, "\nLevels for so many pages; below each the same trigger with no gap to its clear level.\n")?;
+    writeln!(out)?;
     let heads = ["rule", "trigger", "clear", "fired", "flaps", "pages a week", "firing", "longest"];
     let mut rows = vec![heads.map(String::from)];
     let mut without = Vec::new();
@@ -115,6 +119,7 @@ fn write_suggestions(
         }
     }
     if 1 < rows.len() {
+        writeln!(out, "Levels for so many pages; below each the same trigger with no gap to its clear level.\n")?;
         write_rows(&rows, 1, out)?;
     }
     without.iter().try_for_each(|line| writeln!(out, "{line}"))
@@ -125,7 +130,7 @@ fn why_not(why: WhyNot) -> String {
     match why {
         WhyNot::Several => "its levels go together, none is suggested for one of them".to_owned(),
         WhyNot::TooShort => {
-            "the past is too short to suggest levels from; take at least a week, and as many as one page takes"
+            "the past is too short to suggest levels from; take at least a week, and so long that one page is no more than wanted"
                 .to_owned()
         }
         WhyNot::TooFew(changes) => format!(
