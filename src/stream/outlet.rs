@@ -283,7 +283,7 @@ mod tests {
 
     #[test]
     fn an_alert_is_json_whatever_the_form_and_each_transition_has_an_id() {
-        let level = r#""kpi":"longest_wait","window":"now","value":95.0,"trigger":60.0,"clear":30.0,"side":"above""#;
+        let level = r#""kpi":"longest_wait","window":"now","value":95.0,"trigger":60.0,"clear":30.0,"side":"above","min_volume":0"#;
         let firing = format!(
             r#"{{"schema":"callpulse.alert.v1","alert_id":"a1","rule":"waits","tenant":"t","entity":{{"kind":"queue","id":"q"}},"state":"firing","since":"2026-03-02T08:15:30.000Z","as_of":"2026-03-02T08:16:30.000Z","version":7,"severity":"warning","title":"","text":"",{level},"levels":[{{{level}}}],"for_ms":0}}"#
         );
