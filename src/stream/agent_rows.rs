@@ -1,6 +1,6 @@
 //! Agents' rows: what agents say, and their time lines, as messages.
 
-use super::batch::{self, Part, wire};
+use super::batch::{self, BATCH_BYTES, Part, wire};
 use super::stage::OutRecord;
 use crate::entity::Entity;
 use crate::event::AgentState;
@@ -8,10 +8,12 @@ use crate::life::agent_event::{AgentEvent, Says};
 use crate::life::plan::{Member, Plan, Team};
 use crate::life::time_line::{Part as CallPart, Place, Situation, TimeLine};
 use crate::time::EventTime;
+use prost::Message;
 use std::sync::Arc;
 
-/// Events in one record: a thousand may be some hundred kilobytes.
-const EVENTS_MAX: usize = 1_000;
+/// What stands before the bytes of an event within a message, and what a change takes there: no more than this.
+const FIELD_BYTES: usize = 8;
+const CHANGE_BYTES: usize = 24;
 
 pub fn event_row(agent: &Entity, event: &AgentEvent) -> wire::AgentEventRow {
     wire::AgentEventRow {
@@ -29,7 +31,17 @@ pub fn write_records(
     topic: &Arc<str>,
     partition: i32,
 ) -> Vec<OutRecord> {
-    let mut chunks: Vec<Vec<wire::AgentEventRow>> = events.chunks(EVENTS_MAX).map(<[_]>::to_vec).collect();
+    let mut chunks: Vec<Vec<wire::AgentEventRow>> = Vec::new();
+    let mut room = 0;
+    for event in events {
+        let bytes = event.encoded_len() + FIELD_BYTES;
+        if room < bytes {
+            chunks.push(Vec::new());
+            room = BATCH_BYTES;
+        }
+        room = room.saturating_sub(bytes);
+        chunks.last_mut().expect("there is one now").push(event);
+    }
     let last = chunks.pop().unwrap_or_default();
     let bare = wire::Batch { marks: Vec::new(), ..header.clone() };
     let mut out = Vec::new();
@@ -75,16 +87,35 @@ pub fn event_from_wire(event: &wire::AgentEventState) -> Option<AgentEvent> {
     })
 }
 
-/// What is told of `[from, to)`.
-pub fn hour_to_wire(line: &TimeLine, from: EventTime, to: EventTime) -> wire::AgentHourState {
-    let mut hour = wire::AgentHourState::default();
-    hour.events.extend(line.events(from, to).map(event_to_wire));
+/// What is told of `[from, to)`, in as many parts as it needs: together they are it, in any order.
+pub fn hour_to_wire(line: &TimeLine, from: EventTime, to: EventTime) -> Vec<wire::AgentHourState> {
+    let mut parts = Vec::new();
+    let mut room = 0;
+    for event in line.events(from, to).map(event_to_wire) {
+        let bytes = event.encoded_len() + FIELD_BYTES;
+        part_with_room(&mut parts, &mut room, bytes).events.push(event);
+    }
     for (at, part, amount) in line.changes(from, to) {
+        let hour = part_with_room(&mut parts, &mut room, CHANGE_BYTES);
         hour.at.push(at.0);
         hour.part.push(part as u32);
         hour.amount.push(amount);
     }
-    hour
+    parts
+}
+
+/// The last part, or a new one if so many bytes find no room there; they then have it.
+fn part_with_room<'p>(
+    parts: &'p mut Vec<wire::AgentHourState>,
+    room: &mut usize,
+    bytes: usize,
+) -> &'p mut wire::AgentHourState {
+    if *room < bytes {
+        parts.push(wire::AgentHourState::default());
+        *room = BATCH_BYTES;
+    }
+    *room = room.saturating_sub(bytes);
+    parts.last_mut().expect("there is one now")
 }
 
 pub fn hour_from_wire(line: &mut TimeLine, hour: &wire::AgentHourState) {

@@ -22,6 +22,9 @@ pub mod wire {
     include!(concat!(env!("OUT_DIR"), "/callpulse.v1.rs"));
 }
 
+/// What fills a record, in bytes: a broker takes a megabyte unless told otherwise, and a header stands beside it.
+pub const BATCH_BYTES: usize = 700_000;
+
 /// Facts by entity, family and instant. Adding is commutative; what cancels leaves nothing behind.
 #[derive(Default)]
 pub struct Rows {

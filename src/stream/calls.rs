@@ -7,7 +7,7 @@ mod kept;
 
 use super::agenda::Agenda;
 use super::agent_rows;
-use super::batch::{Names, Rows, Targets, partition_of, wire, write_batches, write_records};
+use super::batch::{BATCH_BYTES, Names, Rows, Targets, partition_of, wire, write_batches, write_records};
 use super::booked::{Fates, book};
 use super::call_record;
 use super::coverage::{self, Gap};
@@ -39,8 +39,6 @@ const RULES: u32 = 1;
 
 /// Bookings in memory at which a commit does not wait for its time.
 const ROWS_MAX: usize = 200_000;
-/// Bytes of rows in one record: a broker takes a megabyte unless told otherwise.
-const BATCH_BYTES: usize = 700_000;
 
 /// A header without rows is sent this seldom.
 const HEADER_EVERY: Duration = Duration::from_secs(1);

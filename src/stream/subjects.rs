@@ -6,13 +6,14 @@
 
 use super::agent_rows;
 use super::batch::{
-    Batch, Damaged, Names, Rows, Targets, entity as entity_of, name, wire, write_batches, write_records,
+    BATCH_BYTES, Batch, Damaged, Names, Rows, Targets, entity as entity_of, name, wire, write_batches, write_records,
 };
 use super::coverage::{self, Coverage};
 use super::marks::Marks;
 use super::stage::{Clock, Input, OutRecord, Output, Record, Stage, commit_every};
 use crate::entity::{Entity, Kind};
 use crate::fact::Family;
+use crate::fingerprint;
 use crate::life::agent_event::{AgentEvent, NAMES_HOLD};
 use crate::life::agent_time::{self, Agent};
 use crate::life::plan::Plan;
@@ -28,8 +29,6 @@ use std::time::{Duration, Instant};
 
 /// Changes in memory at which a commit does not wait for its time.
 const CHANGES_MAX: usize = 200_000;
-/// Bytes of rows in one record.
-const BATCH_BYTES: usize = 700_000;
 /// A header without rows is sent this seldom: what is complete waits for it.
 const HEADER_EVERY: Duration = Duration::from_millis(200);
 /// How much further back than a late event a call takes back or ends its parts: no further than such an event
@@ -105,6 +104,8 @@ struct Known {
     next: Option<EventTime>,
     /// Its own entry in the state topic.
     written: Vec<u8>,
+    /// Of hours in more than one part: what the state topic has of each, by its fingerprint.
+    parts: BTreeMap<i64, Vec<u64>>,
 }
 
 /// The partition's own state.
@@ -195,7 +196,7 @@ impl Subjects {
                 partition.agenda.insert((next, agent.clone()));
             }
             out.extend(known.line_record(input, &agent));
-            out.extend(hours.into_iter().map(|hour| known.hour_record(input, &agent, hour)));
+            hours.into_iter().for_each(|hour| known.write_hour(input, &agent, hour, out));
         }
     }
 
@@ -222,7 +223,7 @@ impl Subjects {
             hours.extend(line.events(always, names_until).map(|event| hour_of(event.at)));
             line.forget_before(before);
             line.forget_names_before(names_before);
-            out.extend(hours.into_iter().map(|hour| known.hour_record(input, agent, hour)));
+            hours.into_iter().for_each(|hour| known.write_hour(input, agent, hour, out));
             if known.line.is_empty() && known.next.is_none() {
                 gone.push(agent.clone());
                 out.push(state(input, key(agent, ""), None));
@@ -322,11 +323,24 @@ impl Known {
         Some(state(input, key(agent, ""), Some(value)))
     }
 
-    fn hour_record(&self, input: &Input, agent: &Entity, hour: i64) -> OutRecord {
+    /// Writes an hour; of one in several parts those that changed.
+    fn write_hour(&mut self, input: &Input, agent: &Entity, hour: i64, out: &mut Vec<OutRecord>) {
         let (from, to) = (EventTime(hour * HOUR.0), EventTime((hour + 1) * HOUR.0));
-        let value = agent_rows::hour_to_wire(&self.line, from, to);
-        let is_empty = value.events.is_empty() && value.at.is_empty();
-        state(input, key(agent, &format!("hour {hour}")), (!is_empty).then(|| value.encode_to_vec()))
+        let parts = agent_rows::hour_to_wire(&self.line, from, to);
+        let values: Vec<Vec<u8>> = parts.iter().map(Message::encode_to_vec).collect();
+        let written = self.parts.remove(&hour).unwrap_or_default();
+        // What is gone is deleted; of an hour in one part it is not known whether it was there.
+        for part in values.len()..written.len().max(1) {
+            out.push(state(input, hour_key(agent, hour, part), None));
+        }
+        let prints: Vec<u64> = values.iter().map(|value| fingerprint::of_bytes(value)).collect();
+        for (part, value) in values.into_iter().enumerate().filter(|(part, _)| written.get(*part) != prints.get(*part))
+        {
+            out.push(state(input, hour_key(agent, hour, part), Some(value)));
+        }
+        if 1 < prints.len() {
+            self.parts.insert(hour, prints);
+        }
     }
 }
 
@@ -372,7 +386,7 @@ impl Stage for Subjects {
     fn resume(&mut self, input: &Input, committed: Option<i64>) -> Option<i64> {
         let partition = self.inputs.get_mut(input).expect("an assigned input");
         let loading = std::mem::take(&mut partition.loading);
-        let mut hours: Vec<(Entity, wire::AgentHourState)> = Vec::new();
+        let mut hours: Vec<(Entity, HourPart, &[u8])> = Vec::new();
         for (key, value) in &loading {
             if key == PARTITION_KEY {
                 let Ok(kept) = wire::SubjectsState::decode(value.as_slice()) else { continue };
@@ -384,8 +398,8 @@ impl Stage for Subjects {
                 partition.is_plan_kept |= plan.fingerprint == self.fingerprint;
                 partition.plans.insert(plan.fingerprint, agent_rows::plan_from_wire(&self.settings.plan, &plan));
             } else if let Some((agent, part)) = parse_key(key) {
-                if part.starts_with("hour ") {
-                    hours.extend(wire::AgentHourState::decode(value.as_slice()).ok().map(|hour| (agent, hour)));
+                if let Some(part) = HourPart::parse(part) {
+                    hours.push((agent, part, value.as_slice()));
                 } else if let Ok(line) = wire::AgentLineState::decode(value.as_slice()) {
                     let (plan, judged) = (line.plan, line.judged.map(EventTime));
                     let line = agent_rows::line_from_wire(&line);
@@ -395,10 +409,20 @@ impl Stage for Subjects {
                 }
             }
         }
-        for (agent, hour) in &hours {
-            if let Some(known) = partition.agents.get_mut(agent) {
-                agent_rows::hour_from_wire(&mut known.line, hour);
-            }
+        // In the order of parts, so that each finds its place.
+        hours.sort_unstable_by_key(|(_, part, _)| *part);
+        for (agent, HourPart { hour, part }, value) in hours {
+            let (Some(known), Ok(state)) = (partition.agents.get_mut(&agent), wire::AgentHourState::decode(value))
+            else {
+                continue;
+            };
+            agent_rows::hour_from_wire(&mut known.line, &state);
+            let parts = known.parts.entry(hour).or_default();
+            parts.resize(part, 0);
+            parts.push(fingerprint::of_bytes(value));
+        }
+        for known in partition.agents.values_mut() {
+            known.parts.retain(|_, parts| 1 < parts.len());
         }
         for (agent, known) in &mut partition.agents {
             let judged = known.judged.unwrap_or(EventTime(i64::MIN));
@@ -515,6 +539,30 @@ fn key(agent: &Entity, part: &str) -> Vec<u8> {
     let mut key = name(agent).encode_length_delimited_to_vec();
     key.extend_from_slice(part.as_bytes());
     key
+}
+
+/// A part of an hour since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct HourPart {
+    hour: i64,
+    part: usize,
+}
+
+impl HourPart {
+    /// None if the name is of something else.
+    fn parse(name: &str) -> Option<HourPart> {
+        let mut words = name.strip_prefix("hour ")?.split(' ');
+        let hour = words.next()?.parse().ok()?;
+        Some(HourPart { hour, part: words.next().map_or(Some(0), |part| part.parse().ok())? })
+    }
+}
+
+/// `hour N`, and from the second part on `hour N PART`.
+fn hour_key(agent: &Entity, hour: i64, part: usize) -> Vec<u8> {
+    match part {
+        0 => key(agent, &format!("hour {hour}")),
+        _ => key(agent, &format!("hour {hour} {part}")),
+    }
 }
 
 fn parse_key(mut key: &[u8]) -> Option<(Entity, &str)> {
