@@ -50,6 +50,8 @@ const RESTARTS_EVERY: Span = Span::from_hours(1);
 
 /// Restarts of sources that are remembered of a partition: each is looked for in every call.
 const RESTARTS_MAX: usize = 2_000;
+/// Bytes of their names together: they are one record of the state, with some bytes more for each.
+const RESTART_NAMES_MAX: usize = 500_000;
 
 /// What the stage needs to know.
 #[derive(Clone)]
@@ -329,10 +331,7 @@ impl Calls {
             self.fates.repeated += 1;
             return Ok(());
         };
-        if RESTARTS_MAX <= partition.restarts.values().map(Vec::len).sum() {
-            let sentence = format!("sources restarted {RESTARTS_MAX} times already within the late horizon");
-            return Err(Reject { reason: Reason::TooLarge, sentence });
-        }
+        partition.has_room_for(&event.tenant, &restart)?;
         self.fates.accepted += 1;
         let mut new = old.clone();
         new.insert(place, restart);
@@ -447,6 +446,23 @@ impl Partition {
             }
         }
         None
+    }
+
+    /// Errs if one more restart is more than can be remembered.
+    fn has_room_for(&self, tenant: &str, restart: &Restart) -> Result<(), Reject> {
+        let refuse = |sentence| Err(Reject { reason: Reason::TooLarge, sentence });
+        if RESTARTS_MAX <= self.restarts.values().map(Vec::len).sum() {
+            return refuse(format!("sources restarted {RESTARTS_MAX} times already within the late horizon"));
+        }
+        let names = |tenant: &str, restart: &Restart| tenant.len() + restart.source.len();
+        let kept = self.restarts.iter().flat_map(|(tenant, all)| all.iter().map(move |restart| names(tenant, restart)));
+        let bytes = kept.sum::<usize>() + names(tenant, restart);
+        if RESTART_NAMES_MAX < bytes {
+            return refuse(format!(
+                "the names of sources that restarted within the late horizon would take {bytes} bytes; are they names?"
+            ));
+        }
+        Ok(())
     }
 
     /// Forgets restarts that no call reaches back to: what a call amounts to depends on every restart
