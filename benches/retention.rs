@@ -12,6 +12,7 @@ use callpulse::config;
 use callpulse::config::settings::Settings;
 use callpulse::decode::format::Format;
 use callpulse::decode::json;
+use callpulse::kpi::room::Limits;
 use callpulse::simulate::centre::Centre;
 use callpulse::simulate::settings::SimSettings;
 use callpulse::stream::calls::{Calls, CallsSettings};
@@ -98,7 +99,8 @@ impl Stages {
             commit_every: Duration::from_millis(20),
             partials: PARTIALS.into(),
             partials_partitions: 1,
-            agents_max: usize::MAX,
+            subjects_partitions: 1,
+            limits: Limits::NONE.into(),
         };
         let kpis = kpis_settings(settings, 1);
         Stages {

@@ -297,7 +297,8 @@ fn subjects() -> Subjects {
         commit_every: Duration::ZERO,
         partials: "partials".into(),
         partials_partitions: 2,
-        agents_max: 100,
+        subjects_partitions: 1,
+        limits: Limits { all: 100, ..Limits::NONE }.into(),
     });
     stage.open(&input());
     stage

@@ -4,7 +4,6 @@ use super::failure::Failure;
 use crate::config::settings::Settings;
 use crate::decode::format::Decoder;
 use crate::entity::Entity;
-use crate::kpi::room::share;
 use crate::stream::batch::partition_of;
 use crate::stream::calls::{Calls, CallsSettings};
 use crate::stream::client::{Connection, Fetch};
@@ -204,7 +203,9 @@ pub fn start(settings: &Settings, accept_gap: bool, status: &Arc<Status>, stop: 
         commit_every: duration(settings.engine.kpis_commit_every),
         partials: names.partials.as_str().into(),
         partials_partitions: partitions,
-        agents_max: share(settings.limits.all, subjects_partitions.max(1) as usize),
+        subjects_partitions,
+        // The stage kpis, which tells of it, refuses first.
+        limits: Arc::new(settings.limits.doubled()),
     };
     let kpis = KpisSettings { takeover: takeover.clone(), ..kpis_settings(settings, partitions) };
     let mut workers = Vec::new();

@@ -6,6 +6,7 @@ use super::settings::KpiSettings;
 use crate::entity::{Entity, Kind};
 use crate::event::DEFAULT_TENANT;
 use hashbrown::HashMap;
+use hashbrown::hash_map::EntryRef;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -38,6 +39,12 @@ pub struct Room {
 
 impl Limits {
     pub const NONE: Limits = Limits { all: usize::MAX, tenants: BTreeMap::new() };
+
+    /// Twice as much room, for whoever counts before those who are to refuse first and tell of it.
+    pub fn doubled(&self) -> Limits {
+        let tenants = self.tenants.iter().map(|(tenant, limit)| (tenant.clone(), limit.saturating_mul(2)));
+        Limits { all: self.all.saturating_mul(2), tenants: tenants.collect() }
+    }
 }
 
 impl Default for Room {
@@ -56,16 +63,23 @@ impl Room {
 
     /// Lets a new entity in if there is room, or if the settings name it.
     pub fn admit(&mut self, entity: &Entity, settings: &KpiSettings) -> Result<(), Full> {
-        if !self.is_named(entity, settings) {
-            if share(self.limits.all, self.rooms) <= self.all {
-                return Err(Full::All(self.limits.all));
-            }
-            let of_tenant = self.by_tenant.get(&entity.tenant).copied().unwrap_or(0);
-            if let Some(limit) = self.limits.tenants.get(&*entity.tenant)
-                && share(*limit, self.rooms) <= of_tenant
-            {
-                return Err(Full::Tenant(*limit));
-            }
+        if self.is_named(entity, settings) {
+            self.count(entity);
+            return Ok(());
+        }
+        self.admit_unnamed(entity)
+    }
+
+    /// Lets a new entity in if there is room. The settings are known not to name it: they name no agent.
+    pub fn admit_unnamed(&mut self, entity: &Entity) -> Result<(), Full> {
+        if share(self.limits.all, self.rooms) <= self.all {
+            return Err(Full::All(self.limits.all));
+        }
+        let of_tenant = self.by_tenant.get(&entity.tenant).copied().unwrap_or(0);
+        if let Some(limit) = self.limits.tenants.get(&*entity.tenant)
+            && share(*limit, self.rooms) <= of_tenant
+        {
+            return Err(Full::Tenant(*limit));
         }
         self.count(entity);
         Ok(())
@@ -75,6 +89,17 @@ impl Room {
     pub fn count(&mut self, entity: &Entity) {
         self.all += 1;
         *self.by_tenant.entry_ref(&entity.tenant).or_insert(0) += 1;
+    }
+
+    /// Gives the room of an entity that was let in to another.
+    pub fn give_back(&mut self, entity: &Entity) {
+        self.all -= 1;
+        if let EntryRef::Occupied(mut count) = self.by_tenant.entry_ref(&entity.tenant) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
     }
 
     /// A configured queue, or a tenant that the settings know.
@@ -112,5 +137,20 @@ mod tests {
         assert_eq!(share(100_000, 12), 8_699);
         assert_eq!(share(3, 12), 3, "never more than all of them");
         assert_eq!(share(usize::MAX, 1), usize::MAX);
+    }
+
+    #[test]
+    fn a_tenant_with_a_limit_takes_no_room_of_another_and_what_is_forgotten_gives_it_back() {
+        let agent =
+            |tenant: &str, id: &str| Entity { tenant: tenant.into(), kind: Kind::Agent, id: id.into(), channel: None };
+        let limits = Limits { all: 3, tenants: [("small".to_owned(), 1)].into() };
+        let mut room = Room::new(limits.into(), 1);
+        assert_eq!(room.admit_unnamed(&agent("small", "a")), Ok(()));
+        assert_eq!(room.admit_unnamed(&agent("small", "b")), Err(Full::Tenant(1)));
+        assert_eq!(room.admit_unnamed(&agent("large", "a")), Ok(()));
+        assert_eq!(room.admit_unnamed(&agent("large", "b")), Ok(()));
+        assert_eq!(room.admit_unnamed(&agent("large", "c")), Err(Full::All(3)));
+        room.give_back(&agent("small", "a"));
+        assert_eq!(room.admit_unnamed(&agent("small", "b")), Ok(()));
     }
 }

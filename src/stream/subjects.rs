@@ -14,6 +14,7 @@ use super::stage::{Clock, Input, OutRecord, Output, Record, Stage, commit_every}
 use crate::entity::{Entity, Kind};
 use crate::fact::Family;
 use crate::fingerprint;
+use crate::kpi::room::{Limits, Room};
 use crate::life::agent_event::{AgentEvent, NAMES_HOLD};
 use crate::life::agent_time::{self, Agent};
 use crate::life::plan::Plan;
@@ -46,8 +47,9 @@ pub struct SubjectsSettings {
     pub commit_every: Duration,
     pub partials: Arc<str>,
     pub partials_partitions: i32,
-    /// Agents that are kept of one partition; what is said of further ones is left out.
-    pub agents_max: usize,
+    pub subjects_partitions: i32,
+    /// Agents that are kept; what is said of further ones is left out.
+    pub limits: Arc<Limits>,
 }
 
 /// The stage.
@@ -70,6 +72,7 @@ pub struct Subjects {
 #[derive(Default)]
 struct Partition {
     agents: HashMap<Arc<Entity>, Known>,
+    room: Room,
     marks: Marks,
     /// The next batch's offset.
     next: i64,
@@ -140,8 +143,7 @@ impl Subjects {
         }
         for rows in batch.rows.chunk_by(|a, b| a.entity == b.entity) {
             let Some(Some(agent)) = agents.get(rows[0].entity as usize) else { continue };
-            let agents_max = self.settings.agents_max;
-            let Some(known) = partition.agent(agent, self.fingerprint, agents_max) else { continue };
+            let Some(known) = partition.agent(agent, self.fingerprint) else { continue };
             for row in rows.iter().filter(|row| row.family == Some(Family::Time)) {
                 let changes = batch.facts(row).iter();
                 let changes = changes.filter_map(|(key, amount)| Some((EventTime(row.at), Part::of(*key)?, *amount)));
@@ -153,7 +155,7 @@ impl Subjects {
             let (tenant, id) = (row.tenant.as_str().into(), row.agent.as_str().into());
             let agent = Entity { tenant, kind: Kind::Agent, id, channel: None };
             let Some(event) = row.event.as_ref().and_then(agent_rows::event_from_wire) else { continue };
-            if let Some(known) = partition.agent(&agent, self.fingerprint, self.settings.agents_max) {
+            if let Some(known) = partition.agent(&agent, self.fingerprint) {
                 known.events.push(event);
                 self.read += 1;
             }
@@ -233,6 +235,7 @@ impl Subjects {
         }
         gone.iter().for_each(|agent| {
             partition.agents.remove(agent);
+            partition.room.give_back(agent);
         });
     }
 
@@ -345,12 +348,11 @@ impl Known {
 }
 
 impl Partition {
-    /// An agent of whom something is told.
-    /// What is known of an agent; none of a new one if there are so many.
-    fn agent(&mut self, agent: &Entity, plan: u64, agents_max: usize) -> Option<&mut Known> {
+    /// An agent of whom something is told; none of a new one for whom there is no room.
+    fn agent(&mut self, agent: &Entity, plan: u64) -> Option<&mut Known> {
         let key = match self.agents.get_key_value(agent) {
             Some((key, _)) => key.clone(),
-            None if agents_max <= self.agents.len() => {
+            None if self.room.admit_unnamed(agent).is_err() => {
                 counter!("callpulse_entities_refused_total").increment(1);
                 return None;
             }
@@ -372,7 +374,9 @@ impl Stage for Subjects {
     const NAME: &'static str = "subjects";
 
     fn open(&mut self, input: &Input) {
-        self.inputs.insert(input.clone(), Partition::default());
+        let rooms = self.settings.subjects_partitions.max(1) as usize;
+        let room = Room::new(self.settings.limits.clone(), rooms);
+        self.inputs.insert(input.clone(), Partition { room, ..Partition::default() });
     }
 
     fn load(&mut self, input: &Input, key: &[u8], value: Option<&[u8]>) {
@@ -405,6 +409,7 @@ impl Stage for Subjects {
                     let line = agent_rows::line_from_wire(&line);
                     let written = value.clone();
                     let known = Known { line, plan, judged, written, ..Known::default() };
+                    partition.room.count(&agent);
                     partition.agents.insert(Arc::new(agent), known);
                 }
             }

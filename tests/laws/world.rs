@@ -11,6 +11,7 @@ use callpulse::command::engine;
 use callpulse::config::settings::Settings;
 use callpulse::decode::format::Format;
 use callpulse::entity::Kind;
+use callpulse::kpi::room::Limits;
 use callpulse::stream::calls::{Calls, CallsSettings};
 use callpulse::stream::kpis::{Kpis, KpisSettings};
 use callpulse::stream::stage::{Input, OutRecord, Output, Stage};
@@ -412,7 +413,8 @@ fn subjects_settings(settings: &Settings) -> SubjectsSettings {
         commit_every: Duration::from_millis(20),
         partials: PARTIALS.into(),
         partials_partitions: TARGETS,
-        agents_max: usize::MAX,
+        subjects_partitions: AGENT_TARGETS,
+        limits: Limits::NONE.into(),
     }
 }
 

@@ -44,7 +44,8 @@ pub fn subjects(settings: &Settings) -> Subjects {
         commit_every: Duration::from_millis(20),
         partials: "partials".into(),
         partials_partitions: 1,
-        agents_max: usize::MAX,
+        subjects_partitions: 1,
+        limits: Arc::new(settings.limits.doubled()),
     })
 }
 
