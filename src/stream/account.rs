@@ -13,6 +13,9 @@ use hashbrown::HashMap;
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+/// Milliseconds.
+pub const MINUTE: i64 = 60_000;
+
 /// A place among [`Accounts`], the same as long as they are.
 pub type Seat = u32;
 
@@ -62,6 +65,8 @@ pub struct Unkept {
     pub pieces: BTreeSet<(usize, EventTime)>,
     pub hours: BTreeSet<i64>,
     pub weeks: BTreeSet<EventTime>,
+    pub waiting: BTreeSet<i64>,
+    pub ahead: BTreeSet<i64>,
     /// Every piece that holds this time is among them, and the minute that was noted last.
     pub noted: Option<Interval>,
     pub noted_minute: Option<i64>,
@@ -80,6 +85,10 @@ pub enum Part {
     Hour(i64),
     /// What was offered by the hour, in the week that begins then.
     Week(EventTime),
+    /// Who waits since one minute since 1970.
+    Waiting(i64),
+    /// Changes of agents' states that are not reached yet, in one second since 1970.
+    Ahead(i64),
 }
 
 /// What changed since the account was published last: the first batch that did, and when to publish.
@@ -165,11 +174,15 @@ impl Account {
             for (_, amount) in facts {
                 self.tally.add_waiting(EventTime(at), *amount);
             }
+            self.unkept.waiting.insert(at.div_euclid(MINUTE));
             return;
         }
         let second = if family == Family::Time { EventTime(at).second().0 } else { at };
         match family {
-            Family::Time => self.tally.add_time(shape, finder, &self.entity, EventTime(at), facts),
+            Family::Time => {
+                self.unkept.ahead.insert(second);
+                self.tally.add_time(shape, finder, &self.entity, EventTime(at), facts);
+            }
             _ => self.tally.add(shape, finder, &self.entity, Booked { family, second, facts }),
         }
         if facts.iter().any(|(key, _)| *key == Key::measure(Measure::Concurrent)) {

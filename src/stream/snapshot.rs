@@ -3,7 +3,7 @@
 //! Only the parts that changed are written, all in one commit, so that the account stands for one
 //! offset. A part's key is the entity's key and the part's name; the entity's own entry has no part.
 
-use super::account::{Account, Accounts, Part, Unkept};
+use super::account::{Account, Accounts, MINUTE, Part, Unkept};
 use super::batch::{entity, facts_of, family, name, row, wire};
 use crate::calendar::Length;
 use crate::entity::Entity;
@@ -14,6 +14,7 @@ use crate::tally::weeks::HOURS;
 use crate::time::EventTime;
 use hashbrown::HashMap;
 use prost::Message;
+use std::ops::Range;
 
 /// One entry of the state topic; no value deletes it.
 pub type Entry = (Vec<u8>, Option<Vec<u8>>);
@@ -27,7 +28,9 @@ pub fn write(account: &mut Account, settings: &KpiSettings, shape: &Shape, offse
     let minutes = unkept.minutes.into_iter().map(Part::Minute);
     let pieces = unkept.pieces.into_iter().map(|(place, start)| Part::Piece(place, start));
     let (hours, weeks) = (unkept.hours.into_iter().map(Part::Hour), unkept.weeks.into_iter().map(Part::Week));
-    let changed: Vec<Part> = minutes.chain(pieces).chain(hours).chain(weeks).collect();
+    let waiting = unkept.waiting.into_iter().map(Part::Waiting);
+    let ahead = unkept.ahead.into_iter().map(Part::Ahead);
+    let changed: Vec<Part> = minutes.chain(pieces).chain(hours).chain(weeks).chain(waiting).chain(ahead).collect();
     let gone = stored.iter().filter(|part| !holds(account, **part)).copied().collect::<Vec<_>>();
     for part in changed.into_iter().filter(|part| holds(account, *part)) {
         entries.push((key(&account.entity, Some(part), shape), Some(part_state(account, part).encode_to_vec())));
@@ -72,11 +75,9 @@ fn core(account: &Account, settings: &KpiSettings) -> wire::AccountState {
     let (keys, amounts) = total.as_slice().iter().map(|(key, amount)| (key.code(), *amount)).unzip();
     let (level_base, level_max, peaks) = account.tally.concurrent.forgotten();
     let (peak_start, peak_end) = peaks.keys().copied().unzip();
-    let (waiting_since, waiting_count) = account.tally.who_waits().map(|(since, count)| (since.0, count)).unzip();
     let corrected = account.corrected.iter().map(|(place, start)| (settings.intervals[*place].0.clone(), start.0));
     let (corrected_length, corrected_start) = corrected.unzip();
-    let (reached, ahead) = account.tally.ahead();
-    let mut state = wire::AccountState {
+    wire::AccountState {
         offset: account.offset,
         keys,
         amounts,
@@ -85,23 +86,15 @@ fn core(account: &Account, settings: &KpiSettings) -> wire::AccountState {
         peak_start,
         peak_end,
         peak: peaks.values().copied().collect(),
-        waiting_since,
-        waiting_count,
         counters: account.counters.map(Vec::from).unwrap_or_default(),
         corrected_length,
         corrected_start,
         last_fact: account.last_fact,
         ended: account.ended,
         forgotten: account.forgotten.map(|at| at.0),
-        reached: reached.map(|at| at.0),
+        reached: account.tally.reached().map(|at| at.0),
         ..wire::AccountState::default()
-    };
-    for (at, key, amount) in ahead {
-        state.ahead_at.push(at.0);
-        state.ahead_key.push(key.code());
-        state.ahead_amount.push(amount);
     }
-    state
 }
 
 fn load_core(account: &mut Account, settings: &KpiSettings, state: &wire::AccountState) {
@@ -115,12 +108,12 @@ fn load_core(account: &mut Account, settings: &KpiSettings, state: &wire::Accoun
     let peaks = stretches.zip(state.peak.iter().copied()).collect();
     let forgotten = state.forgotten.map(|at| EventTime(at).second().0);
     account.tally.concurrent.restore_forgotten(forgotten, state.level_base, state.level_max, peaks);
-    for (since, count) in state.waiting_since.iter().zip(&state.waiting_count) {
-        account.tally.add_waiting(EventTime(*since), *count);
-    }
-    let ahead = state.ahead_at.iter().zip(&state.ahead_key).zip(&state.ahead_amount);
-    let ahead = ahead.filter_map(|((at, key), amount)| Some((EventTime(*at), Key::from_code(*key)?, *amount)));
-    account.tally.restore_ahead(state.reached.map(EventTime), ahead);
+    account.tally.restore_reached(state.reached.map(EventTime));
+    // From before there were parts: it stands there once the account is written.
+    load_waiting(account, &state.waiting_since, &state.waiting_count);
+    account.unkept.waiting.extend(state.waiting_since.iter().map(|since| since.div_euclid(MINUTE)));
+    load_ahead(account, &state.ahead_at, &state.ahead_key, &state.ahead_amount);
+    account.unkept.ahead.extend(state.ahead_at.iter().map(|at| EventTime(*at).second().0));
     let intervals = &settings.intervals;
     for (length, start) in state.corrected_length.iter().zip(&state.corrected_start) {
         if let Some(place) = intervals.iter().position(|(name, _)| name == length) {
@@ -133,6 +126,20 @@ fn load_core(account: &mut Account, settings: &KpiSettings, state: &wire::Accoun
     account.counters = state.counters.as_slice().try_into().ok();
 }
 
+fn load_waiting(account: &mut Account, since: &[i64], count: &[i64]) {
+    for (since, count) in since.iter().zip(count) {
+        account.tally.add_waiting(EventTime(*since), *count);
+    }
+}
+
+fn load_ahead(account: &mut Account, at: &[i64], keys: &[u32], amounts: &[i64]) {
+    for ((at, key), amount) in at.iter().zip(keys).zip(amounts) {
+        if let Some(key) = Key::from_code(*key) {
+            account.tally.add_ahead(EventTime(*at), key, *amount);
+        }
+    }
+}
+
 /// Whether the account still has a part.
 fn holds(account: &Account, part: Part) -> bool {
     match part {
@@ -140,7 +147,14 @@ fn holds(account: &Account, part: Part) -> bool {
         Part::Piece(place, start) => account.tally.intervals.piece(place, start).is_some(),
         Part::Hour(hour) => account.tally.concurrent.changes().range(hour * 3_600..(hour + 1) * 3_600).next().is_some(),
         Part::Week(start) => account.tally.weeks.holds(start),
+        Part::Waiting(minute) => account.tally.who_waits_since(millis(minute, MINUTE)).next().is_some(),
+        Part::Ahead(second) => account.tally.ahead_within(millis(second, 1000)).next().is_some(),
     }
+}
+
+/// The instants of one of many stretches of a length in milliseconds, counted from 1970.
+fn millis(place: i64, length: i64) -> Range<EventTime> {
+    EventTime(place * length)..EventTime((place + 1) * length)
 }
 
 fn part_state(account: &Account, part: Part) -> wire::PartState {
@@ -168,11 +182,28 @@ fn part_state(account: &Account, part: Part) -> wire::PartState {
                 .map(|(hour, offered)| row(0, Family::Event, hour as i64, &Facts::from_iter([(key, offered)])))
                 .collect()
         }
+        Part::Waiting(minute) => {
+            // A minute has so many milliseconds that this may be half a megabyte, and no more.
+            let waiting = account.tally.who_waits_since(millis(minute, MINUTE));
+            let (waiting_since, waiting_count) = waiting.map(|(since, count)| (since.0, count)).unzip();
+            return wire::PartState { waiting_since, waiting_count, ..wire::PartState::default() };
+        }
+        Part::Ahead(second) => {
+            let mut state = wire::PartState::default();
+            for (at, key, amount) in account.tally.ahead_within(millis(second, 1000)) {
+                state.ahead_at.push(at.0);
+                state.ahead_key.push(key.code());
+                state.ahead_amount.push(amount);
+            }
+            return state;
+        }
     };
-    wire::PartState { rows }
+    wire::PartState { rows, ..wire::PartState::default() }
 }
 
 fn load_part(account: &mut Account, shape: &Shape, part: Part, state: &wire::PartState) {
+    load_waiting(account, &state.waiting_since, &state.waiting_count);
+    load_ahead(account, &state.ahead_at, &state.ahead_key, &state.ahead_amount);
     for row in &state.rows {
         let facts: Vec<(Key, i64)> = facts_of(row).collect();
         match part {
@@ -193,6 +224,8 @@ fn load_part(account: &mut Account, shape: &Shape, part: Part, state: &wire::Par
                     account.tally.weeks.add_hour(start, row.at.rem_euclid(HOURS as i64) as usize, offered);
                 }
             }
+            // They have no rows.
+            Part::Waiting(_) | Part::Ahead(_) => {}
         }
     }
 }
@@ -205,6 +238,8 @@ fn key(of: &Entity, part: Option<Part>, shape: &Shape) -> Vec<u8> {
         Some(Part::Minute(minute)) => format!("minute {minute}"),
         Some(Part::Hour(hour)) => format!("hour {hour}"),
         Some(Part::Week(start)) => format!("week {}", start.0),
+        Some(Part::Waiting(minute)) => format!("waiting {minute}"),
+        Some(Part::Ahead(second)) => format!("ahead {second}"),
         Some(Part::Piece(place, start)) => format!("piece {} {}", length_name(shape, place), start.0),
     };
     key.extend_from_slice(part.as_bytes());
@@ -221,6 +256,8 @@ fn parse_key(mut key: &[u8], shape: &Shape) -> Option<(Entity, Option<Part>)> {
         ("minute", Some(minute), None) => Some(Part::Minute(minute.parse().ok()?)),
         ("hour", Some(hour), None) => Some(Part::Hour(hour.parse().ok()?)),
         ("week", Some(start), None) => Some(Part::Week(EventTime(start.parse().ok()?))),
+        ("waiting", Some(minute), None) => Some(Part::Waiting(minute.parse().ok()?)),
+        ("ahead", Some(second), None) => Some(Part::Ahead(second.parse().ok()?)),
         ("piece", Some(length), Some(start)) => {
             let places = 0..=shape.intervals.long.len();
             let place = places.into_iter().find(|place| length_name(shape, *place) == length)?;

@@ -76,18 +76,23 @@ impl Tally {
         self.ahead = self.ahead.split_off(&(EventTime(as_of.0 + 1), Key::FIRST));
     }
 
-    /// The changes that are known one by one, and up to when they are not.
-    pub fn ahead(&self) -> (Option<EventTime>, impl Iterator<Item = (EventTime, Key, i64)>) {
-        (self.reached, self.ahead.iter().map(|((at, key), amount)| (*at, *key, *amount)))
+    /// Up to when changes are not known one by one.
+    pub fn reached(&self) -> Option<EventTime> {
+        self.reached
     }
 
-    /// Puts back what [`Tally::ahead`] told.
-    pub fn restore_ahead(&mut self, reached: Option<EventTime>, changes: impl Iterator<Item = (EventTime, Key, i64)>) {
+    pub fn restore_reached(&mut self, reached: Option<EventTime>) {
         self.reached = reached;
-        changes.for_each(|(at, key, amount)| self.add_ahead(at, key, amount));
     }
 
-    fn add_ahead(&mut self, at: EventTime, key: Key, amount: i64) {
+    /// The changes within `[from, to)` that are known one by one.
+    pub fn ahead_within(&self, within: Range<EventTime>) -> impl Iterator<Item = (EventTime, Key, i64)> {
+        let within = self.ahead.range((within.start, Key::FIRST)..(within.end, Key::FIRST));
+        within.map(|((at, key), amount)| (*at, *key, *amount))
+    }
+
+    /// Puts back what [`Tally::ahead_within`] told; what is reached by now does no harm.
+    pub fn add_ahead(&mut self, at: EventTime, key: Key, amount: i64) {
         let change = self.ahead.entry((at, key)).or_default();
         *change += amount;
         if *change == 0 {

@@ -10,6 +10,7 @@ use crate::fact::{Family, Key, Measure};
 use crate::time::EventTime;
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// What is kept for every entity alike.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -93,9 +94,9 @@ impl Tally {
         self.waiting.iter().take_while(|(since, _)| counted(since)).map(|(_, count)| count).sum()
     }
 
-    /// Everybody who waits: since when, and how many.
-    pub fn who_waits(&self) -> impl Iterator<Item = (EventTime, i64)> {
-        self.waiting.iter().map(|(since, count)| (*since, *count))
+    /// Those who wait since an instant within `[from, to)`: since when, and how many.
+    pub fn who_waits_since(&self, within: Range<EventTime>) -> impl Iterator<Item = (EventTime, i64)> {
+        self.waiting.range(within).map(|(since, count)| (*since, *count))
     }
 
     /// Drops what was put back of what had been forgotten before an instant.
