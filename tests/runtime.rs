@@ -238,6 +238,34 @@ fn refuses_a_gap_and_goes_on_when_told_to() {
 }
 
 #[test]
+fn whoever_is_given_partitions_of_a_claimed_board_ends_however_long_it_ran() {
+    let topics = Topics::make(kafka::shared(), "claimed");
+    let first = topics.spawn("a");
+    let until = Instant::now() + PATIENCE;
+    while first.held() < PARTITIONS as usize {
+        assert!(Instant::now() < until, "it holds {} partitions", first.held());
+        first.stop.wait(Duration::from_millis(50));
+    }
+    let producer = topics.producer();
+    for partition in 0..2 {
+        send(&producer, &topics.name("out"), Some(partition), "progress", r#"{"generation":2}"#);
+    }
+    producer.flush(PATIENCE).expect("claims written");
+    assert!(!first.worker.is_finished(), "nobody tells it");
+    // Whoever comes makes the group share out its partitions anew.
+    let second = topics.spawn("b");
+    for running in [first, second] {
+        while !running.worker.is_finished() {
+            assert!(Instant::now() < until, "it goes on");
+            running.stop.wait(Duration::from_millis(50));
+        }
+        let fault = running.worker.join().expect_err("its generation is replaced");
+        assert!(matches!(fault, WorkerError::Replaced { own: 1, by: 2 }), "{fault}");
+        assert!(fault.to_string().contains("[engine] generation"), "{fault}");
+    }
+}
+
+#[test]
 fn says_what_is_wrong_with_the_topics() {
     let topics = Topics::make(kafka::shared(), "topics");
     let with = |topic: &str, count| {

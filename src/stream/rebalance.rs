@@ -144,19 +144,16 @@ impl<S: Stage> Run<'_, S> {
         Ok(slots)
     }
 
-    /// Ends before a later generation is contradicted. Asked after joining: see `takeover`.
-    fn check_claims(&mut self) -> Result<(), Cause> {
-        if self.is_unclaimed {
-            return Ok(());
-        }
+    /// Ends before a later generation is contradicted. Asked after joining, each time: a member that hung while partitions
+    /// were given back joins anew without a word. See `takeover`.
+    fn check_claims(&self) -> Result<(), Cause> {
         let (group, (board, partitions)) = (self.settings.group(S::NAME), &self.settings.board);
         let ask = || claimed_by(&self.settings.connection, &group, board, *partitions);
         let (own, by) = (self.settings.generation, patiently(self.stop, "to look for claims on", board, ask)?);
-        if own < by {
-            return Err(Cause::End(WorkerError::Replaced { own, by }));
+        match own < by {
+            true => Err(Cause::End(WorkerError::Replaced { own, by })),
+            false => Ok(()),
         }
-        self.is_unclaimed = true;
-        Ok(())
     }
 
     /// Reads the entries of the inputs into the stage. Answers how many each has.

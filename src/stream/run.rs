@@ -59,8 +59,6 @@ pub(super) struct Run<'a, S: Stage> {
     applied: u64,
     /// The group gave an answer, be it no partition at all.
     pub(super) joined: bool,
-    /// No later generation had claimed the board when this run had its first place in the group.
-    pub(super) is_unclaimed: bool,
     /// Since when offsets moved without a commit.
     moved: Option<Instant>,
     told: Instant,
@@ -131,7 +129,6 @@ impl<'a, S: Stage> Run<'a, S> {
             out,
             applied,
             joined,
-            is_unclaimed: false,
             moved,
             told,
         };
