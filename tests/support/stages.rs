@@ -21,7 +21,7 @@ use std::time::Duration;
 pub const EIGHT: i64 = 1_772_438_400_000;
 pub const MINUTE: i64 = 60_000;
 
-fn calls(settings: &Settings, takeover: &Takeover) -> Calls {
+pub fn calls(settings: &Settings, takeover: &Takeover) -> Calls {
     Calls::new(CallsSettings {
         plan: Arc::new(settings.plan.clone()),
         decoders: [(Arc::from("events"), Format::Json.into())].into_iter().collect(),
@@ -49,7 +49,7 @@ pub fn subjects(settings: &Settings) -> Subjects {
     })
 }
 
-fn kpis(settings: &Settings, takeover: &Takeover) -> Kpis {
+pub fn kpis(settings: &Settings, takeover: &Takeover) -> Kpis {
     Kpis::new(KpisSettings {
         takeover: takeover.clone(),
         kpis: "kpis".into(),
