@@ -5,6 +5,7 @@
 //! KPI divides by it (docs/kpis.md says which).
 
 use crate::histogram::Cell;
+use smallvec::SmallVec;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
@@ -163,25 +164,61 @@ impl Reason {
     }
 }
 
+/// So many reasons have a text of their own; a text has a hundred bytes at most. Who comes first has room, so that
+/// texts somebody makes up cannot fill memory.
+pub const REASONS_MAX: usize = 500;
+
+/// What reasons without room are called together.
+pub const OTHER_REASONS: &str = "other";
+
 /// The texts of reasons. Where two have one number, which one may wait a lifetime for, the smaller stands
 /// for both.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reasons(BTreeMap<Reason, Box<str>>);
 
+/// What became of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    New,
+    Known,
+    /// There is no room for it, and never will be.
+    Refused,
+}
+
 impl Reasons {
-    /// Takes a text. Whether that was new.
-    pub fn take(&mut self, text: &str) -> bool {
-        let known = self.0.entry(Reason::of(text));
-        match known {
+    /// Takes a text if there is room.
+    pub fn take(&mut self, text: &str) -> Taken {
+        let is_full = REASONS_MAX <= self.0.len();
+        match self.0.entry(Reason::of(text)) {
+            Entry::Vacant(_) if is_full => Taken::Refused,
             Entry::Vacant(new) => {
                 new.insert(text.into());
-                true
+                Taken::New
             }
             Entry::Occupied(mut known) if text < &**known.get() => {
                 known.insert(text.into());
-                true
+                Taken::New
             }
-            Entry::Occupied(_) => false,
+            Entry::Occupied(_) => Taken::Known,
+        }
+    }
+
+    /// Facts of the time of agents, each where it has room; of another family none, since they name no reason.
+    pub fn booked(&self, family: Family, facts: &[(Key, i64)]) -> SmallVec<[(Key, i64); 2]> {
+        let time = facts.iter().filter(|_| family == Family::Time);
+        time.map(|(key, amount)| (self.room_for(*key), *amount)).collect()
+    }
+
+    /// Puts back a text that was taken.
+    pub fn restore(&mut self, text: &str) {
+        self.0.insert(Reason::of(text), text.into());
+    }
+
+    /// Where facts of a key are booked: of reasons without room, at the one that stands for them all.
+    pub fn room_for(&self, key: Key) -> Key {
+        match key.reason() {
+            Some(reason) if !self.0.contains_key(&reason) => key.of_reason(Reason::of(OTHER_REASONS)),
+            _ => key,
         }
     }
 
@@ -282,6 +319,11 @@ impl Key {
     /// The reason, where it counts one.
     pub const fn reason(self) -> Option<Reason> {
         if REASONS <= self.0 { Some(Reason((self.0 & !REASONS) >> 1)) } else { None }
+    }
+
+    /// The same of another reason. Of a key of a reason only.
+    const fn of_reason(self, reason: Reason) -> Key {
+        Key(REASONS | reason.0 << 1 | self.0 & 1)
     }
 
     /// The moments of what says how many agents are in a state or paused for a reason; none of all else.
@@ -416,6 +458,21 @@ mod tests {
         for key in [Key::paused(reason), Key::paused_moments(reason)] {
             assert_eq!((Key::from_code(key.code()), key.reason(), key.index()), (Some(key), Some(reason), None));
         }
+    }
+
+    #[test]
+    fn reasons_without_room_are_booked_together_and_those_with_room_stay() {
+        let mut reasons = Reasons::default();
+        for number in 0..REASONS_MAX {
+            assert_eq!(reasons.take(&format!("reason {number}")), Taken::New);
+        }
+        assert_eq!((reasons.take("reason 7"), reasons.take("late")), (Taken::Known, Taken::Refused));
+        let (known, late, other) = (Reason::of("reason 7"), Reason::of("late"), Reason::of(OTHER_REASONS));
+        for key in [Key::paused, Key::paused_moments] {
+            assert_eq!((reasons.room_for(key(known)), reasons.room_for(key(late))), (key(known), key(other)));
+        }
+        assert_eq!(reasons.room_for(Measure::Offered.into()), Measure::Offered.into());
+        assert_eq!(reasons.text(late), None);
     }
 
     #[test]

@@ -198,7 +198,7 @@ pub const SUMS: &[Counted] = &[
     Counted { name: "login", wanted: None, kinds: WITH_AGENTS, what: What::Login, note: "time of agents who are logged in: the sum of the five below; up to `as_of`, at the event only" },
     Counted { name: "handling", wanted: None, kinds: WITH_AGENTS, what: What::Time(Standing::Handling), note: "in talk, hold or wrap-up of one call or more" },
     Counted { name: "state_available", wanted: None, kinds: WITH_AGENTS, what: What::Time(Standing::Available), note: "" },
-    Counted { name: "state_paused", wanted: None, kinds: WITH_AGENTS, what: What::Time(Standing::Paused), note: "by reason in `paused_by_reason_ms` of the record" },
+    Counted { name: "state_paused", wanted: None, kinds: WITH_AGENTS, what: What::Time(Standing::Paused), note: "by reason in `paused_by_reason_ms` of the record: the 50 longest, and `other` for all else" },
     Counted { name: "state_ringing", wanted: None, kinds: WITH_AGENTS, what: What::Time(Standing::Ringing), note: "a call is offered, and none is handled" },
     Counted { name: "state_other_work", wanted: None, kinds: WITH_AGENTS, what: What::Time(Standing::OtherWork), note: "`agent.state` on_call, ringing or wrapup that no call covers" },
 ];

@@ -9,7 +9,7 @@ use super::settings::{Formula, KpiSettings, QueueSettings, ServiceLevelSettings}
 use super::view::{View, Waiting, WindowKind};
 use crate::calendar::{Interval, Length};
 use crate::entity::{Entity, Kind};
-use crate::fact::{Distribution, Measure, Reasons, Standing};
+use crate::fact::{Distribution, Measure, OTHER_REASONS, Reasons, Standing};
 use crate::histogram::Cell;
 use crate::tally::intervals::Kept;
 use crate::tally::span::TimeSpent;
@@ -58,9 +58,8 @@ pub struct Edition {
 /// Upper edges of the counters' wait buckets, seconds: the usual thresholds.
 pub const WAIT_BUCKETS_S: [i64; 13] = [5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200];
 
-/// The most reasons of pauses in a record, and what the others are called together.
+/// The most reasons of pauses in a record.
 const REASONS_MAX: usize = 50;
-const OTHER_REASONS: &str = "other";
 
 pub const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 

@@ -270,9 +270,10 @@ impl Ledger for Tallies<'_> {
             let changes = facts.iter().filter_map(|(key, amount)| Some((EventTime(at), Part::of(*key)?, *amount)));
             return parts.extend(changes);
         }
+        let time = self.reasons.booked(family, facts);
         let Some((tally, finder, shape)) = self.account(to.id, to.entity) else { return };
         match family {
-            Family::Time => tally.add_time(shape, finder, to.entity, EventTime(at), facts),
+            Family::Time => tally.add_time(shape, finder, to.entity, EventTime(at), &time),
             _ => tally.add(shape, finder, to.entity, Booked { family, second: at, facts }),
         }
     }

@@ -531,10 +531,11 @@ impl Ledger for Books<'_> {
             }
             return;
         }
+        let time = self.reasons.booked(family, facts);
         let Some((seen, room, shape)) = self.seen(to) else { return };
         let finder = room.finder(seen.finder);
         match family {
-            Family::Time => seen.tally.add_time(shape, finder, to.entity, EventTime(at), facts),
+            Family::Time => seen.tally.add_time(shape, finder, to.entity, EventTime(at), &time),
             _ => seen.tally.add(shape, finder, to.entity, Booked { family, second: at, facts }),
         }
     }

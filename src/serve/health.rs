@@ -15,7 +15,7 @@ const BUCKETS_SECONDS: [f64; 16] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
 
 /// What each metric tells.
-const HELP: [(&str, &str); 36] = [
+const HELP: [(&str, &str); 37] = [
     ("callpulse_agent_events_repeated_total", "Events of agents that had been read before."),
     ("callpulse_agent_states_lost_total", "States of agents that ended because nothing more was heard of the agent."),
     ("callpulse_agents", "Agents whose time line is held, by partition."),
@@ -41,6 +41,7 @@ const HELP: [(&str, &str); 36] = [
     ("callpulse_notifications_failed_total", "Alerts that a target was not told, by target: refused or given up."),
     ("callpulse_notifications_total", "Alerts sent to targets, by target and what came of it."),
     ("callpulse_notifications_waiting", "Alerts that a target has still to be told."),
+    ("callpulse_reasons_refused_total", "Texts of reasons of pauses for which there was no room."),
     ("callpulse_records_read_total", "Records read from inputs."),
     ("callpulse_records_set_aside_total", "Records that stopped a worker twice."),
     ("callpulse_records_written_total", "Records written, state left out."),
@@ -69,7 +70,12 @@ pub fn install_recorder() -> Result<PrometheusHandle, BuildError> {
     for reason in Reason::ALL {
         counter!("callpulse_rejects_total", "reason" => reason.word()).increment(0);
     }
-    for name in ["callpulse_calls_lost_total", "callpulse_visits_implied_total", "callpulse_entities_refused_total"] {
+    for name in [
+        "callpulse_calls_lost_total",
+        "callpulse_visits_implied_total",
+        "callpulse_entities_refused_total",
+        "callpulse_reasons_refused_total",
+    ] {
         counter!(name).increment(0);
     }
     Ok(recorder)

@@ -9,7 +9,7 @@ use super::oddities::Oddities;
 use super::stage::{OutRecord, Output};
 use crate::entity::{Entity, Kind};
 use crate::event::Channel;
-use crate::fact::{Facts, Family, Key};
+use crate::fact::{Facts, Family, Key, Reason};
 use crate::life::routes::{Account, EntityId, Ledger, Routes};
 use crate::time::EventTime;
 use prost::Message;
@@ -46,6 +46,9 @@ struct Note {
 /// Where facts are booked: the order of rows.
 type Place = (EntityId, Family, i64);
 
+/// Texts of reasons by their numbers; more than one where two have the same.
+type Texts = BTreeMap<Reason, Vec<Box<str>>>;
+
 /// The key under which calls that wait are counted in a row.
 fn waiting_key() -> Key {
     Key::measure(crate::fact::Measure::Offered)
@@ -77,9 +80,13 @@ impl Rows {
         }
     }
 
-    /// The texts of the reasons that were booked; none are left.
-    pub fn take_reasons(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.reasons).into_iter().map(String::from).collect()
+    /// The texts of the reasons that were booked, by their numbers; none are left.
+    fn take_reasons(&mut self) -> Texts {
+        let mut texts = Texts::new();
+        for text in std::mem::take(&mut self.reasons) {
+            texts.entry(Reason::of(&text)).or_default().push(text);
+        }
+        texts
     }
 
     /// Empties the sums in the order of entities, each telling its place and what it holds.
@@ -140,11 +147,14 @@ impl Names {
     }
 }
 
-/// Names and rows of one message, in the bytes they have within it.
+/// Names and rows of one message, and the texts of the reasons in them, in the bytes they have within it.
 #[derive(Default)]
 pub struct Part {
     entities: Vec<u8>,
     rows: Vec<u8>,
+    reasons: Vec<u8>,
+    /// Reasons whose texts stand there.
+    told: BTreeSet<Reason>,
     /// How many names there are, and whose the last is.
     count: u32,
     last: Option<EntityId>,
@@ -166,10 +176,20 @@ impl Fields {
 impl Part {
     /// How many bytes it adds to a message.
     pub fn size(&self) -> usize {
-        self.entities.len() + self.rows.len()
+        self.entities.len() + self.rows.len() + self.reasons.len()
     }
 
-    fn add(&mut self, fields: Fields, id: EntityId, name: &Name, (family, at): (Family, i64), facts: &Facts) {
+    /// Adds the texts of reasons among facts, each once.
+    fn tell(&mut self, texts: &Texts, facts: &[(Key, i64)]) {
+        for reason in facts.iter().filter_map(|(key, _)| key.reason()) {
+            if self.told.insert(reason) {
+                let texts = texts.get(&reason).into_iter().flatten();
+                texts.for_each(|text| write_bytes(REASONS_FIELD, text.as_bytes(), &mut self.reasons));
+            }
+        }
+    }
+
+    fn add(&mut self, fields: Fields, id: EntityId, name: &Name, (family, at): (Family, i64), facts: &[(Key, i64)]) {
         if self.last != Some(id) {
             self.last = Some(id);
             self.count += 1;
@@ -184,15 +204,18 @@ impl Part {
     pub fn finish(&mut self, message: &mut Vec<u8>) {
         message.extend_from_slice(&self.entities);
         message.extend_from_slice(&self.rows);
+        message.extend_from_slice(&self.reasons);
         self.entities.clear();
         self.rows.clear();
+        self.reasons.clear();
+        self.told.clear();
         (self.count, self.last) = (0, None);
     }
 }
 
 /// A header and what is to stand with it, as the records of one partition: the marks stand in the last, so
-/// that no reader is told of more than it has; what was lost, what agents say and the reasons' texts in the
-/// first, so that nothing after it is read without them.
+/// that no reader is told of more than it has; what was lost and what agents say in the first, so that nothing
+/// after it is read without them.
 pub fn write_records(header: &wire::Batch, parts: Vec<Part>, topic: &Arc<str>, partition: i32) -> Vec<OutRecord> {
     let count = parts.len().max(1);
     let all = parts.into_iter().chain([Part::default()]).take(count).enumerate();
@@ -221,8 +244,15 @@ pub fn write_records(header: &wire::Batch, parts: Vec<Part>, topic: &Arc<str>, p
 
 /// Empties rows into one message.
 pub fn write_all(rows: &mut Rows, names: &mut Names, routes: &Routes, fields: Fields, part: &mut Part) {
-    rows.drain(|(id, family, at), facts| part.add(fields, id, names.name(routes, id), (family, at), facts));
+    rows.drain(|(id, family, at), facts| part.add(fields, id, names.name(routes, id), (family, at), facts.as_slice()));
 }
+
+/// Facts in one row; those of one entity and instant may be more, where many agents pause for many reasons. With the
+/// texts of theirs no record grows much beyond what fills it.
+const ROW_FACTS_MAX: usize = 1_000;
+
+/// The texts of reasons in a batch.
+const REASONS_FIELD: u32 = 8;
 
 /// Batches to write, by partition, in order.
 pub type Parts = BTreeMap<i32, Vec<Part>>;
@@ -240,6 +270,7 @@ pub struct Targets {
 pub fn write_batches(rows: &mut Rows, names: &mut Names, routes: &Routes, targets: Targets) -> [Parts; 2] {
     let Targets { partials, subjects, bytes_max } = targets;
     let mut both = [Parts::new(), Parts::new()];
+    let texts = rows.take_reasons();
     rows.drain(|(id, family, at), facts| {
         let name = names.name(routes, id);
         let (place, partitions) = match subjects.filter(|_| family == Family::Time) {
@@ -247,11 +278,14 @@ pub fn write_batches(rows: &mut Rows, names: &mut Names, routes: &Routes, target
             None => (0, partials),
         };
         let parts = both[place].entry(partition_of_hash(name.hash, partitions)).or_default();
-        if parts.last().is_none_or(|part| bytes_max < part.size()) {
-            parts.push(Part::default());
+        for facts in facts.as_slice().chunks(ROW_FACTS_MAX) {
+            if parts.last().is_none_or(|part| bytes_max < part.size()) {
+                parts.push(Part::default());
+            }
+            let part = parts.last_mut().expect("there is one now");
+            part.add(Fields::BATCH, id, name, (family, at), facts);
+            part.tell(&texts, facts);
         }
-        let part = parts.last_mut().expect("there is one now");
-        part.add(Fields::BATCH, id, name, (family, at), facts);
     });
     both
 }
@@ -264,14 +298,13 @@ fn write_bytes(field: u32, bytes: &[u8], out: &mut Vec<u8>) {
 }
 
 /// The content of a [`wire::Row`].
-fn write_row(entity: u32, family: Family, at: i64, facts: &Facts, out: &mut Vec<u8>) {
+fn write_row(entity: u32, family: Family, at: i64, facts: &[(Key, i64)], out: &mut Vec<u8>) {
     for (field, value) in [(1, u64::from(entity)), (2, family as u64), (3, zigzag(at))] {
         if value != 0 {
             encode_varint(field << 3, out);
             encode_varint(value, out);
         }
     }
-    let facts = facts.as_slice();
     let keys = |(key, _): &(Key, i64)| u64::from(key.code());
     let amounts = |(_, amount): &(Key, i64)| zigzag(*amount);
     write_packed(4, facts.iter().map(keys), out);
@@ -343,6 +376,11 @@ impl<'b> Batch<'b> {
         }
         batch.header = wire::Batch::decode(header.as_slice()).map_err(|_| Damaged)?;
         Ok(batch)
+    }
+
+    /// Books what has no room of its own at what stands for it.
+    pub fn book(&mut self, room_for: impl Fn(Key) -> Key) {
+        self.facts.iter_mut().for_each(|(key, _)| *key = room_for(*key));
     }
 
     /// The facts of one of its rows, amounts signed. A key that this version does not know is left out.

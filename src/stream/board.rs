@@ -13,7 +13,7 @@ use super::stage::{Clock, Input, OutRecord, Output};
 use crate::calendar::Length;
 use crate::entity::{Entity, Kind};
 use crate::event::DEFAULT_TENANT;
-use crate::fact::Reasons;
+use crate::fact::{REASONS_MAX, Reasons, Taken};
 use crate::kpi::room::{Full, Room};
 use crate::kpi::settings::KpiSettings;
 use crate::tally::intervals::Finder;
@@ -30,7 +30,7 @@ const KEEP_AFTER: Duration = Duration::from_secs(5);
 /// Bytes of state written in one commit, but for the account that goes beyond; and where commits are rare.
 const STATE_BYTES: usize = 256 * 1024;
 const STATE_BYTES_BEHIND: usize = 1024 * 1024;
-/// That entities find no room is told this seldom.
+/// That something finds no room is told this seldom.
 const REFUSED_TOLD_EVERY: Duration = Duration::from_secs(60);
 /// What is over is forgotten in steps of this, milliseconds.
 const FORGET_EVERY: i64 = 60_000;
@@ -92,19 +92,19 @@ pub(super) enum Who {
     Unknown,
 }
 
-/// Entities that found no room, as the log has them.
+/// What found no room, as the log has it.
 #[derive(Default)]
 pub(super) struct Refused {
     told: Option<Instant>,
+    told_reason: Option<Instant>,
 }
 
 impl Refused {
     /// Once a minute, with one of them: there may be very many.
     fn tell(&mut self, entity: &Entity, full: Full, now: Instant) {
-        if self.told.is_some_and(|told| now.duration_since(told) < REFUSED_TOLD_EVERY) {
+        if !is_to_tell(&mut self.told, now) {
             return;
         }
-        self.told = Some(now);
         let (limit, raise) = match full {
             Full::All(limit) => (limit, "[engine] max_entities"),
             Full::Tenant(limit) => (limit, "[tenants.NAME] max_entities"),
@@ -117,9 +117,41 @@ impl Refused {
             "no room for this entity and maybe others: they are not counted; find out who makes up such names, or raise {raise}"
         );
     }
+
+    fn tell_reason(&mut self, text: &str, now: Instant) {
+        if is_to_tell(&mut self.told_reason, now) {
+            tracing::warn!(
+                reason = text,
+                limit = REASONS_MAX,
+                "no room for this reason of a pause and maybe others: they count as other; find out who makes up such texts"
+            );
+        }
+    }
+}
+
+fn is_to_tell(told: &mut Option<Instant>, now: Instant) -> bool {
+    if told.is_some_and(|told| now.duration_since(told) < REFUSED_TOLD_EVERY) {
+        return false;
+    }
+    *told = Some(now);
+    true
 }
 
 impl Board {
+    /// Takes the texts of reasons for which there is room.
+    pub fn take_reasons(&mut self, texts: &[String], now: Instant) {
+        for text in texts {
+            match self.reasons.take(text) {
+                Taken::New => self.are_reasons_new = true,
+                Taken::Known => {}
+                Taken::Refused => {
+                    counter!("callpulse_reasons_refused_total").increment(1);
+                    self.refused.tell_reason(text, now);
+                }
+            }
+        }
+    }
+
     /// Whose name it is.
     pub fn who(&self, name: &[u8]) -> Result<Who, Damaged> {
         if let Some(seat) = self.accounts.named(name) {

@@ -101,11 +101,10 @@ impl Kpis {
         }
     }
 
-    fn take(&mut self, input: &Input, offset: i64, batch: &Batch<'_>, now: Instant) -> Result<(), Damaged> {
+    fn take(&mut self, input: &Input, offset: i64, mut batch: Batch<'_>, now: Instant) -> Result<(), Damaged> {
         let board = self.inputs.get_mut(input).expect("records come for assigned inputs only");
-        for text in &batch.header.reasons {
-            board.are_reasons_new |= board.reasons.take(text);
-        }
+        board.take_reasons(&batch.header.reasons, now);
+        batch.book(|key| board.reasons.room_for(key));
         let mut names = Vec::with_capacity(batch.names.len());
         for name in &batch.names {
             names.push(board.who(name)?);
@@ -306,7 +305,7 @@ impl Stage for Kpis {
         let mut loading = std::mem::take(&mut board.loading);
         if let Some(Ok(kept)) = loading.remove(REASONS_KEY).map(|value| wire::ReasonsState::decode(value.as_slice())) {
             kept.texts.iter().for_each(|text| {
-                board.reasons.take(text);
+                board.reasons.restore(text);
             });
         }
         let state = loading.get(BOARD_KEY).and_then(|value| wire::BoardState::decode(value.as_slice()).ok());
@@ -364,7 +363,7 @@ impl Stage for Kpis {
         let now = Instant::now();
         self.pending.get_or_insert(now);
         let batch = Batch::read(record.value.unwrap_or_default());
-        if batch.and_then(|batch| self.take(input, record.offset, &batch, now)).is_err() {
+        if batch.and_then(|batch| self.take(input, record.offset, batch, now)).is_err() {
             self.set_aside(input, record);
         }
     }

@@ -499,18 +499,15 @@ impl Stage for Subjects {
             gauge!("callpulse_agents", "partition" => input.partition.to_string()).set(partition.agents.len() as f64);
         }
         self.is_behind = as_of.is_some_and(|as_of| clock.is_behind(as_of));
-        header.reasons = self.rows.take_reasons();
         let partitions = self.settings.partials_partitions;
         let targets = Targets { partials: partitions, subjects: None, bytes_max: BATCH_BYTES };
         let [mut parts, _] = write_batches(&mut self.rows, &mut self.names, &self.routes, targets);
         let is_due = self.last_header.is_none_or(|last| HEADER_EVERY <= clock.now.duration_since(last));
         let to_all = !header.lost.is_empty() || is_due && !header.marks.is_empty();
-        let bare = wire::Batch { reasons: Vec::new(), ..header.clone() };
         for partition in 0..partitions {
             let parts = parts.remove(&partition).unwrap_or_default();
             if !parts.is_empty() || to_all {
-                let header = if parts.is_empty() { &bare } else { &header };
-                out.extend(write_records(header, parts, &self.settings.partials, partition));
+                out.extend(write_records(&header, parts, &self.settings.partials, partition));
             }
         }
         if to_all {
