@@ -222,8 +222,8 @@ proptest! {
         while let Some(piece) = connected.reader(&feed).take() {
             connected.take(&piece);
         }
-        prop_assert_eq!(connected.client.told, told);
-        prop_assert!(connected.client.snapshots == snapshots || ends_max < ends);
+        let is_silent = (connected.client.told, connected.client.snapshots) == (told, snapshots);
+        prop_assert!(is_silent || ends_max < ends, "told again");
     }
 }
 
