@@ -360,8 +360,10 @@ fn the_engine_tells_that_it_is_behind_and_that_it_is_not() {
     let mut centre = Centre::new(&read(""));
     centre.hear([], 0);
     centre.hear_late([call("a", 0)], 2, 5);
+    assert_eq!(centre.alerts, ["watchdog firing"], "it may have been off for a while");
+    centre.hear_late([], 3, 7);
     assert_eq!(centre.alerts, ["watchdog firing", "engine_behind firing"]);
-    centre.hear([], 6);
+    centre.hear([], 8);
     assert_eq!(centre.alerts[2..], ["engine_behind resolved cleared"]);
 }
 

@@ -3,7 +3,7 @@
 use super::basis::{AlertBudget, Assumptions, in_words};
 use super::condition::Level;
 use super::reading::Reading;
-use super::rule::Rule;
+use super::rule::{REJECT_RATE, Rule};
 use super::state::{Step, Why};
 use crate::entity::{Encoded, Entity, Kind};
 use crate::fingerprint;
@@ -340,7 +340,7 @@ impl AlertRecord {
 /// A value as people read it: a ratio in per cent, a time in seconds, each with at most one decimal.
 pub fn shown(kpi: &str, value: f64) -> String {
     let unit = KPIS.iter().find(|known| known.id == kpi.split('.').next().unwrap_or(kpi)).map(|known| known.unit);
-    match unit {
+    match unit.or((kpi == REJECT_RATE).then_some("ratio")) {
         Some("ratio") => format!("{} %", shown_number(value * 100.0)),
         Some("s") => format!("{} s", shown_number(value)),
         _ => shown_number(value),

@@ -33,6 +33,8 @@ pub const ENGINE_BEHIND: &str = "engine_behind";
 pub const INPUT_GAP: &str = "input_gap";
 pub const REJECTS_RISING: &str = "rejects_rising";
 pub const ENTITIES_REFUSED: &str = "entities_refused";
+/// The number that [`REJECTS_RISING`] looks at: a share of the records read.
+pub const REJECT_RATE: &str = "reject_rate";
 /// Always fires, so that its absence is noticed outside.
 pub const WATCHDOG: &str = "watchdog";
 /// The program's alerts about itself and how urgent they are. No rule may have their names.

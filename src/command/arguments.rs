@@ -150,7 +150,8 @@ pub struct AlertsTest {
 pub struct Ship {
     #[command(flatten)]
     pub config: Config,
-    /// Format of the lines: json, or what another system writes (docs/formats.md)
+    /// Format of the lines: json, or what another system writes (docs/formats.md). A line is a record: events that
+    /// take several, as AMI's and the event socket's text, are to be shipped as JSON
     #[arg(long, value_name = "F")]
     pub format: String,
     /// Names what is shipped, over restarts and rotations: the `source` of events that name none; default: the file's

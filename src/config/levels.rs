@@ -17,7 +17,7 @@ use crate::kpi::catalogue::definition;
 use crate::time::Span;
 use toml::Value;
 
-/// Fewer calls say nothing of a share or mean of them, unless a rule says otherwise.
+/// Fewer calls say nothing of a share, mean or percentile of them, unless a rule says otherwise.
 const ENOUGH_CALLS: i64 = 20;
 /// The interval that a budget is of, unless a rule says otherwise.
 const DAY: &str = "per_1d";
@@ -148,7 +148,7 @@ impl Written<'_> {
                 key_of(self.place, "clear")
             ));
         }
-        let enough = if known.is_fraction { ENOUGH_CALLS } else { 0 };
+        let enough = if known.is_fraction || known.is_percentile { ENOUGH_CALLS } else { 0 };
         let min_volume = min_volume.unwrap_or(enough);
         Some(Level { kpi, window, measure: Measure::Value, trigger, clear, is_above, min_volume })
     }

@@ -20,12 +20,14 @@ pub struct Numbers<'a> {
 }
 
 /// What is known of a number.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Number {
     /// 0 to 1.
     pub is_ratio: bool,
     /// A share or mean of calls: of few it says little.
     pub is_fraction: bool,
+    /// A percentile of calls: of few it says as little.
+    pub is_percentile: bool,
     /// Whether records count the calls that it stands for.
     pub has_volume: bool,
     /// Whether more of it is worse.
@@ -83,7 +85,7 @@ impl Numbers<'_> {
             }
             let is_worse_above = better == Better::Lower;
             let has_volume = kind.has_visits();
-            return Ok(Number { is_ratio: false, is_fraction: false, has_volume, is_worse_above, is_service: false });
+            return Ok(Number { has_volume, is_worse_above, ..Number::default() });
         }
         let present = self.present(name).ok_or_else(|| self.unknown(name))?;
         if !is_now {
@@ -102,10 +104,13 @@ impl Numbers<'_> {
     fn kpi(&self, kpi: &Definition, is_now: bool) -> Number {
         let is_of_calls = !is_now && !kpi.windows.are_of_agents();
         let is_fraction = is_of_calls && self.divides(kpi);
+        let has_volume = is_fraction || is_of_calls && self.of.kind.has_visits();
+        let percent = kpi.id.rsplit_once("_p").map_or("", |(_, percent)| percent);
         Number {
             is_ratio: kpi.unit == "ratio",
             is_fraction,
-            has_volume: is_fraction || is_of_calls && self.of.kind.has_visits(),
+            is_percentile: has_volume && !percent.is_empty() && percent.bytes().all(|digit| digit.is_ascii_digit()),
+            has_volume,
             is_worse_above: kpi.better == Better::Lower,
             is_service: !kpi.windows.are_of_agents(),
         }
@@ -126,6 +131,7 @@ impl Numbers<'_> {
             _ => true,
         };
         (is_there && (PRESENT.contains(&name) || standing(name).is_some())).then_some(Number {
+            is_percentile: false,
             is_ratio: false,
             is_fraction: false,
             has_volume: false,

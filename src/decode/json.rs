@@ -61,7 +61,8 @@ pub(super) fn refuse_too_large(record: &[u8]) -> Result<(), Reject> {
     if record.len() <= RECORD_BYTES_MAX {
         return Ok(());
     }
-    let sentence = format!("record has {} bytes; an event may have {RECORD_BYTES_MAX}", record.len());
+    // Whoever reads files reads no further than what shows this.
+    let sentence = format!("record has more than {RECORD_BYTES_MAX} bytes, which is what an event may have");
     Err(Reject { reason: Reason::TooLarge, sentence })
 }
 

@@ -39,6 +39,7 @@ use axum::{Extension, Router};
 use metrics::gauge;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::hint::black_box;
 use std::sync::Arc;
@@ -130,7 +131,8 @@ fn router(app: App) -> Router {
 async fn metrics(State(app): State<App>, headers: HeaderMap) -> Response {
     let format = Format::asked(&Accept::of(&headers));
     let text = in_background(move || {
-        let owned = (app.owned)();
+        // While the board is read from its beginning it shows what was, and a counter that falls back is counted again.
+        let owned = if app.board.is_caught_up() { (app.owned)() } else { Owned::Partitions(BTreeSet::new()) };
         let scrape = Scrape { owned: &owned, exported: &app.exported, help: &*app.help, format };
         let mut text = prometheus::render(&app.board, scrape);
         text.push_str(&alerts_page::firing(&app.alerts, &owned, format));

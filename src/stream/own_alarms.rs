@@ -12,8 +12,8 @@ use super::stage::OutRecord;
 use crate::alert::condition::{Condition, Level, Measure};
 use crate::alert::reading::Reading;
 use crate::alert::rule::{
-    BUILT_IN, ENGINE_BEHIND, ENTITIES_REFUSED, INPUT_GAP, REJECTS_RISING, Rule, SOURCE_SILENT, Selector, WATCHDOG,
-    built_in_names,
+    BUILT_IN, ENGINE_BEHIND, ENTITIES_REFUSED, INPUT_GAP, REJECT_RATE, REJECTS_RISING, Rule, SOURCE_SILENT, Selector,
+    WATCHDOG, built_in_names,
 };
 use crate::time::{EventTime, Span};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -25,6 +25,8 @@ const REJECTS_OVER: Duration = Duration::from_secs(300);
 const RECORDS_MIN: u64 = 100;
 /// That entities found no room is told for so long after the last.
 const REFUSED_TOLD_FOR: Duration = Duration::from_secs(300);
+/// Event time is behind for so long before that is told.
+const BEHIND_FOR: Span = Span::from_secs(120);
 /// A gap is told for so long.
 const GAP_TOLD_FOR: Span = Span::from_hours(1);
 
@@ -144,7 +146,11 @@ impl OwnAlarms {
         let id = partition.to_string();
         let mut looks = vec![
             Look {
-                rule: rule(ENGINE_BEHIND, ("behind_seconds", 60.0, 30.0), "partition {id} is {value} s behind"),
+                // Who was off for a while is behind for a moment.
+                rule: Rule {
+                    hold: BEHIND_FOR,
+                    ..rule(ENGINE_BEHIND, ("behind_seconds", 60.0, 30.0), "partition {id} is {value} s behind")
+                },
                 part: Part::Partition,
                 id: id.clone(),
                 reading: number((health.behind.0 / 1000) as f64),
@@ -184,7 +190,7 @@ impl OwnAlarms {
         looks.push(Look {
             rule: rule(
                 REJECTS_RISING,
-                ("reject_rate", 0.01, 0.005),
+                (REJECT_RATE, 0.01, 0.005),
                 "{numerator} of {denominator} records were rejected",
             ),
             part: Part::Engine,
@@ -241,7 +247,7 @@ fn rule(name: &str, (number, trigger, clear): (&str, f64, f64), title: &str) -> 
         severity,
         title: Some(title.to_owned()),
         text: None,
-        runbook_url: None,
+        runbook_url: Some(format!("docs/alerts.md#{name}")),
         panel_url: None,
     }
 }

@@ -68,13 +68,20 @@ fn a_rule_fires_on_the_side_that_its_levels_or_the_catalogue_say() {
 }
 
 #[test]
-fn twenty_calls_are_asked_for_where_a_number_is_a_share_or_mean_of_calls() {
+fn twenty_calls_are_asked_for_where_a_number_is_a_share_mean_or_percentile_of_calls() {
     let volume = |keys: &str| level(&format!("trigger = 0.5, {keys}")).min_volume;
-    let asked = ["service_level", "average_wait", "average_handle_time_all", "transfers_per_call", "agent_answer_rate"];
+    let asked = [
+        "service_level",
+        "average_wait",
+        "average_handle_time_all",
+        "transfers_per_call",
+        "agent_answer_rate",
+        "wait_p90",
+    ];
     for kpi in asked {
         assert_eq!(volume(&format!("kpi = '{kpi}', window = 'per_1d'")), 20, "{kpi}");
     }
-    for kpi in ["calls_offered", "occupancy", "wait_p90", "longest_wait", "calls_missed", "concurrent_calls_max"] {
+    for kpi in ["calls_offered", "occupancy", "longest_wait", "calls_missed", "concurrent_calls_max"] {
         assert_eq!(volume(&format!("kpi = '{kpi}', window = 'total'")), 0, "{kpi}");
     }
     assert_eq!(volume("kpi = 'waiting', window = 'now'"), 0);

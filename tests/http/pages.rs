@@ -8,6 +8,7 @@ use crate::openapi::replayed;
 use crate::records::{five_minutes, json, put, queue, record};
 use crate::server::{Answer, Server};
 use callpulse::entity::Kind;
+use callpulse::serve::board::Board;
 use callpulse::serve::health::install_recorder;
 use callpulse::serve::hosts::Hosts;
 use callpulse::serve::pages::PAGES;
@@ -227,6 +228,17 @@ async fn ready_means_that_nothing_speaks_against_it() {
     assert_eq!(not_ready.json(), json!({ "ready": false, "reasons": ["the KPI topic is not read to its end"] }));
     let live = server.get("/livez").await;
     assert_eq!((live.status, live.body.as_str()), (200, "ok\n"));
+}
+
+#[tokio::test]
+async fn no_counter_is_told_while_the_board_is_read_from_its_beginning() {
+    let board = Arc::new(Board::default());
+    put(&board, 0, &five_minutes("sales"));
+    let server = Server::start(|app| app.board = board.clone()).await;
+    let answer = server.get("/metrics").await;
+    assert!(answer.status == 200 && !answer.body.contains("acd_"), "{}", answer.body);
+    board.set_caught_up();
+    assert!(server.get("/metrics").await.body.contains("acd_queue_"));
 }
 
 #[tokio::test]
