@@ -44,6 +44,9 @@ const WORKER_QUIET: Duration = Duration::from_secs(5);
 /// How often is told what a takeover waits for.
 const WAITING_TOLD_EVERY: Duration = Duration::from_secs(10);
 
+/// How long workers have to leave: longer than a last commit may take.
+const WORKERS_LEAVE: Duration = Duration::from_secs(20);
+
 /// How long notifications have to leave.
 const NOTIFIERS_LEAVE: Duration = Duration::from_secs(3);
 
@@ -188,9 +191,16 @@ impl Running {
             }
         }
         info!("leaving: the last commit is made, then all clients close");
+        let until = Instant::now() + WORKERS_LEAVE;
         for worker in self.engine.workers {
             let name = worker.name().to_string();
-            if let Err(error) = worker.join() {
+            while !worker.is_finished() && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            if !worker.is_finished() {
+                let left = "does not leave, so the program ends without it; what it did not commit is read again";
+                ended = ended.and(Err(Failure::AtWork(format!("{name} {left}"))));
+            } else if let Err(error) = worker.join() {
                 ended = Err(Failure::AtWork(format!("{name}: {error}")));
             }
         }

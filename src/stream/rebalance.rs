@@ -37,7 +37,7 @@ impl<S: Stage> Run<'_, S> {
         let answered = list(&inputs, &offsets).and_then(|places| self.consumer.take(&places));
         let slots = restored.unwrap_or_else(|panic| resume_unwind(panic))?;
         answered.map_err(|error| judge(&error, "to take partitions", &self.settings.group(S::NAME)))?;
-        self.joined = true;
+        (self.joined, self.is_placed) = (true, true);
         self.slots.extend(slots);
         self.remember_inputs();
         self.tell(clock());
@@ -46,6 +46,7 @@ impl<S: Stage> Run<'_, S> {
 
     pub(super) fn revoked(&mut self, partitions: Vec<(String, i32)>) -> Result<(), Cause> {
         let inputs = self.inputs(partitions);
+        self.is_placed = false;
         let lost = self.consumer.is_assignment_lost();
         let closed = catch_unwind(AssertUnwindSafe(|| {
             if !lost {

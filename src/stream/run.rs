@@ -59,6 +59,8 @@ pub(super) struct Run<'a, S: Stage> {
     applied: u64,
     /// The group gave an answer, be it no partition at all.
     pub(super) joined: bool,
+    /// It has an answer, and no change of the group has taken it back.
+    pub(super) is_placed: bool,
     /// Since when offsets moved without a commit.
     moved: Option<Instant>,
     told: Instant,
@@ -129,6 +131,7 @@ impl<'a, S: Stage> Run<'a, S> {
             out,
             applied,
             joined,
+            is_placed: false,
             moved,
             told,
         };
@@ -165,7 +168,8 @@ impl<'a, S: Stage> Run<'a, S> {
             Err(Cause::End(fault)) => return Err(Cause::End(fault)),
             Err(cause) => warn!(stage = S::NAME, ?cause, "left without a last commit; the next start reads it again"),
         }
-        if self.stop.is_for_good() || self.has_others() {
+        // A member within a change of its group has answers outstanding, and is not seen to leave.
+        if self.is_placed && (self.stop.is_for_good() || self.has_others()) {
             self.sign_off();
         }
         Ok(())
