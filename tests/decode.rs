@@ -327,7 +327,7 @@ fn records_are_utf_8_and_of_one_mebibyte_at_most() {
     record.resize(1 << 20, b' ');
     assert!(json::decode(&record).is_ok());
     record.push(b' ');
-    rejects(&record, Reason::TooLarge, "1048577 bytes");
+    rejects(&record, Reason::TooLarge, "more than 1048576 bytes");
     assert_eq!(protobuf::decode(&record).unwrap_err().reason, Reason::TooLarge);
 }
 
