@@ -73,6 +73,23 @@ pub struct Selector {
 }
 
 impl Rule {
+    /// A rule that holds at once, always, and says what its numbers say.
+    pub fn new(name: impl Into<String>, of: Selector, when: Condition, severity: Severity) -> Rule {
+        Rule {
+            name: name.into(),
+            of,
+            when,
+            hold: Span(0),
+            keep: Span(0),
+            hours: None,
+            severity,
+            title: None,
+            text: None,
+            runbook_url: None,
+            panel_url: None,
+        }
+    }
+
     /// When it is in force for an entity: by its own hours, else by those of the queue it is about; always if there are
     /// none.
     pub fn hours_for<'h>(&'h self, entity: &Entity, of_queues: &'h BTreeMap<String, Hours>) -> Option<&'h Hours> {

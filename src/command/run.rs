@@ -194,10 +194,7 @@ impl Running {
         let until = Instant::now() + WORKERS_LEAVE;
         for worker in self.engine.workers {
             let name = worker.name().to_string();
-            while !worker.is_finished() && Instant::now() < until {
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            if !worker.is_finished() {
+            if !ends_by(until, || worker.is_finished()) {
                 let left = "does not leave, so the program ends without it; what it did not commit is read again";
                 ended = ended.and(Err(Failure::AtWork(format!("{name} {left}"))));
             } else if let Err(error) = worker.join() {
@@ -213,10 +210,7 @@ impl Running {
         // Who waits for an answer that does not come is left behind: it was not accepted, and is sent again.
         let until = Instant::now() + NOTIFIERS_LEAVE;
         for notifier in self.notifiers {
-            while !notifier.is_finished() && Instant::now() < until {
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            if notifier.is_finished()
+            if ends_by(until, || notifier.is_finished())
                 && let Ok(Err(fault)) = notifier.join()
             {
                 ended = ended.and(Err(Failure::at_work(fault)));
@@ -229,6 +223,14 @@ impl Running {
         }
         ended
     }
+}
+
+/// Waits for a thread, which has no way to be waited for until a time. Whether it has ended by then.
+fn ends_by(until: Instant, is_finished: impl Fn() -> bool) -> bool {
+    while !is_finished() && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    is_finished()
 }
 
 /// How this generation follows an earlier one.

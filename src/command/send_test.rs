@@ -11,7 +11,7 @@ use crate::alert::state::Step;
 use crate::config;
 use crate::notify::http::Answer;
 use crate::notify::sending::Sender;
-use crate::time::{EventTime, Span};
+use crate::time::EventTime;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub fn run(asked: &Config) -> Result<(), Failure> {
@@ -59,17 +59,9 @@ fn test_alert(now: EventTime) -> AlertRecord {
         min_volume: 0,
     };
     let rule = Rule {
-        name: "test".to_owned(),
-        of: Selector::NONE,
-        when: Condition::Level(level),
-        hold: Span(0),
-        keep: Span(0),
-        hours: None,
-        severity: Severity::Info,
         title: Some("a test of notifications; nothing is wrong".to_owned()),
         text: Some("Sent by `callpulse alerts send-test`.".to_owned()),
-        runbook_url: None,
-        panel_url: None,
+        ..Rule::new("test", Selector::NONE, Condition::Level(level), Severity::Info)
     };
     let subject = Subject { tenant: "callpulse", kind: "engine", id: "test", title: None };
     let step = Step::Fires { since: now };

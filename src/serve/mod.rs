@@ -2,6 +2,8 @@
 
 pub mod accept;
 
+pub mod text;
+
 pub mod shown;
 
 pub mod series;

@@ -2,7 +2,8 @@
 //!
 //! The head of a record always stays. What is kept is copied as it was published.
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use crate::serve::text::Text;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -136,14 +137,14 @@ impl Parts {
         let mut out = Vec::with_capacity(length);
         let mut writing = Writing::begin(&mut out);
         for (name, value) in &record.0 {
-            match self.asked.get(name.0.as_ref()) {
-                _ if self.shape.head.contains(&name.0.as_ref()) => writing.field(name, value),
+            match self.asked.get(name.as_str()) {
+                _ if self.shape.head.contains(&name.as_str()) => writing.field(name, value),
                 Some(names) if names.is_empty() => writing.field(name, value),
                 Some(names) => match serde_json::from_str::<Object<'_>>(value.get()) {
                     Ok(object) => {
                         let inner = writing.name(name);
                         let mut within = Writing::begin(inner);
-                        for (name, value) in object.0.iter().filter(|(name, _)| names.contains(name.0.as_ref())) {
+                        for (name, value) in object.0.iter().filter(|(name, _)| names.contains(name.as_str())) {
                             within.field(name, value);
                         }
                         within.end();
@@ -159,10 +160,7 @@ impl Parts {
 }
 
 /// An object's fields in their order, each value as its text.
-struct Object<'a>(Vec<(Name<'a>, &'a RawValue)>);
-
-/// A field's name, without a copy where it stands without escapes.
-struct Name<'a>(Cow<'a, str>);
+struct Object<'a>(Vec<(Text<'a>, &'a RawValue)>);
 
 /// An object while it is written.
 struct Writing<'o> {
@@ -176,17 +174,17 @@ impl<'o> Writing<'o> {
         Writing { out, is_first: true }
     }
 
-    fn name(&mut self, name: &Name<'_>) -> &mut Vec<u8> {
+    fn name(&mut self, name: &Text<'_>) -> &mut Vec<u8> {
         if !std::mem::take(&mut self.is_first) {
             self.out.push(b',');
         }
         // Writing to a Vec does not fail.
-        let _ = serde_json::to_writer(&mut *self.out, &name.0);
+        let _ = serde_json::to_writer(&mut *self.out, name.as_str());
         self.out.push(b':');
         self.out
     }
 
-    fn field(&mut self, name: &Name<'_>, value: &RawValue) {
+    fn field(&mut self, name: &Text<'_>, value: &RawValue) {
         self.name(name).extend_from_slice(value.get().as_bytes());
     }
 
@@ -214,28 +212,6 @@ impl<'de> Deserialize<'de> for Object<'de> {
             }
         }
         deserializer.deserialize_map(Fields)
-    }
-}
-
-impl<'de> Deserialize<'de> for Name<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl<'de> Visitor<'de> for Text {
-            type Value = Name<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a name")
-            }
-
-            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Name(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Name(Cow::Owned(text.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(Text)
     }
 }
 

@@ -9,7 +9,8 @@
 //! value: an idle queue has no service level, so it has no such series.
 
 use crate::entity::Kind;
-use crate::serve::shown::{Count, Counters, Kpi, Names, Now, Profile, Shown, Text};
+use crate::serve::shown::{Count, Counters, Kpi, Names, Now, Profile, Shown};
+use crate::serve::text::Text;
 use crate::time::EventTime;
 use hashbrown::HashMap;
 

@@ -4,8 +4,8 @@
 //! scrape. `kpi::record` says what each part means.
 
 use crate::kpi::record::Target;
+use crate::serve::text::Text;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
-use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -86,9 +86,6 @@ pub struct Now<'a> {
 /// A map in the order it was written.
 pub struct Names<'a, T>(Vec<(Text<'a>, T)>);
 
-/// A text, copied only where it stands with escapes.
-pub struct Text<'a>(Cow<'a, str>);
-
 impl<T> Names<'_, T> {
     pub fn iter(&self) -> impl Iterator<Item = (&str, &T)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
@@ -102,34 +99,6 @@ impl<T> Names<'_, T> {
 impl<T> Default for Names<'_, T> {
     fn default() -> Self {
         Names(Vec::new())
-    }
-}
-
-impl Text<'_> {
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Read;
-        impl<'de> Visitor<'de> for Read {
-            type Value = Text<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text")
-            }
-
-            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(Read)
     }
 }
 

@@ -229,25 +229,18 @@ impl Look {
 
 fn rule(name: &str, (number, trigger, clear): (&str, f64, f64), title: &str) -> Rule {
     let (_, severity) = BUILT_IN.into_iter().find(|(built_in, _)| *built_in == name).expect("one of ours");
+    let when = Condition::Level(Level {
+        kpi: number.to_owned(),
+        window: "now".to_owned(),
+        measure: Measure::Value,
+        trigger,
+        clear,
+        is_above: true,
+        min_volume: 0,
+    });
     Rule {
-        name: name.to_owned(),
-        of: Selector::NONE,
-        when: Condition::Level(Level {
-            kpi: number.to_owned(),
-            window: "now".to_owned(),
-            measure: Measure::Value,
-            trigger,
-            clear,
-            is_above: true,
-            min_volume: 0,
-        }),
-        hold: Span(0),
-        keep: Span(0),
-        hours: None,
-        severity,
         title: Some(title.to_owned()),
-        text: None,
         runbook_url: Some(format!("docs/alerts.md#{name}")),
-        panel_url: None,
+        ..Rule::new(name, Selector::NONE, when, severity)
     }
 }

@@ -4,10 +4,11 @@ use crate::cases;
 use crate::centre::{TOPIC, few_windows, latest, records};
 use crate::histories::{Reach, history};
 use crate::walk::{so_far, whole};
+use crate::world::all_of;
 use callpulse::alert::burn::Burn;
 use callpulse::alert::condition::{Condition, Level, Measure};
 use callpulse::alert::forecast::Forecast;
-use callpulse::alert::rule::{Rule, Selector, Severity};
+use callpulse::alert::rule::{Rule, Severity};
 use callpulse::config::settings::Settings;
 use callpulse::entity::{Entity, Kind};
 use callpulse::kpi::record::KpiRecord;
@@ -91,17 +92,8 @@ fn goes_on(records: &[KpiRecord], entity: &Entity, Level { kpi, window, .. }: &L
 fn a_rule() -> impl Strategy<Value = Rule> {
     let kind = select(&[Kind::Queue, Kind::Queue, Kind::Team, Kind::Tenant, Kind::Agent, Kind::QueueAgent][..]);
     (kind, a_condition(), select(&[0, 0, 5, 90][..])).prop_map(|(kind, when, hold)| Rule {
-        name: "any".into(),
-        of: Selector { kind, id: "*".into(), tenant: "*".into(), among: None },
-        when,
         hold: Span::from_secs(hold),
-        keep: Span(0),
-        hours: None,
-        severity: Severity::Warning,
-        title: None,
-        text: None,
-        runbook_url: None,
-        panel_url: None,
+        ..Rule::new("any", all_of(kind), when, Severity::Warning)
     })
 }
 

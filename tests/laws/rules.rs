@@ -1,10 +1,11 @@
 //! Rules of alerts: levels with a gap, `for` and `keep_firing_for`, and the trial of a rule on its past.
 
 use crate::cases;
+use crate::world::all_of;
 use callpulse::alert::condition::{Condition, Level, Measure};
 use callpulse::alert::hours::Hours;
 use callpulse::alert::reading::Reading;
-use callpulse::alert::rule::{Rule, Selector, Severity};
+use callpulse::alert::rule::{Rule, Severity};
 use callpulse::alert::state::{AlertState, Phase, Step, Why};
 use callpulse::alert::suggestion::{Past, Series, Wish, suggest};
 use callpulse::alert::trial::{InForce, Period, Sum, Trial};
@@ -34,11 +35,8 @@ fn level(trigger: f64, gap: f64, is_above: bool) -> Level {
 
 /// With `for` and `keep_firing_for` in seconds.
 fn rule(when: Condition, (hold, keep): (i64, i64), hours: Option<Hours>) -> Rule {
-    let of = Selector { kind: Kind::Queue, id: "*".into(), tenant: "*".into(), among: None };
-    let (title, text, runbook_url, panel_url) = (None, None, None, None);
-    let (name, severity) = ("busy".to_string(), Severity::Warning);
     let (hold, keep) = (Span::from_secs(hold), Span::from_secs(keep));
-    Rule { name, of, when, hold, keep, hours, severity, title, text, runbook_url, panel_url }
+    Rule { hold, keep, hours, ..Rule::new("busy", all_of(Kind::Queue), when, Severity::Warning) }
 }
 
 fn at(second: i64) -> EventTime {

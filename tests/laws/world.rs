@@ -41,12 +41,15 @@ pub const TARGETS: i32 = 2;
 /// Partitions of the subjects.
 pub const AGENT_TARGETS: i32 = 2;
 
+/// Every entity of a kind.
+pub fn all_of(kind: Kind) -> Selector {
+    Selector { kind, id: "*".into(), tenant: "*".into(), among: None }
+}
+
 /// With a level each: of now and of windows, with and without a gap, at once and after a while.
 pub static RULES: LazyLock<Arc<[Rule]>> = LazyLock::new(|| {
-    let rule = |name: &str, kind, (kpi, window): (&str, &str), trigger, clear, min_volume, (hold, keep)| Rule {
-        name: name.into(),
-        of: Selector { kind, id: "*".into(), tenant: "*".into(), among: None },
-        when: Condition::Level(Level {
+    let rule = |name: &str, kind, (kpi, window): (&str, &str), trigger, clear, min_volume, (hold, keep)| {
+        let when = Condition::Level(Level {
             kpi: kpi.into(),
             window: window.into(),
             measure: Measure::Value,
@@ -54,15 +57,9 @@ pub static RULES: LazyLock<Arc<[Rule]>> = LazyLock::new(|| {
             clear,
             is_above: clear <= trigger,
             min_volume,
-        }),
-        hold: Span::from_secs(hold),
-        keep: Span::from_secs(keep),
-        hours: None,
-        severity: Severity::Warning,
-        title: None,
-        text: None,
-        runbook_url: None,
-        panel_url: None,
+        });
+        let rule = Rule::new(name, all_of(kind), when, Severity::Warning);
+        Rule { hold: Span::from_secs(hold), keep: Span::from_secs(keep), ..rule }
     };
     let burn = |mut rule: Rule| {
         let Condition::Level(level) = &mut rule.when else { unreachable!("a level") };
