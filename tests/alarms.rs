@@ -9,12 +9,15 @@ mod stages;
 use callpulse::alert::record::AlertRecord;
 use callpulse::config;
 use callpulse::config::settings::Settings;
+use callpulse::entity::{Entity, Kind};
+use callpulse::kpi::room::{Limits, Room};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
 use stages::{Centre, EIGHT, MINUTE, call};
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 fn settings(rules: &str) -> Settings {
     read(&format!(
@@ -387,6 +390,18 @@ fn rejects_are_told_from_one_in_a_hundred_on_and_not_of_few_records() {
     assert_eq!(centre.alerts, ["watchdog firing"], "two records say nothing");
     centre.hear((0..60).map(|call| self::call(&format!("c{call}"), 1)), 3);
     assert_eq!(centre.alerts[1..], ["rejects_rising firing"]);
+}
+
+#[test]
+fn what_the_settings_name_has_room_and_its_namesakes_of_other_tenants_have_not() {
+    let settings = read("engine.max_entities = 1\nqueues.sales.title = \"Sales\"").kpi;
+    let mut room = Room::new(Arc::new(Limits { all: 0, ..Limits::NONE }), 1);
+    let mut has_room = |tenant: &str, kind, id: &str| {
+        room.admit(&Entity { tenant: tenant.into(), kind, id: id.into(), channel: None }, &settings).is_ok()
+    };
+    assert!(has_room("default", Kind::Queue, "sales") && has_room("default", Kind::Tenant, "default"));
+    assert!(!has_room("made up", Kind::Queue, "sales") && !has_room("made up", Kind::Tenant, "made up"));
+    assert!(!has_room("default", Kind::Agent, "sales"));
 }
 
 #[test]

@@ -106,7 +106,8 @@ impl Room {
     fn is_named(&self, entity: &Entity, settings: &KpiSettings) -> bool {
         let tenant = &*entity.tenant;
         match entity.kind {
-            Kind::Queue => settings.queues.contains_key(&*entity.id),
+            // Of other tenants anybody may make up queues with such names.
+            Kind::Queue => tenant == DEFAULT_TENANT && settings.queues.contains_key(&*entity.id),
             Kind::Tenant => {
                 tenant == DEFAULT_TENANT
                     || self.limits.tenants.contains_key(tenant)
