@@ -52,7 +52,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::Message as _;
 use rdkafka::producer::Producer as _;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
-use support::counting::{PARTITIONS, PATIENCE, Seen, Topics, send};
+use support::counting::{PARTITIONS, PATIENCE, Running, Seen, Topics, send};
 use support::kafka::{self, Broker, forget};
 
 #[test]
@@ -263,6 +263,32 @@ fn whoever_is_given_partitions_of_a_claimed_board_ends_however_long_it_ran() {
         assert!(matches!(fault, WorkerError::Replaced { own: 1, by: 2 }), "{fault}");
         assert!(fault.to_string().contains("[engine] generation"), "{fault}");
     }
+}
+
+#[test]
+fn who_leaves_others_behind_gives_up_its_place_and_the_only_one_keeps_it() {
+    let topics = Topics::make(kafka::shared(), "places");
+    let group = topics.settings("a", 0).group("counting");
+    let members = || {
+        let client: BaseConsumer = topics.connection.plain().create().expect("a client");
+        let list = client.fetch_group_list(Some(&group), PATIENCE).expect("the groups");
+        list.groups().iter().map(|found| found.members().len()).sum::<usize>()
+    };
+    let until = Instant::now() + PATIENCE;
+    let hold = |running: &Running, count: usize| {
+        while running.held() != count {
+            assert!(Instant::now() < until, "it holds {} partitions", running.held());
+            running.stop.wait(Duration::from_millis(50));
+        }
+    };
+    let (first, second) = (topics.spawn("a"), topics.spawn("b"));
+    hold(&first, PARTITIONS as usize / 2);
+    hold(&second, PARTITIONS as usize / 2);
+    first.stop();
+    assert_eq!(members(), 1, "the group was told");
+    hold(&second, PARTITIONS as usize);
+    second.stop();
+    assert_eq!(members(), 1, "its place waits for it");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use crate::records::{end, five_minutes, json, key, next, put, queue};
 use callpulse::entity::Kind;
 use callpulse::serve::board::{Board, Change, Progress, Unreadable};
 use callpulse::serve::filter::Filter;
+use callpulse::time::EventTime;
 use proptest::prelude::*;
 
 /// What is told of one key: a version, or its end.
@@ -89,4 +90,40 @@ fn what_is_no_record_is_refused_and_leaves_the_board_as_it_was() {
     assert!(matches!(apply(Some(key.as_bytes()), &other_kind), Unreadable::Unknown { .. }));
     assert!(matches!(apply(Some(b"default|queue|other|5m"), &newer), Unreadable::Misplaced { .. }));
     assert_eq!(board.records(&Filter::default()), [record]);
+}
+
+#[test]
+fn what_earlier_generations_have_settled_is_known_of_all_that_may_come_back_or_of_none() {
+    let never = EventTime(i64::MIN);
+    let board = Board::default();
+    let tell = |of: i32, generation: u64, settled: Option<&str>| {
+        let settled = settled.map_or("null".to_owned(), |minute| format!("\"2026-03-02T08:{minute}:00.000Z\""));
+        let told = format!(
+            r#"{{"as_of":"2026-03-02T10:00:00.000Z","behind_ms":0,"generation":{generation},"settled":{settled},"silent":[]}}"#
+        );
+        board
+            .apply(next(&board, of), Some(format!("progress|{of}").as_bytes()), Some(told.as_bytes()))
+            .expect("a progress record");
+    };
+    let settled = |groups: &[u64]| board.settled_before(3, 2, groups.iter().copied());
+    let at = |minute: &str| EventTime::parse(&format!("2026-03-02T08:{minute}:00.000Z")).expect("a time");
+    assert_eq!((settled(&[]), settled(&[1])), (EventTime(i64::MAX), never), "the board is not read yet");
+    board.set_caught_up();
+    assert_eq!(settled(&[1]), never, "it has a group and has said nothing");
+    tell(0, 1, Some("20"));
+    assert_eq!((settled(&[1]), board.claimed_by(2)), (never, 0), "one partition says nothing");
+    tell(1, 1, Some("10"));
+    assert_eq!((settled(&[1]), settled(&[1, 2])), (at("10"), never), "the second has a group and has said nothing");
+    tell(0, 2, Some("30"));
+    assert_eq!((settled(&[1, 2]), board.claimed_by(2)), (never, 1));
+    // Who claimed the whole board has ended those before.
+    tell(1, 2, Some("40"));
+    assert_eq!((settled(&[1, 2]), board.claimed_by(2)), (at("30"), 2));
+    tell(1, 2, None);
+    assert_eq!(settled(&[1, 2]), never);
+    // Those that come later say nothing of it.
+    tell(1, 2, Some("40"));
+    tell(0, 3, Some("59"));
+    tell(1, 4, Some("59"));
+    assert_eq!((settled(&[1, 2]), board.claimed_by(2)), (at("30"), 3));
 }
