@@ -103,6 +103,10 @@ fn the_bridge_of_the_manual_writes_what_the_manager_says() {
     assert!(20 < texts.len());
     let played: Vec<u8> = texts.iter().flat_map(|text| as_sent(text)).collect();
 
+    if Command::new("python3").arg("--version").output().is_err() {
+        println!("skipped: the bridge needs python3, which is not here");
+        return;
+    }
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port().to_string();
     let file = std::env::temp_dir().join(format!("callpulse-{}-ami.jsonl", std::process::id()));
