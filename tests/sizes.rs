@@ -33,6 +33,8 @@ struct Chain {
     partials: Log,
     board: BTreeMap<String, KpiRecord>,
     rejects: Vec<String>,
+    /// Records of calls, by their keys.
+    told_calls: BTreeMap<Vec<u8>, serde_json::Value>,
 }
 
 impl Chain {
@@ -50,34 +52,27 @@ impl Chain {
             partials: Log::new(),
             board: BTreeMap::new(),
             rejects: Vec::new(),
+            told_calls: BTreeMap::new(),
         }
+    }
+
+    /// All stages start anew with other settings.
+    fn change(&mut self, text: &str) {
+        self.settings = config::read(text, &BTreeMap::new()).expect("settings").settings;
+        self.restart();
+    }
+
+    fn restart(&mut self) {
+        let takeover = callpulse::stream::takeover::Takeover::of(1);
+        self.calls.restart(calls(&self.settings, &takeover), true);
+        self.subjects.restart(subjects(&self.settings), true);
+        self.kpis.restart(kpis(&self.settings, &takeover), true);
     }
 
     /// Events that came, and event time complete up to a minute.
     fn hear(&mut self, events: impl IntoIterator<Item = serde_json::Value>, minute: i64) {
         let at = EIGHT + minute * MINUTE;
-        self.events.extend(events.into_iter().map(|event| (at, event.to_string().into_bytes())));
-        if self.restarts {
-            let takeover = callpulse::stream::takeover::Takeover::of(1);
-            self.calls.restart(calls(&self.settings, &takeover), true);
-            self.subjects.restart(subjects(&self.settings), true);
-            self.kpis.restart(kpis(&self.settings, &takeover), true);
-        }
-        self.calls.read(&input("events", 0), &self.events, usize::MAX / 2);
-        self.calls.reach_end(&input("events", 0), at);
-        for record in commit(&mut self.calls, &input("events", 0), at) {
-            let Output::Topic { topic, .. } = &record.to else { continue };
-            match topic.as_ref() {
-                "partials" => self.partials.push((at, record.value.expect("a batch"))),
-                "subjects" => self.agents.push((at, record.value.expect("a batch"))),
-                "rejects" => {
-                    let reason = record.headers.iter().find(|(name, _)| *name == "reason");
-                    let reason = reason.map(|(_, value)| String::from_utf8_lossy(value).into_owned());
-                    self.rejects.push(reason.unwrap_or_default());
-                }
-                _ => {}
-            }
-        }
+        self.take(events, at);
         self.subjects.read(&input("subjects", 0), &self.agents, usize::MAX / 2);
         let told = commit(&mut self.subjects, &input("subjects", 0), at);
         self.partials.extend(told.into_iter().map(|record| (at, record.value.expect("a batch"))));
@@ -90,6 +85,33 @@ impl Chain {
                     let value = record.value.expect("a record");
                     self.board.insert(key, serde_json::from_slice(&value).expect("a record"));
                 }
+            }
+        }
+    }
+
+    /// Events that came, of which none but the calls has heard.
+    fn take(&mut self, events: impl IntoIterator<Item = serde_json::Value>, at: i64) {
+        self.events.extend(events.into_iter().map(|event| (at, event.to_string().into_bytes())));
+        if self.restarts {
+            self.restart();
+        }
+        self.calls.read(&input("events", 0), &self.events, usize::MAX / 2);
+        self.calls.reach_end(&input("events", 0), at);
+        for record in commit(&mut self.calls, &input("events", 0), at) {
+            let Output::Topic { topic, .. } = &record.to else { continue };
+            match topic.as_ref() {
+                "partials" => self.partials.push((at, record.value.expect("a batch"))),
+                "subjects" => self.agents.push((at, record.value.expect("a batch"))),
+                "calls" => {
+                    let told = serde_json::from_slice(&record.value.expect("a record")).expect("JSON");
+                    self.told_calls.insert(record.key.expect("a key"), told);
+                }
+                "rejects" => {
+                    let reason = record.headers.iter().find(|(name, _)| *name == "reason");
+                    let reason = reason.map(|(_, value)| String::from_utf8_lossy(value).into_owned());
+                    self.rejects.push(reason.unwrap_or_default());
+                }
+                _ => {}
             }
         }
     }
@@ -200,6 +222,84 @@ fn a_thousand_events_of_agents_have_long_texts() {
         };
         chain.hear((0..1_500).map(say), 1);
     });
+}
+
+/// A call with as many events as one may have: it is queued, answered and transferred again and again, and `more` says what
+/// else each event has.
+fn long_call(events: i64, more: impl Fn(i64, &mut serde_json::Value)) -> Vec<serde_json::Value> {
+    let kinds = ["call.queued", "call.answered", "call.held", "call.resumed", "call.transferred"];
+    let event = |number: i64| {
+        let kind = if number == events - 1 { "call.ended" } else { kinds[number as usize % kinds.len()] };
+        let mut event = json!({"type": kind, "time": EIGHT + number * 1_000, "call_id": "one"});
+        more(number, &mut event);
+        event
+    };
+    (0..events).map(event).collect()
+}
+
+#[test]
+fn a_call_with_two_thousand_events_has_long_names() {
+    let tenant = "t".repeat(1_000);
+    let events = long_call(2_000, |number, event| {
+        event["tenant"] = tenant.as_str().into();
+        match event["type"].as_str() {
+            Some("call.queued") => event["queue"] = format!("q{number:04}{}", "\u{1}".repeat(250)).into(),
+            _ => event["agent"] = format!("a{}", number / 5).into(),
+        }
+    });
+    let (late, early): (Vec<_>, Vec<_>) = events.into_iter().partition(|event| event["time"] == EIGHT + 5_000);
+    let [mut chain, restarted] = [false, true].map(|restarts| {
+        let mut chain = Chain::new("", restarts);
+        chain.take(early.clone(), EIGHT + 34 * MINUTE);
+        chain.take(late.clone(), EIGHT + 35 * MINUTE);
+        chain
+    });
+    assert_eq!(chain.told_calls, restarted.told_calls);
+    assert_eq!(chain.calls.state(&input("events", 0)), restarted.calls.state(&input("events", 0)));
+    assert!(chain.rejects.is_empty(), "{:?}", chain.rejects);
+    let more = |chain: &Chain| {
+        let state = chain.calls.state(&input("events", 0));
+        state.keys().filter(|key| key.starts_with(b"\x01")).count()
+    };
+    assert!(1 < more(&chain), "{} further entries", more(&chain));
+    let record = chain.told_calls.values().next().expect("the call is over");
+    let listed = ["visits", "connections"].map(|of| record[of].as_array().expect("a list").len());
+    assert!(
+        0 < listed[0] && record["left_out"].as_u64() == Some(800 - listed.iter().sum::<usize>() as u64),
+        "{listed:?}"
+    );
+
+    // When nothing of the call is kept any more, nothing is left of its entries.
+    chain.take([state(EIGHT + 40 * 24 * 60 * MINUTE, "ana", "logged_out")], EIGHT + 40 * 24 * 60 * MINUTE);
+    assert_eq!(chain.calls.state(&input("events", 0)).len(), 1, "that of the partition");
+}
+
+#[test]
+fn what_a_long_call_was_booked_for_is_taken_back_when_teams_change() {
+    let tenant = "t".repeat(1_000);
+    let events = long_call(2_000, |number, event| {
+        event["tenant"] = tenant.as_str().into();
+        match event["type"].as_str() {
+            Some("call.queued") if number == 5 => event["queue"] = "q0005".into(),
+            Some("call.queued") => event["queue"] = format!("q{number:04}").into(),
+            _ => event["agent"] = "ana".into(),
+        }
+    });
+    let team = "[teams.front]\nqueues = [\"q0005\"]\n";
+    let mut changed = Chain::new("", false);
+    changed.hear(events[..1_999].to_vec(), 34);
+    assert!(changed.calls.state(&input("events", 0)).keys().any(|key| key.starts_with(b"\x01")));
+    let mut fresh = Chain::new(team, false);
+    fresh.hear(events[..1_999].to_vec(), 34);
+    changed.change(team);
+    for chain in [&mut changed, &mut fresh] {
+        chain.hear(events[1_999..].to_vec(), 35);
+    }
+    let (changed, fresh) = (changed.shown(), fresh.shown());
+    assert!(fresh.keys().any(|key| key.contains("|team|front|")));
+    for (key, record) in fresh.iter().filter(|(key, _)| key.ends_with("|total")) {
+        assert_eq!(record["counts"], changed[key]["counts"], "{key}");
+    }
 }
 
 #[test]

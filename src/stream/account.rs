@@ -15,6 +15,8 @@ use std::time::Instant;
 
 /// Milliseconds.
 pub const MINUTE: i64 = 60_000;
+/// Of a second, in milliseconds.
+pub const TENTH: i64 = 100;
 
 /// A place among [`Accounts`], the same as long as they are.
 pub type Seat = u32;
@@ -87,7 +89,8 @@ pub enum Part {
     Week(EventTime),
     /// Who waits since one minute since 1970.
     Waiting(i64),
-    /// Changes of agents' states that are not reached yet, in one second since 1970.
+    /// Changes of agents' states that are not reached yet, in one tenth of a second since 1970: each instant may have
+    /// some of every state and reason.
     Ahead(i64),
 }
 
@@ -180,7 +183,7 @@ impl Account {
         let second = if family == Family::Time { EventTime(at).second().0 } else { at };
         match family {
             Family::Time => {
-                self.unkept.ahead.insert(second);
+                self.unkept.ahead.insert(at.div_euclid(TENTH));
                 self.tally.add_time(shape, finder, &self.entity, EventTime(at), facts);
             }
             _ => self.tally.add(shape, finder, &self.entity, Booked { family, second, facts }),

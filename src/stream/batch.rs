@@ -242,9 +242,22 @@ pub fn write_records(header: &wire::Batch, parts: Vec<Part>, topic: &Arc<str>, p
     all.map(write).collect()
 }
 
-/// Empties rows into one message.
-pub fn write_all(rows: &mut Rows, names: &mut Names, routes: &Routes, fields: Fields, part: &mut Part) {
-    rows.drain(|(id, family, at), facts| part.add(fields, id, names.name(routes, id), (family, at), facts.as_slice()));
+/// Empties rows into a part, which is handed over, to be emptied, as often as it grows beyond `bytes_max`. The texts of
+/// reasons are told to whom the facts go.
+pub fn write_parts(
+    rows: &mut Rows,
+    (names, routes): (&mut Names, &Routes),
+    (fields, bytes_max): (Fields, usize),
+    part: &mut Part,
+    mut is_full: impl FnMut(&mut Part),
+) {
+    rows.reasons.clear();
+    rows.drain(|(id, family, at), facts| {
+        if bytes_max < part.size() {
+            is_full(part);
+        }
+        part.add(fields, id, names.name(routes, id), (family, at), facts.as_slice());
+    });
 }
 
 /// Facts in one row; those of one entity and instant may be more, where many agents pause for many reasons. With the

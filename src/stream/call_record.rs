@@ -32,7 +32,17 @@ pub struct CallRecord<'a> {
     outcome: &'a str,
     visits: Vec<VisitPart<'a>>,
     connections: Vec<ConnectionPart<'a>>,
+    /// Visits and connections that have no place in the record; absent if there are none.
+    #[serde(skip_serializing_if = "is_zero")]
+    left_out: u32,
 }
+
+/// Bytes that visits and connections may take, about: no call has as many, and a broker takes a megabyte unless told
+/// otherwise.
+const PARTS_BYTES_MAX: usize = 700_000;
+/// What one of them takes beside its names, and a byte of a name at most: a control character is written in six.
+const PART_BYTES: usize = 250;
+const BYTES_OF_A_BYTE: usize = 6;
 
 #[derive(Serialize)]
 struct VisitPart<'a> {
@@ -62,6 +72,16 @@ pub fn record(terms: Terms<'_>, tenant: &str, log: &CallLog, version: u64, outle
     let lives = lives(terms, log);
     let life = lives.last()?;
     let outcome = outcome(life).filter(|_| life.nothing_is_open())?;
+    let mut room = PARTS_BYTES_MAX;
+    let mut has_room = |names: usize| {
+        let bytes = PART_BYTES + BYTES_OF_A_BYTE * names;
+        let is_enough = bytes <= room;
+        room -= if is_enough { bytes } else { room };
+        is_enough
+    };
+    let visits = life.visits.iter().take_while(|visit| has_room(visit.queue.len())).count();
+    let names = |of: &Connection<'_>| of.agent.len() + of.queue.map_or(0, str::len);
+    let connections = life.connections.iter().take_while(|connection| has_room(names(connection))).count();
     let record = CallRecord {
         schema: SCHEMA,
         tenant,
@@ -74,8 +94,9 @@ pub fn record(terms: Terms<'_>, tenant: &str, log: &CallLog, version: u64, outle
         arrived: life.arrived.map(|at| at.to_string()),
         ended: life.ended.map(|at| at.to_string()),
         outcome,
-        visits: life.visits.iter().map(visit).collect(),
-        connections: life.connections.iter().map(connection).collect(),
+        visits: life.visits[..visits].iter().map(visit).collect(),
+        connections: life.connections[..connections].iter().map(connection).collect(),
+        left_out: (life.visits.len() + life.connections.len() - visits - connections) as u32,
     };
     let key = format!("{}|{}", Encoded(tenant), Encoded(terms.call_id));
     Some(outlet.record(None, key, Told::Call(&record)))
@@ -115,6 +136,7 @@ impl CallRecord<'_> {
             outcome: self.outcome.to_owned(),
             visits: visits.collect(),
             connections: connections.collect(),
+            left_out: self.left_out,
         }
     }
 }
@@ -152,8 +174,13 @@ impl<'a> From<&'a Message> for CallRecord<'a> {
             outcome: &message.outcome,
             visits: visits.collect(),
             connections: connections.collect(),
+            left_out: message.left_out,
         }
     }
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// How the call ended as a whole; none if it is not over.

@@ -72,8 +72,7 @@ pub struct CallsSettings {
     pub calls: super::outlet::Outlet,
 }
 
-/// The longest log of a call, in bytes: what the call amounts to lies beside it in one record of the state, which
-/// has to fit into what a broker takes.
+/// The longest log of a call, in bytes: it lies in one record of the state, which has to fit into what a broker takes.
 const LOG_BYTES_MAX: usize = 250_000;
 
 /// The stage.
@@ -119,7 +118,10 @@ struct Partition {
     /// Calls that would be forgotten, had an earlier generation not still to tell of them, by when they ended.
     held: BTreeSet<(EventTime, Arc<str>)>,
     changed: Vec<Arc<str>>,
-    forgotten: Vec<Arc<str>>,
+    /// And how many further entries of the state they have.
+    forgotten: Vec<(Arc<str>, u32)>,
+    /// Further entries of calls, by their numbers, while the state is loaded.
+    loading: HashMap<String, BTreeMap<u32, wire::CallState>>,
     /// When restarts are to be looked at again, for those that can be forgotten.
     restarts_due: Option<EventTime>,
     /// Records were lost that nobody had read. Told once it is known how far, and kept until then.
@@ -144,8 +146,10 @@ struct Call {
     log: CallLog,
     /// What was lost was judged at this instant.
     judged: Option<EventTime>,
-    /// What another plan or other rules booked for it.
-    booked_before: Option<Box<wire::CallState>>,
+    /// What another plan or other rules booked for it, by the entries of the state; none if these did.
+    booked_before: Vec<wire::CallState>,
+    /// Further entries of the state that it has.
+    more: u32,
     /// Its entry in the agenda.
     next: Option<EventTime>,
     /// The offset of the record that changed it last.
@@ -278,7 +282,7 @@ impl Calls {
         }
         let before = call.log.iter().last().map(|moment| moment.time);
         let is_plain = call.judged.is_none()
-            && call.booked_before.is_none()
+            && call.booked_before.is_empty()
             // What an earlier life left open may be lost by now, which is not this event's doing.
             && call.next.is_none_or(|next| judged < next)
             && restarts.iter().all(|restart| before.is_none_or(|before| restart.at < before));
@@ -392,8 +396,9 @@ impl Calls {
                     let record = call_record::record(terms, tenant, &call.log, version, &self.settings.calls);
                     self.outgoing.extend(record);
                 }
+                let more = call.more;
                 partition.calls.remove(&key);
-                partition.forgotten.push(key);
+                partition.forgotten.push((key, more));
             } else {
                 schedule(&mut partition.agenda, call, &key, settled, horizon);
             }
@@ -509,6 +514,7 @@ impl Stage for Calls {
 
     fn resume(&mut self, input: &Input, committed: Option<i64>) -> Option<i64> {
         let partition = self.inputs.get_mut(input).expect("an assigned input");
+        partition.settle_loaded();
         let horizon = keep_for(&self.settings.plan);
         for (key, call) in &mut partition.calls {
             let (tenant, call_id) = split(key);
@@ -626,8 +632,10 @@ impl Stage for Calls {
 
 /// Takes back what a call's old log amounted to: as it was booked, if by another plan or other rules.
 fn unbook(routes: &mut Routes, rows: &mut Rows, tenant: &str, terms: Terms<'_>, call: &mut Call, old: &CallLog) {
-    if let Some(before) = call.booked_before.take() {
-        rows.add_wire(routes, &before.entities, &before.rows, -1);
+    if !call.booked_before.is_empty() {
+        for before in std::mem::take(&mut call.booked_before) {
+            rows.add_wire(routes, &before.entities, &before.rows, -1);
+        }
         return;
     }
     let terms = Terms { judged: call.judged.unwrap_or(EventTime(i64::MIN)), ..terms };

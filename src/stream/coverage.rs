@@ -16,6 +16,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// ends as lost, and a connection did before.
 const LEVELS_RECOVER: Span = Span::from_hours(16);
 
+/// Stretches that are known one by one; beyond, the oldest are taken together with what lies between them. They are one
+/// record of the state.
+const LOST_MAX: usize = 1_000;
+
 /// Input that nobody read, as a stretch of event time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Lost {
@@ -77,7 +81,17 @@ impl Gap {
 impl Coverage {
     /// Notes lost input. Whether that is new.
     pub fn lose(&mut self, lost: Lost) -> bool {
-        self.lost.insert(lost)
+        let is_new = !self.lost.iter().any(|known| known.from <= lost.from && lost.to <= known.to);
+        if is_new {
+            self.lost.insert(lost);
+        }
+        while LOST_MAX < self.lost.len() {
+            let oldest = [self.lost.pop_first(), self.lost.pop_first()];
+            let [Some(a), Some(b)] = oldest else { break };
+            // Where the log begins later the latest beginning holds.
+            self.lost.insert(Lost { from: a.from, to: a.to.max(b.to) });
+        }
+        is_new
     }
 
     /// Batches of our own input are gone, after event time was complete up to `from`.
@@ -249,6 +263,23 @@ mod tests {
         assert_eq!(window(&coverage, 30, 45).from, None);
         let other = Asked::Window { start: AT(15), end: AT(30), kept_by: "week" };
         assert_eq!(coverage.of(other), Covered::default());
+    }
+
+    #[test]
+    fn more_than_anyone_counts_are_taken_together_from_the_oldest_on() {
+        let mut coverage = Coverage::default();
+        let stretch = |place: i64| Lost { from: Some(AT(place * 10)), to: AT(place * 10 + 1) };
+        for place in 0..1_500 {
+            assert!(coverage.lose(stretch(place)));
+            assert!(!coverage.lose(stretch(place)), "told twice");
+        }
+        assert!(!coverage.lose(stretch(3)), "told again");
+        assert_eq!(coverage.to_wire().lost.len(), LOST_MAX);
+        for place in 0..1_500 {
+            assert!(window(&coverage, place * 10, place * 10 + 1).gap);
+        }
+        assert!(window(&coverage, 5, 9).gap, "between what is taken together");
+        assert!(!window(&coverage, 10_005, 10_009).gap);
     }
 
     #[test]

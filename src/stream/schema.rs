@@ -50,6 +50,11 @@ pub fn call() -> Value {
         "visits": {"type": "array", "items": visit},
         "connections": {"type": "array", "items": connection},
     }));
+    schema["properties"]["left_out"] = json!({
+        "type": "integer",
+        "minimum": 1,
+        "description": "visits and connections that have no place in the record, which no call has unless its id is not unique",
+    });
     schema["$schema"] = json!(DIALECT);
     schema["title"] = json!("Callpulse call record");
     schema

@@ -3,7 +3,7 @@
 //! Only the parts that changed are written, all in one commit, so that the account stands for one
 //! offset. A part's key is the entity's key and the part's name; the entity's own entry has no part.
 
-use super::account::{Account, Accounts, MINUTE, Part, Unkept};
+use super::account::{Account, Accounts, MINUTE, Part, TENTH, Unkept};
 use super::batch::{entity, facts_of, family, name, row, wire};
 use crate::calendar::Length;
 use crate::entity::Entity;
@@ -93,7 +93,6 @@ fn core(account: &Account, settings: &KpiSettings) -> wire::AccountState {
         ended: account.ended,
         forgotten: account.forgotten.map(|at| at.0),
         reached: account.tally.reached().map(|at| at.0),
-        ..wire::AccountState::default()
     }
 }
 
@@ -109,11 +108,6 @@ fn load_core(account: &mut Account, settings: &KpiSettings, state: &wire::Accoun
     let forgotten = state.forgotten.map(|at| EventTime(at).second().0);
     account.tally.concurrent.restore_forgotten(forgotten, state.level_base, state.level_max, peaks);
     account.tally.restore_reached(state.reached.map(EventTime));
-    // From before there were parts: it stands there once the account is written.
-    load_waiting(account, &state.waiting_since, &state.waiting_count);
-    account.unkept.waiting.extend(state.waiting_since.iter().map(|since| since.div_euclid(MINUTE)));
-    load_ahead(account, &state.ahead_at, &state.ahead_key, &state.ahead_amount);
-    account.unkept.ahead.extend(state.ahead_at.iter().map(|at| EventTime(*at).second().0));
     let intervals = &settings.intervals;
     for (length, start) in state.corrected_length.iter().zip(&state.corrected_start) {
         if let Some(place) = intervals.iter().position(|(name, _)| name == length) {
@@ -148,7 +142,7 @@ fn holds(account: &Account, part: Part) -> bool {
         Part::Hour(hour) => account.tally.concurrent.changes().range(hour * 3_600..(hour + 1) * 3_600).next().is_some(),
         Part::Week(start) => account.tally.weeks.holds(start),
         Part::Waiting(minute) => account.tally.who_waits_since(millis(minute, MINUTE)).next().is_some(),
-        Part::Ahead(second) => account.tally.ahead_within(millis(second, 1000)).next().is_some(),
+        Part::Ahead(tenth) => account.tally.ahead_within(millis(tenth, TENTH)).next().is_some(),
     }
 }
 
@@ -188,9 +182,9 @@ fn part_state(account: &Account, part: Part) -> wire::PartState {
             let (waiting_since, waiting_count) = waiting.map(|(since, count)| (since.0, count)).unzip();
             return wire::PartState { waiting_since, waiting_count, ..wire::PartState::default() };
         }
-        Part::Ahead(second) => {
+        Part::Ahead(tenth) => {
             let mut state = wire::PartState::default();
-            for (at, key, amount) in account.tally.ahead_within(millis(second, 1000)) {
+            for (at, key, amount) in account.tally.ahead_within(millis(tenth, TENTH)) {
                 state.ahead_at.push(at.0);
                 state.ahead_key.push(key.code());
                 state.ahead_amount.push(amount);
@@ -239,7 +233,7 @@ fn key(of: &Entity, part: Option<Part>, shape: &Shape) -> Vec<u8> {
         Some(Part::Hour(hour)) => format!("hour {hour}"),
         Some(Part::Week(start)) => format!("week {}", start.0),
         Some(Part::Waiting(minute)) => format!("waiting {minute}"),
-        Some(Part::Ahead(second)) => format!("ahead {second}"),
+        Some(Part::Ahead(tenth)) => format!("ahead {tenth}"),
         Some(Part::Piece(place, start)) => format!("piece {} {}", length_name(shape, place), start.0),
     };
     key.extend_from_slice(part.as_bytes());
@@ -257,7 +251,7 @@ fn parse_key(mut key: &[u8], shape: &Shape) -> Option<(Entity, Option<Part>)> {
         ("hour", Some(hour), None) => Some(Part::Hour(hour.parse().ok()?)),
         ("week", Some(start), None) => Some(Part::Week(EventTime(start.parse().ok()?))),
         ("waiting", Some(minute), None) => Some(Part::Waiting(minute.parse().ok()?)),
-        ("ahead", Some(second), None) => Some(Part::Ahead(second.parse().ok()?)),
+        ("ahead", Some(tenth), None) => Some(Part::Ahead(tenth.parse().ok()?)),
         ("piece", Some(length), Some(start)) => {
             let places = 0..=shape.intervals.long.len();
             let place = places.into_iter().find(|place| length_name(shape, *place) == length)?;

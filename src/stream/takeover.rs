@@ -17,7 +17,7 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::Message as _;
 use rdkafka::topic_partition_list::Offset;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -197,22 +197,28 @@ pub fn claimed_by(connection: &Connection, group: &str, board: &str, partitions:
     }
     consumer.assign(&places)?;
     let mut highest: BTreeMap<i32, u64> = BTreeMap::new();
-    let mut open = partitions;
-    let until = Instant::now() + QUESTION;
-    while 0 < open {
+    // What grows meanwhile comes to its end more than once.
+    let mut open: BTreeSet<i32> = (0..partitions).collect();
+    let mut until = Instant::now() + QUESTION;
+    while !open.is_empty() {
         match consumer.poll(Duration::from_millis(100)) {
             Some(Ok(message)) => {
                 let generation = message.payload().map_or(0, generation_of);
                 let highest = highest.entry(message.partition()).or_default();
                 *highest = generation.max(*highest);
+                until = Instant::now() + QUESTION;
             }
-            Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,
+            Some(Err(KafkaError::PartitionEOF(partition))) => {
+                if open.remove(&partition) {
+                    until = Instant::now() + QUESTION;
+                }
+            }
             Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => return Err(error),
             // The client tries these again by itself.
             Some(Err(error)) if until < Instant::now() => return Err(error),
             Some(Err(_)) | None => {}
         }
-        if until < Instant::now() && 0 < open {
+        if until < Instant::now() && !open.is_empty() {
             return Err(KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut));
         }
     }

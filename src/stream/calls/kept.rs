@@ -1,10 +1,10 @@
 //! What the stage *calls* keeps in its state, and the records of calls, which are told with it.
 
-use super::{Call, Calls, Partition, RULES, SOURCE_KEY, Telling};
+use super::{Call, Calls, LOG_BYTES_MAX, Partition, RULES, SOURCE_KEY, Telling};
 use crate::life::call_key::split;
 use crate::life::log::CallLog;
 use crate::life::settle::{Restart, Terms, settle};
-use crate::stream::batch::{Fields, Part, wire, write_all};
+use crate::stream::batch::{BATCH_BYTES, Fields, Part, wire, write_parts};
 use crate::stream::booked::book;
 use crate::stream::call_record;
 use crate::stream::coverage::Gap;
@@ -14,6 +14,12 @@ use prost::Message;
 
 /// Records of calls in one commit that were left to an earlier generation until now.
 const TOLD_MAX: usize = 5_000;
+
+/// What a call amounts to that fills an entry, in bytes; the log may stand beside it.
+const ENTRY_BYTES: usize = BATCH_BYTES - LOG_BYTES_MAX;
+
+/// Begins the keys of entries that hold what has no room in a call's own; no call's does.
+const MORE_KEY: char = '\u{1}';
 
 impl Calls {
     pub(super) fn collect_state(&mut self, out: &mut Vec<OutRecord>) {
@@ -44,15 +50,26 @@ impl Calls {
                 let routes = &mut self.routes;
                 let settled =
                     book(routes, &mut self.booked, tenant, &call.log, |log, sink| settle(terms, log, sink), 1);
+                let mut more = 0;
+                let (names, fields) = ((&mut self.names, &*routes), (Fields::CALL_STATE, ENTRY_BYTES));
+                write_parts(&mut self.booked, names, fields, &mut part, |part| {
+                    let mut value = Vec::with_capacity(part.size());
+                    part.finish(&mut value);
+                    out.push(state(more_key(&key, more).as_bytes(), Some(value)));
+                    more += 1;
+                });
+                for gone in more..std::mem::replace(&mut call.more, more) {
+                    out.push(state(more_key(&key, gone).as_bytes(), None));
+                }
                 let head = wire::CallState {
                     log: call.log.as_bytes().to_vec(),
                     judged: call.judged.map(|judged| judged.0),
                     plan: self.fingerprint,
                     rules: RULES,
                     offset: call.offset,
+                    more,
                     ..wire::CallState::default()
                 };
-                write_all(&mut self.booked, &mut self.names, routes, Fields::CALL_STATE, &mut part);
                 let mut value = Vec::with_capacity(head.encoded_len() + part.size());
                 head.encode_raw(&mut value);
                 part.finish(&mut value);
@@ -64,9 +81,15 @@ impl Calls {
             }
             partition.changed = changed;
             partition.catch_up_telling(settings, out);
-            // An id that was used again since it was forgotten is written above.
-            for key in partition.forgotten.drain(..).filter(|key| !partition.calls.contains_key(key)) {
-                out.push(state(key.as_bytes(), None));
+            for (key, more) in partition.forgotten.drain(..) {
+                // An id that was used again since it was forgotten is written above.
+                let again = partition.calls.get(&key);
+                if again.is_none() {
+                    out.push(state(key.as_bytes(), None));
+                }
+                for gone in again.map_or(0, |call| call.more)..more {
+                    out.push(state(more_key(&key, gone).as_bytes(), None));
+                }
             }
             // State without a committed offset is a fault: before the first record there is neither.
             if partition.log_time.is_some() {
@@ -87,14 +110,33 @@ impl Partition {
         }
         let Ok(key) = std::str::from_utf8(key) else { return };
         let state = value.and_then(|value| wire::CallState::decode(value).ok());
+        if let Some((key, number)) = split_more(key) {
+            let more = self.loading.entry(key.to_owned()).or_default();
+            match state {
+                Some(state) => more.insert(number, state),
+                None => more.remove(&number),
+            };
+            return;
+        }
         let Some((log, state)) = state.and_then(|state| Some((CallLog::from_bytes(&state.log)?, state))) else {
             self.calls.remove(key);
             return;
         };
         let (judged, offset) = (state.judged.map(EventTime), state.offset);
+        let more = state.more;
         let is_ours = state.plan == fingerprint && state.rules == RULES;
-        let booked_before = (!is_ours).then(|| Box::new(state));
-        self.calls.insert(key.into(), Call { log, judged, booked_before, offset, ..Call::default() });
+        let booked_before = if is_ours { Vec::new() } else { vec![state] };
+        self.calls.insert(key.into(), Call { log, judged, booked_before, more, offset, ..Call::default() });
+    }
+
+    /// Puts what had no room in the entries of calls to the calls it is of.
+    pub(super) fn settle_loaded(&mut self) {
+        for (key, more) in std::mem::take(&mut self.loading) {
+            let before = self.calls.get_mut(key.as_str()).map(|call| &mut call.booked_before);
+            if let Some(before) = before.filter(|before| !before.is_empty()) {
+                before.extend(more.into_values());
+            }
+        }
     }
 
     fn load_source(&mut self, state: wire::SourceState) {
@@ -153,4 +195,15 @@ impl Partition {
             self.telling = Telling::Tells;
         }
     }
+}
+
+/// The key of one of the entries that hold what has no room in a call's own.
+fn more_key(call: &str, number: u32) -> String {
+    format!("{MORE_KEY}{number} {call}")
+}
+
+/// The call's key and the number in a key of [`more_key`]; none of another.
+fn split_more(key: &str) -> Option<(&str, u32)> {
+    let (number, call) = key.strip_prefix(MORE_KEY)?.split_once(' ')?;
+    Some((call, number.parse().ok()?))
 }
