@@ -12,6 +12,7 @@ use crate::fact::{Measure, Standing};
 pub struct Definition {
     /// The public name.
     pub id: &'static str,
+    /// Terms, with signs, numbers and parentheses between them. The wallboard has each term in its languages.
     pub formula: &'static str,
     /// `ratio` (0..1, without a unit in the record), `s`, `calls`, `per_call` or `per_hour`.
     pub unit: &'static str,
@@ -142,7 +143,7 @@ pub const KPIS: &[Definition] = &[
     kpi!(login_time in agents, "s", AGENT_AND_TEAM, OfAgents, Higher, "login", "an agent is logged in by its own word, and while a call is handled or rings"),
     kpi!(contacts_per_hour in agents, "per_hour", AGENT_AND_TEAM, OfAgents, Higher, "H * 3,600,000 / login in milliseconds", ""),
     kpi!(contacts_per_hour_clock in agents, "per_hour", AGENT_AND_TEAM, OfAgents, Higher, "H * 3,600,000 / milliseconds of the window so far", "no value in `total`, which has no beginning"),
-    kpi!(contacts_per_hour_productive in agents, "per_hour", AGENT_AND_TEAM, OfAgents, Higher, "H * 3,600,000 / (login - paused) in milliseconds", ""),
+    kpi!(contacts_per_hour_productive in agents, "per_hour", AGENT_AND_TEAM, OfAgents, Higher, "H * 3,600,000 / (login in milliseconds - paused in milliseconds)", ""),
     kpi!(concurrent_calls_max in concurrency, "calls", VISITED, AtTheEvent, Lower, "highest number of calls in a queue or connected at once", "at second boundaries `[start, end)`"),
     kpi!(concurrent_calls_now in concurrency, "calls", VISITED, Now, Lower, "waiting + talking + on hold", ""),
     kpi!(expected_wait in agents, "s", VISITED, NowOfAgents, Lower, "(waiting + 1 - available) * average_handle_time / (handling + ringing + available)", "of a call that entered now; 0 where more agents are available than calls wait; handle time of the longest sliding window, else of `total`; no value without agents who work for the queue"),

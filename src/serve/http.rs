@@ -213,6 +213,7 @@ async fn meta(State(app): State<App>, request: Parts) -> Response {
             "windows": app.meta.windows,
             "kpis": app.meta.kpis,
             "counts": meta::counts(),
+            "formulas": meta::formulas(),
             "groups": app.meta.groups(&app.board),
         });
         ([(CONTENT_TYPE, "application/json")], format!("{body}\n")).into_response()

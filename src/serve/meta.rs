@@ -3,6 +3,7 @@
 use crate::entity::Kind;
 use crate::event::DEFAULT_TENANT;
 use crate::kpi::catalogue::{Better, COUNTS, Counted, Definition, KPIS, SUMS};
+use crate::kpi::service_level::FORMULAS;
 use crate::kpi::settings::KpiSettings;
 use crate::life::plan::Plan;
 use crate::serve::board::{Board, EntityOnBoard};
@@ -35,6 +36,13 @@ pub struct KpiMeta {
 pub struct CountMeta {
     pub id: &'static str,
     pub title: String,
+}
+
+/// A formula of service levels by its word, which records name.
+#[derive(Clone, Debug, Serialize)]
+pub struct FormulaMeta {
+    pub id: &'static str,
+    pub formula: &'static str,
 }
 
 /// Queues that are looked at together.
@@ -122,6 +130,11 @@ pub fn counts() -> Vec<CountMeta> {
     COUNTS.iter().filter(|counted| counted.wanted.is_some()).map(count).collect()
 }
 
+/// Every formula of service levels.
+pub fn formulas() -> Vec<FormulaMeta> {
+    FORMULAS.iter().map(|(formula, text, _)| FormulaMeta { id: formula.word(), formula: text }).collect()
+}
+
 /// A KPI, and behind the service level the further ones of the settings.
 fn with_further(kpi: &Definition, settings: &KpiSettings) -> Vec<KpiMeta> {
     let meta = |id: String, title: String, formula: String| {
@@ -138,8 +151,8 @@ fn with_further(kpi: &Definition, settings: &KpiSettings) -> Vec<KpiMeta> {
         levels.extend(settings.queues.values().map(|queue| &queue.service_level));
         let mut seen = BTreeSet::new();
         for also in levels.into_iter().flat_map(|level| &level.also).filter(|also| seen.insert(&also.name)) {
-            let formula = also.formula.word().to_owned();
-            all.push(meta(format!("{}.{}", kpi.id, also.name), format!("{own} ({})", also.name), formula));
+            let text = FORMULAS.iter().find(|(formula, _, _)| *formula == also.formula).map_or("", |(_, text, _)| text);
+            all.push(meta(format!("{}.{}", kpi.id, also.name), format!("{own} ({})", also.name), text.to_owned()));
         }
     }
     all

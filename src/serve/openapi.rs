@@ -137,7 +137,7 @@ fn schemas() -> Value {
         "Entity": object(&["tenant", "kind", "id", "title", "windows"], json!({
             "tenant": text, "kind": text, "id": text, "title": text, "channel": text, "windows": texts,
         })),
-        "Meta": object(&["version", "ready", "windows", "kpis", "counts", "groups"], json!({
+        "Meta": object(&["version", "ready", "windows", "kpis", "counts", "formulas", "groups"], json!({
             "version": text,
             "ready": { "type": "boolean", "description": "As /readyz." },
             "windows": texts,
@@ -149,6 +149,11 @@ fn schemas() -> Value {
                 "better": { "enum": ["higher", "lower", "neither"] },
             })) },
             "counts": { "type": "array", "items": object(&["id", "title"], json!({ "id": text, "title": text })) },
+            "formulas": {
+                "type": "array",
+                "description": "of service levels; a record names the one it was taken by",
+                "items": object(&["id", "formula"], json!({ "id": text, "formula": text })),
+            },
             "groups": { "type": "array", "items": object(&["tenant", "id", "title", "queues"], json!({
                 "tenant": text, "id": text, "title": text, "queues": texts,
             })) },

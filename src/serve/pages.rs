@@ -110,7 +110,7 @@ pub const ALERTS: Page = Page {
 };
 pub const META: Page = Page {
     path: "/api/v1/meta",
-    about: "Windows, KPIs, counts and groups of queues, with titles and units.",
+    about: "Windows, KPIs, counts, formulas and groups of queues, with titles and units.",
     bodies: &[json("Meta")],
     ..PLAIN
 };

@@ -67,7 +67,7 @@ export class Language {
 
   /** A text with its `{places}` filled. */
   t(id: TextId, values: Record<string, string> = {}): string {
-    return this.texts[id].replace(/\{(\w+)\}/g, (whole, name: string) => values[name] ?? whole);
+    return fill(this.texts[id], values);
   }
 
   /** The text for a number of things: `id.one` or `id.other`. */
@@ -77,8 +77,9 @@ export class Language {
   }
 
   /** A text that may be missing. */
-  maybe(id: string): string | undefined {
-    return (this.texts as Record<string, string>)[id];
+  maybe(id: string, values: Record<string, string> = {}): string | undefined {
+    const text = (this.texts as Record<string, string>)[id];
+    return text === undefined ? undefined : fill(text, values);
   }
 
   number(n: number): string {
@@ -168,4 +169,8 @@ export class Language {
   private length60(minutes: number): string {
     return new Intl.NumberFormat(this.tag, { style: "unit", unit: "minute", unitDisplay: "long" }).format(minutes);
   }
+}
+
+function fill(text: string, values: Record<string, string>): string {
+  return text.replace(/\{(\w+)\}/g, (whole, name: string) => values[name] ?? whole);
 }

@@ -7,6 +7,8 @@ export interface Kpi {
   numerator?: number;
   numerator_ms?: number;
   denominator?: number;
+  /** Of a service level the id of the formula it was taken by. */
+  formula?: string;
   threshold_s?: number;
   target?: number;
   met?: boolean;
@@ -52,6 +54,8 @@ export interface Meta {
   windows: string[];
   kpis: { id: string; title: string; unit: string; formula: string; better: string }[];
   counts: { id: string; title: string }[];
+  /** Those of service levels. */
+  formulas: { id: string; formula: string }[];
   groups: Group[];
 }
 
@@ -81,7 +85,7 @@ export interface Alert {
   /** The first number the rule looks at, as it was then. */
   kpi?: string;
   window?: string;
-  /** What is made of the KPI, whose unit the value then does not have; absent of the KPI itself. */
+  /** What is made of the KPI, whose unit the value then has only if it is a forecast; absent of the KPI itself. */
   measure?: string;
   value?: number | null;
   numerator?: number;

@@ -78,7 +78,7 @@ export function numberTitle(wall: Wall, id: string): string {
   const { lang, session } = wall;
   if (lang.maybe(`kpi.${id}_now`)) return lang.maybe(`kpi.${id}_now`)!;
   if (session.meta?.kpis.some((kpi) => kpi.id === id.split(".")[0])) return kpiTitle(wall, id);
-  const word = id.replace(/^(calls|agents)_/, "");
+  const word = id.replace(/^(calls|agents)_|_calls$/, "");
   return lang.maybe(`count.${word}`) ?? lang.maybe(`state.${word}`) ?? id.replaceAll("_", " ");
 }
 

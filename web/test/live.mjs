@@ -85,6 +85,12 @@ await story([
       const box = async (id) => (await one.locator(`.tile[data-kpi="${id}"]`).boundingBox()).x;
       check((await box("service_level")) < (await box("waiting")) === (dir === "ltr"), `${tag} begins at its own side`);
       await fits(one);
+      await one.waitForSelector(".whole tr[data-kpi]");
+      const said = await one.locator(".whole tbody th, .whole .formula").allInnerTexts();
+      const bare = said.filter((text) => text === "" || (["fa", "zh-CN"].includes(tag) && /[a-z]/i.test(text)));
+      check(40 < said.length && bare.length === 0, `${tag} has no words of its own for ${bare.join(", ")}`);
+      const level = await one.locator('.whole tr[data-kpi="service_level"] .formula').innerText();
+      check(tag !== "en" || level === "answered within the threshold / (answered + abandoned − short abandons)", level);
       check(one.faults.length === 0, one.faults.join("\n"));
       await one.context().close();
     }

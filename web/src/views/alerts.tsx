@@ -106,23 +106,15 @@ function Where({ alert }: { alert: Alert }) {
 function Figure({ alert }: { alert: Alert }) {
   const wall = useWall();
   const { lang } = wall;
-  const { kpi, value, numerator, denominator, trigger, side, window } = alert;
+  const { kpi, measure, value, numerator, denominator, trigger, side, window } = alert;
   if (kpi === undefined) return <div class="figures" />;
-  if (alert.measure !== undefined) {
-    return (
-      <div class="figures">
-        <p class="note">
-          <bdi>{alert.text}</bdi>
-        </p>
-      </div>
-    );
-  }
-  const unit = numberUnit(wall, kpi);
+  const unit = measure === undefined || measure === "forecast" ? numberUnit(wall, kpi) : "times";
   const isShare = unit === "ratio" && numerator !== undefined && denominator !== undefined;
+  const name = numberTitle(wall, kpi);
   return (
     <div class="figures">
       <p>
-        {numberTitle(wall, kpi)}{" "}
+        {lang.maybe(`measure.${measure}`, { kpi: name }) ?? name}{" "}
         {value === null || value === undefined ? (
           NONE
         ) : (
@@ -136,6 +128,11 @@ function Figure({ alert }: { alert: Alert }) {
           <bdi>{lang.t(side === "below" ? "alert.below" : "alert.above", { value: lang.value(trigger, unit) })}</bdi>
         )}
       </p>
+      {measure !== undefined && (
+        <p class="note">
+          <bdi>{alert.text}</bdi>
+        </p>
+      )}
     </div>
   );
 }

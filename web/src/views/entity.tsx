@@ -1,5 +1,6 @@
 // One queue, group or agent: its numbers now, its day so far, and every KPI with its formula.
 import { useEffect, useState } from "preact/hooks";
+import { formula } from "../formula.ts";
 import { NONE } from "../i18n.ts";
 import { CURVES } from "../kpis.ts";
 import { judge } from "../judge.ts";
@@ -177,9 +178,7 @@ function Whole({ record }: { record: KpiRecord | null }) {
                     </>
                   )}
                 </td>
-                <td class="formula" lang="en" dir="ltr">
-                  {session.meta?.kpis.find((one) => one.id === id)?.formula}
-                </td>
+                <td class="formula">{formula(lang, session.meta, id, kpi)}</td>
               </tr>
             ))}
           </tbody>
