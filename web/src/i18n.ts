@@ -15,15 +15,16 @@ export const LANGUAGES: Record<string, { name: string; dir: "ltr" | "rtl"; texts
   "zh-CN": { name: "简体中文", dir: "ltr", texts: zh },
 };
 
-/** The language asked for, else the first of the browser's that there is, else English. */
-export function pickLanguage(asked: string, wanted: readonly string[] = navigator.languages): string {
-  for (const tag of [asked, ...wanted]) {
-    if (tag in LANGUAGES) return tag;
-    const base = tag.split("-")[0]!.toLowerCase();
-    const found = Object.keys(LANGUAGES).find((have) => have.split("-")[0] === base);
-    if (base && found) return found;
-  }
-  return "en";
+/** The language of a tag, whatever its region. */
+export function languageOf(tag: string): string | undefined {
+  const base = (tag: string) => tag.split("-")[0]!.toLowerCase();
+  const tags = Object.keys(LANGUAGES);
+  return tags.find((have) => have === tag) ?? tags.find((have) => base(have) === base(tag));
+}
+
+/** The language chosen, else the first of the browser's that there is, else English. */
+export function pickLanguage(chosen: string): string {
+  return chosen || (navigator.languages.map(languageOf).find((tag) => tag !== undefined) ?? "en");
 }
 
 /** What is not known or has no value. */

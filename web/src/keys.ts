@@ -1,7 +1,7 @@
 // Keys: single letters that lead to what the bar on top leads to, so that no mouse is needed.
 import { useEffect } from "preact/hooks";
 import { LANGUAGES } from "./i18n.ts";
-import { go } from "./route.ts";
+import { back, go } from "./route.ts";
 import { TABS } from "./parts/bar.tsx";
 import { group, groups, type Wall } from "./wall.ts";
 
@@ -13,7 +13,8 @@ export function useKeys(wall: Wall, help: { isOpen: boolean; open: () => void })
       if (event.ctrlKey || event.metaKey || event.altKey || help.isOpen || wall.session.token !== "fine") return;
       if (event.key === "Escape") {
         if (isTyping) target.blur();
-        else go(wall.route.kiosk ? { kiosk: false, rotate: 0 } : { view: "board" });
+        else if (wall.route.kiosk) go({ kiosk: false, rotate: 0 });
+        else back();
         return;
       }
       if (isTyping || !wall.route.keys) return;

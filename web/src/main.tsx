@@ -3,10 +3,10 @@ import { render } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { Language, pickLanguage } from "./i18n.ts";
 import { useKeys } from "./keys.ts";
-import { Banner } from "./parts/banner.tsx";
+import { Banner, Strays } from "./parts/banner.tsx";
 import { Top } from "./parts/bar.tsx";
 import { Help, Token } from "./parts/dialogs.tsx";
-import { go, useRoute, type Route } from "./route.ts";
+import { go, refuse, useRoute, type Route } from "./route.ts";
 import { Session } from "./session.ts";
 import { useListeners } from "./subscribe.ts";
 import { Agents } from "./views/agents.tsx";
@@ -36,6 +36,7 @@ function App() {
   };
   const needsAgents = route.view === "agents" || route.kind === "agent";
   useEffect(() => session.want(route.tenant, route.window, needsAgents), [route.tenant, route.window, needsAgents]);
+  useSettings(wall);
   useTheme(route);
   useKeys(wall, { isOpen: isHelp, open: () => setHelp(true) });
   useRotation(wall);
@@ -60,12 +61,23 @@ function App() {
     <WallProvider value={wall}>
       <Top onHelp={() => setHelp(true)} />
       <Banner />
+      <Strays />
       <main class={trouble && trouble !== "connecting" ? "old" : ""} data-trouble={trouble ?? "none"}>
         <View key={`${route.view}|${route.kind}|${route.id}`} />
       </main>
       {isHelp && <Help onClose={() => setHelp(false)} />}
     </WallProvider>
   );
+}
+
+/** Has the address ask only for what the settings have, once they are known. */
+function useSettings({ session: { meta }, route: { window, group } }: Wall): void {
+  useEffect(() => {
+    if (meta && window && (window === "now" || !meta.windows.includes(window))) refuse("window");
+  }, [meta, window]);
+  useEffect(() => {
+    if (meta && group && !meta.groups.some((one) => one.id === group)) refuse("group");
+  }, [meta, group]);
 }
 
 /** Dark or light as asked for, else as the system has it. */

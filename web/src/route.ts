@@ -1,9 +1,14 @@
 // The route: what is shown, as the page's address says it, so that any view can be sent to others.
+//
+// What an address asks for and is not there is a *stray*: the page tells it, and the address says what is shown.
+import { languageOf } from "./i18n.ts";
+import { STATES } from "./model.ts";
 import { useListeners } from "./subscribe.ts";
 
 export const VIEWS = ["board", "queues", "agents", "attention", "alerts", "entity"] as const;
 export type View = (typeof VIEWS)[number];
-export type Theme = "auto" | "dark" | "light";
+export const THEMES = ["auto", "dark", "light"] as const;
+export type Theme = (typeof THEMES)[number];
 
 export interface Route {
   view: View;
@@ -53,31 +58,44 @@ const DEFAULTS: Route = {
 /** The shortest time a rotating view stays. */
 const ROTATE_MIN_S = 5;
 
-export function parse(search: string): Route {
+/** What an address asks for, and its strays, each as `name=value`. */
+function parse(search: string): { route: Route; strays: string[] } {
   const query = new URLSearchParams(search);
-  const text = (name: string) => query.get(name) ?? "";
-  const isView = (word: string): word is View => (VIEWS as readonly string[]).includes(word);
-  const view = text("view");
-  const theme = text("theme");
-  const rotate = Number.parseInt(text("rotate"), 10);
-  const views = text("views").split(",").filter(isView).filter((view) => view !== "entity");
-  return {
-    view: isView(view) ? view : DEFAULTS.view,
+  const text = (name: keyof Route) => query.get(name) ?? "";
+  const strays = [...query].filter(([name]) => !Object.hasOwn(DEFAULTS, name)).map(([name, value]) => `${name}=${value}`);
+  /** The first of what stands there if nothing is asked for, or what is not there. */
+  const oneOf = <Word extends string>(name: keyof Route, words: readonly Word[]): Word => {
+    const found = words.find((word) => word === text(name));
+    if (found === undefined && text(name) !== "") strays.push(`${name}=${text(name)}`);
+    return found ?? words[0]!;
+  };
+  const views = text("views").split(",").filter(Boolean);
+  const known = VIEWS.filter((view) => view !== "entity");
+  strays.push(...views.filter((view) => !(known as string[]).includes(view)).map((view) => `views=${view}`));
+  const rotate = Number(text("rotate"));
+  const turns = Number.isInteger(rotate) && 0 <= rotate;
+  if (!turns) strays.push(`rotate=${text("rotate")}`);
+  const lang = text("lang") && languageOf(text("lang"));
+  if (lang === undefined) strays.push(`lang=${text("lang")}`);
+  const route: Route = {
+    view: oneOf("view", VIEWS),
     tenant: text("tenant"),
     group: text("group"),
     window: text("window"),
     sort: text("sort"),
     filter: text("filter"),
-    state: text("state"),
+    state: oneOf("state", ["", ...STATES]),
     kind: text("kind"),
     id: text("id"),
-    lang: text("lang"),
-    theme: theme === "dark" || theme === "light" ? theme : "auto",
-    kiosk: text("kiosk") === "1",
-    rotate: 0 < rotate ? Math.max(rotate, ROTATE_MIN_S) : 0,
-    views: 0 < views.length ? views : DEFAULTS.views,
-    keys: text("keys") !== "0",
+    lang: lang ?? "",
+    theme: oneOf("theme", THEMES),
+    kiosk: oneOf("kiosk", ["0", "1"]) === "1",
+    rotate: turns && 0 < rotate ? Math.max(rotate, ROTATE_MIN_S) : 0,
+    views: views.flatMap((view) => known.find((one) => one === view) ?? []),
+    keys: oneOf("keys", ["1", "0"]) === "1",
   };
+  if (route.views.length === 0) route.views = DEFAULTS.views;
+  return { route, strays };
 }
 
 /** The address of a route, without what is as it is anyway. */
@@ -92,15 +110,51 @@ export function address(route: Route): string {
   return text ? `?${text}` : location.pathname;
 }
 
-let current = parse(location.search);
+/** Where in a list the viewer is: how far it is scrolled, in px, and the key of the row that has the focus. */
+export interface Place {
+  top: number;
+  row: string | undefined;
+}
+
+/** What the browser keeps of each step of its history. */
+interface Step {
+  /** How many steps of this page were before it. */
+  nth: number;
+  /** The step from which the one entity was opened. */
+  from?: number;
+  /** Where the viewer was in its list when it was left. */
+  place?: Place | undefined;
+}
+
+/** The list that is shown tells here where in it the viewer is. */
+export const list: { place?: (() => Place) | undefined } = {};
+
+let { route: current, strays } = parse(location.search);
 const listeners = new Set<() => void>();
+
+function step(): Step {
+  return (history.state as Step | null) ?? { nth: 0 };
+}
 
 function set(next: Route): void {
   current = next;
   listeners.forEach((listener) => listener());
 }
 
-addEventListener("popstate", () => set(parse(location.search)));
+function replace(next: Route): void {
+  history.replaceState(step(), "", address(next));
+  set(next);
+}
+
+/** What a way back takes along. */
+let kept: Partial<Route> = {};
+
+replace(current);
+addEventListener("popstate", () => {
+  const { route } = parse(location.search);
+  replace({ ...route, ...kept });
+  kept = {};
+});
 
 /** Where a change would lead. A new view or entity begins unsorted and unfiltered. */
 export function to(change: Partial<Route>): Route {
@@ -113,8 +167,48 @@ export function to(change: Partial<Route>): Route {
 export function go(change: Partial<Route>, how: "push" | "replace" = "push"): void {
   const next = to(change);
   if (address(next) === address(current)) return;
-  history[how === "push" ? "pushState" : "replaceState"](null, "", address(next));
+  const { place: _, ...here } = step();
+  if (how === "replace") {
+    history.replaceState(here, "", address(next));
+  } else {
+    history.replaceState({ ...here, place: list.place?.() }, "");
+    const isSame = (["view", "kind", "id"] as const).every((part) => next[part] === current[part]);
+    const from = next.view !== "entity" ? {} : { from: isSame ? here.from : here.nth };
+    history.pushState({ nth: here.nth + 1, ...from }, "", address(next));
+    strays = [];
+  }
   set(next);
+}
+
+/** Leaves the one entity for where it was opened from; else leads to the overview. How it is shown stays. */
+export function back(): void {
+  const { nth, from } = step();
+  if (from === undefined) return go({ view: "board" });
+  const { window, lang, theme, kiosk, rotate, keys } = current;
+  kept = { window, lang, theme, kiosk, rotate, keys };
+  history.go(from - nth);
+}
+
+/** Where the viewer was in the list when this step was left. */
+export function placeBefore(): Place | undefined {
+  return step().place;
+}
+
+/** Takes out of the address what is not there, and tells it. */
+export function refuse(name: "group" | "window" | "sort"): void {
+  strays = [...strays, `${name}=${current[name]}`];
+  go({ [name]: DEFAULTS[name] }, "replace");
+}
+
+/** Whoever has read of the strays needs no more of them. */
+export function forgetStrays(): void {
+  strays = [];
+  set(current);
+}
+
+export function useStrays(): string[] {
+  useListeners(listeners);
+  return strays;
 }
 
 export function useRoute(): Route {

@@ -43,6 +43,12 @@ function frames(page, seconds) {
 }
 
 let page;
+const isLast = () =>
+  page.evaluate(() => {
+    const row = document.activeElement.closest("tr[data-row]");
+    return row !== null && Number(row.ariaRowIndex) === Number(row.closest("table").getAttribute("aria-rowcount"));
+  });
+
 await story([
   ["500 queues and 5,000 agents load", async (browser) => {
     page = await open(browser, `${base}/?view=agents`);
@@ -73,10 +79,7 @@ await story([
     await page.keyboard.press("3");
     await page.locator(".grid").focus();
     await page.keyboard.press("End");
-    await until("the last row", 5, () => page.evaluate(() => {
-      const row = document.activeElement.closest("tr[data-row]");
-      return row !== null && Number(row.ariaRowIndex) === Number(row.closest("table").getAttribute("aria-rowcount"));
-    }));
+    await until("the last row", 5, isLast);
   }],
   ["a day that cannot be had is told in words", async () => {
     await page.keyboard.press("Enter");
@@ -85,7 +88,15 @@ await story([
       const history = page.locator("[data-history]");
       return (await history.getAttribute("data-history")) !== "loading" && 10 < (await history.innerText()).length;
     });
+  }],
+  ["the way back leads to the place in the list", async () => {
     await page.keyboard.press("Escape");
+    await until("the last row", 5, isLast);
+    check((await page.locator(".grid").evaluate((grid) => grid.scrollTop)) > 10_000, "far down");
+    await page.keyboard.press("1");
+    await page.keyboard.press("3");
+    await page.waitForSelector("tbody tr[data-row]");
+    check((await page.locator(".grid").evaluate((grid) => grid.scrollTop)) === 0, "another time it begins at its top");
   }],
   ["a page outlives a server with other settings", async () => {
     const windows = () => page.locator("select#window option").evaluateAll((all) => all.map(({ value }) => value));

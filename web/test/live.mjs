@@ -176,6 +176,13 @@ await story([
     await one.keyboard.type("sal");
     await until("filtered", 5, async () => (await one.locator("tbody tr[data-row]").count()) === 1);
     check(at("filter") === "sal", "the filter stands in the address");
+    const isInFirstRow = () => one.evaluate(() => document.activeElement.closest("tr[data-row]")?.dataset.row === "0");
+    for (const key of ["ArrowDown", "Enter"]) {
+      await press(key);
+      await until(`${key} leads from the filter to the first row`, 5, isInFirstRow);
+      await press("/");
+    }
+    check(at("view") === "queues", "and opens nothing");
     await press("Escape");
     await one.locator("th[data-column=waiting] button").focus();
     await press("Enter");
@@ -195,9 +202,13 @@ await story([
     check((await grave(one)).length === 0, (await grave(one)).join("\n"));
     await press("Escape");
     await one.waitForSelector("dialog", { state: "detached" });
+    await press("l");
+    await press("Escape");
+    await until("back among the queues", 5, isInFirstRow);
+    check(["view", "filter", "sort"].map(at).join() === "queues,sal,-waiting", `as they were left: ${one.url()}`);
+    check(at("lang") === "fa", "in the language chosen meanwhile");
     await press("Escape");
     await one.waitForSelector(".board");
-    await press("l");
     await until("Persian", 5, async () => (await one.locator("html").getAttribute("dir")) === "rtl");
     await press("t");
     await until("light", 5, async () => (await one.locator("html").getAttribute("data-theme")) === "light");
@@ -216,6 +227,35 @@ await story([
     await one.waitForSelector(".tile");
     await press("2");
     check(at("view") === null, "keys can be turned off");
+    await one.context().close();
+  }],
+  ["what is not there is told and not asked for again", async (browser) => {
+    const one = await open(browser, `${base}/`, { token });
+    const query = () => new URL(one.url()).search.replace("?", "");
+    await one.goto(`${base}/?view=nope&lang=xx&theme=pink&colour=red&kiosk=maybe&rotate=soon&views=queues,moon`);
+    await one.waitForSelector(".board .tile");
+    check(query() === "views=queues", `the address says what is shown: ${one.url()}`);
+    const told = await one.locator(".banner.strays").innerText();
+    const strays = ["view=nope", "lang=xx", "theme=pink", "colour=red", "kiosk=maybe", "rotate=soon", "views=moon"];
+    check(strays.every((stray) => told.includes(stray)) && !told.includes("views=queues"), told);
+    check((await grave(one)).length === 0, (await grave(one)).join("\n"));
+    await one.locator(".banner.strays button").click();
+    check((await one.locator(".banner.strays").count()) === 0, "read and put away");
+    await one.goto(`${base}/?view=queues&lang=zh-TW&window=7m&group=nobody&sort=-nothing&state=asleep`);
+    await until("what the settings do not have", 10, async () => {
+      const told = await one.locator(".banner.strays").innerText();
+      return ["window=7m", "group=nobody", "sort=-nothing", "state=asleep"].every((stray) => told.includes(stray)) || told;
+    });
+    check(query() === "view=queues&lang=zh-CN", `one of a region is the language's: ${one.url()}`);
+    await one.keyboard.press("1");
+    await until("gone with the next step", 5, async () => (await one.locator(".banner.strays").count()) === 0);
+    await one.goto(`${base}/?${SALES}&lang=hu`);
+    await one.waitForSelector(".entity h1");
+    check((await one.locator(".banner.strays").count()) === 0, "nothing is told of what is there");
+    await one.keyboard.press("Escape");
+    await one.waitForSelector(".board");
+    check(query() === "window=30m&lang=hu", "who came from nowhere goes to the overview");
+    check(one.faults.length === 0, one.faults.join("\n"));
     await one.context().close();
   }],
   ["a phone has no sideways scrolling", async (browser) => {

@@ -1,4 +1,6 @@
-// The banner: says, unmistakably, when the numbers are not of now.
+// The banner: says, unmistakably, when the numbers are not of now, and what the address asks for in vain.
+import { useEffect } from "preact/hooks";
+import { forgetStrays, useStrays } from "../route.ts";
 import { useWall } from "../wall.ts";
 import { Icon } from "./icons.tsx";
 
@@ -34,6 +36,37 @@ export function Banner() {
         </div>
       )}
     </>
+  );
+}
+
+/** After this nobody needs to be told any more what an address asked for. */
+const STRAYS_TOLD_MS = 60_000;
+
+/** What the address asked for and is not there. */
+export function Strays() {
+  const { lang } = useWall();
+  const strays = useStrays();
+  useEffect(() => {
+    if (strays.length === 0) return;
+    const timer = setTimeout(forgetStrays, STRAYS_TOLD_MS);
+    return () => clearTimeout(timer);
+  }, [strays]);
+  if (strays.length === 0) return null;
+  return (
+    <div class="banner strays" role="status">
+      <Icon name="triangle" />
+      <span>
+        {lang.t("stray")}{" "}
+        {strays.map((stray) => (
+          <code key={stray} dir="ltr">
+            {stray}
+          </code>
+        ))}
+      </span>
+      <button type="button" onClick={forgetStrays}>
+        {lang.t("stray.close")}
+      </button>
+    </div>
   );
 }
 

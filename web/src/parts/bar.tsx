@@ -1,6 +1,6 @@
 // The bar on top: views, what is shown, language, colours, and how old it all is.
 import { LANGUAGES } from "../i18n.ts";
-import { go, type Theme, type View } from "../route.ts";
+import { go, THEMES, type Theme, type View } from "../route.ts";
 import { found } from "../views/attention.tsx";
 import { group, groups, useWall } from "../wall.ts";
 import { Count } from "./alarm.tsx";
@@ -9,7 +9,6 @@ import { Icon } from "./icons.tsx";
 import { Link } from "./link.tsx";
 
 export const TABS: View[] = ["board", "queues", "agents", "attention", "alerts"];
-export const THEMES: Theme[] = ["auto", "dark", "light"];
 
 export function Top({ onHelp }: { onHelp: () => void }) {
   const wall = useWall();

@@ -1,6 +1,6 @@
 // The filter of a list, and the order of its names.
 import { useMemo } from "preact/hooks";
-import type { ComponentChildren } from "preact";
+import type { ComponentChildren, RefObject } from "preact";
 import type { Entity } from "../store.ts";
 import { go } from "../route.ts";
 import { useWall } from "../wall.ts";
@@ -8,12 +8,20 @@ import { useWall } from "../wall.ts";
 interface Props {
   shown: number;
   all: number;
+  /** Leads the keyboard to the first row. */
+  enter: RefObject<() => void>;
   children?: ComponentChildren;
 }
 
-export function Filter({ shown, all, children }: Props) {
+export function Filter({ shown, all, enter, children }: Props) {
   const { lang, route } = useWall();
   if (route.kiosk) return null;
+  const leave = (event: KeyboardEvent) => {
+    // What an input method is given makes words.
+    if (event.isComposing || !["ArrowDown", "Enter"].includes(event.key)) return;
+    event.preventDefault();
+    enter.current?.();
+  };
   return (
     <div class="filter">
       <label class="controls">
@@ -23,6 +31,7 @@ export function Filter({ shown, all, children }: Props) {
           type="search"
           value={route.filter}
           onInput={(event) => go({ filter: event.currentTarget.value }, "replace")}
+          onKeyDown={leave}
         />
       </label>
       {children}

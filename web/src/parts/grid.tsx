@@ -2,9 +2,9 @@
 //
 // It is a real table with real links and sorting buttons. While the keyboard is in its rows their order
 // stands still, so that a row does not leave from under the focus; the numbers go on.
-import { Component, type ComponentChildren } from "preact";
+import { Component, type ComponentChildren, type RefObject } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import { go, type Route } from "../route.ts";
+import { go, list, placeBefore, refuse, type Route } from "../route.ts";
 import { useWall } from "../wall.ts";
 import { Icon } from "./icons.tsx";
 import { Link } from "./link.tsx";
@@ -29,6 +29,8 @@ interface Props<Row> {
   /** The order without a sorted column. */
   order: (a: Row, b: Row) => number;
   empty: string;
+  /** Given what leads the keyboard to the first row. */
+  enter: RefObject<() => void>;
 }
 
 /** Rows beyond the edges that are kept ready. */
@@ -36,19 +38,17 @@ const SPARE = 8;
 /** A row's height, in rem. */
 const ROW_REM = 2.5;
 
-export function Grid<Row extends { key: string }>({ label, rows, columns, lead, order, empty }: Props<Row>) {
+export function Grid<Row extends { key: string }>({ label, rows, columns, lead, order, empty, enter }: Props<Row>) {
   const { lang, route } = useWall();
   const scroller = useRef<HTMLDivElement>(null);
   const held = useRef<Map<string, number> | null>(null);
   const focusNext = useRef<number | null>(null);
-  const [seen, setSeen] = useState({ top: 0, height: 1000, rem: 16 });
+  const before = useRef(placeBefore());
+  const [seen, setSeen] = useState(() => ({ top: 0, height: 1000, rem: rem() }));
 
   useEffect(() => {
     const box = scroller.current!;
-    const measure = () => {
-      const rem = Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
-      setSeen({ top: box.scrollTop, height: box.clientHeight, rem });
-    };
+    const measure = () => setSeen({ top: box.scrollTop, height: box.clientHeight, rem: rem() });
     const observer = new ResizeObserver(measure);
     observer.observe(box);
     box.addEventListener("scroll", measure, { passive: true });
@@ -66,6 +66,29 @@ export function Grid<Row extends { key: string }>({ label, rows, columns, lead, 
   const height = ROW_REM * seen.rem;
   const first = Math.max(0, Math.floor(seen.top / height) - SPARE);
   const last = Math.min(sorted.length, Math.ceil((seen.top + seen.height) / height) + SPARE);
+
+  const isSorted = columns.some((column) => column.id === route.sort.replace("-", ""));
+  useEffect(() => {
+    if (route.sort && !isSorted) refuse("sort");
+  }, [route.sort, isSorted]);
+
+  useEffect(() => {
+    list.place = () => {
+      const row = document.activeElement?.closest<HTMLElement>("tr[data-row]");
+      return { top: scroller.current!.scrollTop, row: row?.dataset.key };
+    };
+    return () => void (list.place = undefined);
+  }, []);
+
+  // Back where the list was left, once there is one again.
+  useLayoutEffect(() => {
+    const place = before.current;
+    if (!place || sorted.length === 0) return;
+    before.current = undefined;
+    const row = sorted.findIndex((row) => row.key === place.row);
+    scroller.current!.scrollTop = place.top;
+    if (row !== -1) reach(row);
+  });
 
   useLayoutEffect(() => {
     if (focusNext.current === null) return;
@@ -91,14 +114,19 @@ export function Grid<Row extends { key: string }>({ label, rows, columns, lead, 
     event.preventDefault();
     const row = (event.target as HTMLElement).closest("tr[data-row]") as HTMLElement | null;
     const from = row ? Number(row.dataset.row) : step < 0 ? 0 : -1;
-    const next = Math.min(sorted.length - 1, Math.max(0, from + step));
-    focusNext.current = next;
+    reach(Math.min(sorted.length - 1, Math.max(0, from + step)));
+  };
+  const reach = (row: number) => {
+    focusNext.current = row;
     const box = scroller.current!;
     // The head covers the first row's height.
-    const top = next * height;
+    const top = row * height;
     if (top < box.scrollTop) box.scrollTop = top;
     else if (box.scrollTop + box.clientHeight < top + 2 * height) box.scrollTop = top + 2 * height - box.clientHeight;
     setSeen({ ...seen, top: box.scrollTop });
+  };
+  enter.current = () => {
+    if (0 < sorted.length) reach(0);
   };
 
   return (
@@ -123,6 +151,11 @@ export function Grid<Row extends { key: string }>({ label, rows, columns, lead, 
       {sorted.length === 0 && <p class="empty">{empty}</p>}
     </div>
   );
+}
+
+/** A rem in px. */
+function rem(): number {
+  return Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
 }
 
 interface LineProps<Row> {

@@ -1,4 +1,5 @@
 // The table of agents: by state and name unless sorted, since a wall is no place to rank people.
+import { useRef } from "preact/hooks";
 import { NONE } from "../i18n.ts";
 import { STATES } from "../model.ts";
 import { go } from "../route.ts";
@@ -17,6 +18,7 @@ export function Agents() {
   const { lang, route, now } = wall;
   const all = entities(wall, "agent");
   const ranks = useRanks(all);
+  const enter = useRef(() => {});
   const state = (row: Entity) => row.state ?? "logged_out";
   const by = new Map<string, number>();
   for (const row of all) by.set(state(row), (by.get(state(row)) ?? 0) + 1);
@@ -68,7 +70,7 @@ export function Agents() {
   return (
     <div class="list">
       <h1 class="hidden">{lang.t("view.agents")}</h1>
-      <Filter shown={rows.length} all={all.length}>
+      <Filter shown={rows.length} all={all.length} enter={enter}>
         <div class="chips" role="group" aria-label={lang.t("column.state")}>
           {["", ...STATES].map((one) => (
             <button
@@ -92,6 +94,7 @@ export function Agents() {
         lead={(row) => ({ view: "entity", kind: "agent", id: row.id })}
         order={order}
         empty={lang.t("empty.agents")}
+        enter={enter}
       />
     </div>
   );

@@ -1,4 +1,5 @@
 // The table of queues: sorted, filtered, the worst first unless said.
+import { useRef } from "preact/hooks";
 import { judge, judgeWait, longestWait, worst, type Severity } from "../judge.ts";
 import { count } from "../model.ts";
 import type { Entity } from "../store.ts";
@@ -18,6 +19,7 @@ export function Queues() {
   const { lang, route } = wall;
   const all = queues(wall);
   const ranks = useRanks(all);
+  const enter = useRef(() => {});
   const rows = matching(all, route.filter);
   // One judgement for each row and drawing, however often the sort asks.
   const places = new Map(rows.map((row) => [row.key, calm.of(row.key, worst(row, wall.now), wall.now)]));
@@ -26,7 +28,7 @@ export function Queues() {
   return (
     <div class="list">
       <h1 class="hidden">{lang.t("view.queues")}</h1>
-      <Filter shown={rows.length} all={all.length} />
+      <Filter shown={rows.length} all={all.length} enter={enter} />
       <Grid
         label={lang.t("view.queues")}
         rows={rows}
@@ -34,6 +36,7 @@ export function Queues() {
         lead={(row) => ({ view: "entity", kind: row.kind, id: row.id })}
         order={order}
         empty={lang.t("empty.queues")}
+        enter={enter}
       />
     </div>
   );
