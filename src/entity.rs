@@ -109,6 +109,11 @@ impl fmt::Display for Encoded<'_> {
 
 /// The inverse of [`Encoded`]. What is no percent-encoding stays as it is.
 pub fn decode(part: &str) -> String {
+    String::from_utf8_lossy(&decode_bytes(part)).into_owned()
+}
+
+/// The bytes that percent-encoding stands for, which may be no text.
+pub fn decode_bytes(part: &str) -> Vec<u8> {
     let bytes = part.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
@@ -128,7 +133,7 @@ pub fn decode(part: &str) -> String {
             }
         }
     }
-    String::from_utf8_lossy(&out).into_owned()
+    out
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! What goes wrong is told as `application/problem+json`. With a token set, every page asks for it but those
 //! that `pages` calls open.
 
+use crate::entity::decode_bytes;
 use crate::serve::accept::{Accept, media_of};
 use crate::serve::alerts::Alerts;
 use crate::serve::alerts_page::{self, AsksAlerts};
@@ -270,6 +271,11 @@ async fn read(page: &Page, request: Parts) -> Result<(Asked, Wanted), String> {
 
 /// What stands behind the `?`; errs with a sentence.
 async fn given(mut request: Parts) -> Result<(Vec<(String, String)>, Wanted), String> {
+    let query = request.uri.query().unwrap_or_default();
+    // Reading it would put other characters in the place of what is no text, which asks for something else.
+    if let Some(part) = query.split('&').find(|part| str::from_utf8(&decode_bytes(part)).is_err()) {
+        return Err(format!("{part} does not decode to UTF-8; percent-encode the bytes of its UTF-8"));
+    }
     let query = Query::from_request_parts(&mut request, &()).await;
     let Query(given) = query.map_err(|rejection| rejection.body_text())?;
     Ok((given, Wanted { uri: request.uri, headers: request.headers }))

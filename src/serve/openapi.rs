@@ -29,6 +29,10 @@ pub fn document() -> Value {
     })
 }
 
+/// Said of lists.
+const NOTHING: &str =
+    "An empty list where nothing is as asked for: an id, tenant or rule that nobody has heard of is no mistake.";
+
 fn operation(page: &Page) -> Value {
     let mut parameters: Vec<Value> = page.parameters.iter().map(parameter).collect();
     let header = |name: &str, about: &str| json!({ "name": name, "in": "header", "description": about, "schema": { "type": "string" } });
@@ -51,12 +55,20 @@ fn operation(page: &Page) -> Value {
         }
         responses.insert(status.to_owned(), response);
     };
-    answer("200", page.about, page.bodies);
+    let about = match page.has_etag {
+        true => &format!("{} {NOTHING}", page.about),
+        false => page.about,
+    };
+    answer("200", about, page.bodies);
     if page.has_etag {
         answer("304", "Nothing changed.", &[]);
     }
     if page.reads_parameters() {
-        answer("400", "A parameter is unknown or cannot be used.", PROBLEM);
+        answer(
+            "400",
+            "A parameter is unknown, cannot be used, is no UTF-8, or names a kind, window, channel or field that there is not.",
+            PROBLEM,
+        );
         answer(
             "406",
             "Nothing that this is given as is accepted. Whatever is not below `/api` is given in any case.",

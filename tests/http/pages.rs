@@ -78,6 +78,43 @@ async fn what_nobody_knows_is_a_problem() {
 }
 
 #[tokio::test]
+async fn an_id_tenant_or_rule_that_nobody_has_heard_of_matches_nothing() {
+    let server = Server::start(|app| app.archive = archived(&[("sales", 0, 1)])).await;
+    let series = "window=per_15m&kind=queue";
+    for (path, name) in [
+        ("kpis?id=moon".to_owned(), "kpis"),
+        ("kpis?id=sales&tenant=moon".to_owned(), "kpis"),
+        ("entities?id=moon".to_owned(), "entities"),
+        ("alerts?rule=moon".to_owned(), "alerts"),
+        (format!("intervals?{series}&id=moon"), "intervals"),
+        (format!("intervals?{series}&id=sales&tenant=moon"), "intervals"),
+    ] {
+        let answer = server.get(&format!("/api/v1/{path}")).await;
+        assert_eq!((answer.status, answer.json()), (200, json!({ name: [] })), "{path}");
+    }
+    let document = server.get("/openapi.json").await.json();
+    for page in ["kpis", "entities", "alerts", "intervals"] {
+        let of_list = &document["paths"][format!("/api/v1/{page}")]["get"]["responses"]["200"]["description"];
+        assert!(of_list.as_str().unwrap().contains("empty list"), "{page}: {of_list}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_text_is_a_problem() {
+    let server = Server::start(|app| app.archive = archived(&[("sales", 0, 1)])).await;
+    for (query, faulty) in
+        [("id=%ff", "id=%ff"), ("kind=queue&id=a%C3%28", "id=a%C3%28"), ("%80=1", "%80=1"), ("id=%C3&id=%A9", "id=%C3")]
+    {
+        for page in ["kpis", "entities", "intervals", "alerts", "meta", "stream"] {
+            let detail = server.get(&format!("/api/v1/{page}?{query}")).await.problem(400);
+            assert!(detail.contains("UTF-8") && detail.starts_with(faulty), "{page}?{query}: {detail}");
+        }
+    }
+    // A per cent sign that encodes nothing stands for itself.
+    assert_eq!(server.get("/api/v1/kpis?id=100%&tenant=%zz").await.json(), json!({ "kpis": [] }));
+}
+
+#[tokio::test]
 async fn a_window_or_field_that_there_is_not_is_a_problem_that_says_what_there_is() {
     let server = Server::start(|app| app.archive = archived(&[("sales", 0, 1)])).await;
     let series = "kind=queue&id=sales&window=per_15m";
