@@ -1,6 +1,6 @@
 //! The dashboards: what each shows. Names of series are the exporter's, formulas the catalogue's.
 
-use crate::panels::{Dashboard, Panel, bars, lines, stat, state_time_line, table};
+use crate::panels::{Dashboard, Panel, bars, lines, stat, state_time_line, table, unjudged};
 use crate::variables::{many, of_datasource, one, window};
 use callpulse::entity::Kind;
 use callpulse::fact::Standing;
@@ -248,6 +248,7 @@ fn one_queue() -> Dashboard {
     )
     .default("color", json!({ "mode": "continuous-BlPu" }))
     .default("min", json!(0))
+    .default("noValue", json!("no whole week yet"))
     .decimals(1)
     .custom("align", json!("center"))
     .custom("cellOptions", json!({ "type": "color-background", "mode": "basic" }))
@@ -543,6 +544,7 @@ fn targets() -> Dashboard {
             .option("sortBy", json!([{ "displayName": "Against target", "desc": false }])),
         table("Every target", "Each target of the settings, missed ones first.")
             .size(10, 10)
+            .default("noValue", json!("no target has a value"))
             .rows(&format!("sort({})", named(&each, "queue")))
             .transformation("organize", json!({ "excludeByName": { "Time": true, "queue": true }, "includeByName": {},
                 "indexByName": { "title": 0, "kpi": 1, "Value": 2 }, "renameByName": { "title": "Queue", "kpi": "KPI", "Value": "Now" } }))
@@ -736,6 +738,7 @@ fn thresholds(base: &str, from: f64, colour: &str) -> Vec<(&'static str, Value)>
         ("thresholds", json!({ "mode": "absolute", "steps": steps })),
         ("color", json!({ "mode": "thresholds" })),
         ("custom.cellOptions", coloured()),
+        ("mappings", unjudged("transparent")),
     ]
 }
 

@@ -45,6 +45,11 @@ pub fn datasource() -> Value {
     json!({ "type": "prometheus", "uid": "${datasource}" })
 }
 
+/// What has no value is no judgement: without this Grafana gives it the colour that low values have.
+pub fn unjudged(colour: &str) -> Value {
+    json!([{ "type": "special", "options": { "match": "null+nan", "result": { "index": 0, "color": colour } } }])
+}
+
 /// One number, large.
 pub fn stat(title: &str, about: &str, unit: &'static str, query: &str) -> Panel {
     let mut panel = Panel::new("stat", title, about, unit, 4, 4);
@@ -244,7 +249,7 @@ impl Panel {
     /// name the query gives only labels.
     pub fn column(mut self, name: &'static str, query: &str, unit: &str, properties: &[(&str, Value)]) -> Panel {
         self.columns.push(name);
-        let all = [&[("unit", json!(unit))], properties].concat();
+        let all = [&[("unit", json!(unit)), ("noValue", json!("–"))], properties].concat();
         let panel = self.rows(query);
         if name.is_empty() { panel } else { panel.field(name, &all) }
     }
@@ -282,7 +287,12 @@ impl Panel {
         let mut defaults = self.defaults;
         defaults.insert("unit".into(), json!(self.unit));
         defaults.entry("custom").or_insert(self.custom);
-        defaults.entry("mappings").or_insert(json!([]));
+        let is_filled = self.options["colorMode"] == "background_solid";
+        let mappings = match self.kind {
+            "stat" | "bargauge" => unjudged(if is_filled { "transparent" } else { "text" }),
+            _ => json!([]),
+        };
+        defaults.entry("mappings").or_insert(mappings);
         defaults.entry("color").or_insert(json!({ "mode": "palette-classic" }));
         defaults
             .entry("thresholds")

@@ -70,6 +70,45 @@ fn a_panel_says_what_it_shows_in_which_unit_and_asks_the_data_source_chosen() {
     });
 }
 
+/// Whether what has no value has a colour of its own, which is none.
+fn is_unjudged(mappings: &Value) -> bool {
+    let of_nothing = mappings.as_array().into_iter().flatten().find(|mapping| mapping["type"] == "special");
+    of_nothing.is_some_and(|mapping| {
+        let Value::Object(options) = &mapping["options"] else { return false };
+        options["match"] == "null+nan" && ["transparent", "text"].contains(&text(&options["result"], "color"))
+    })
+}
+
+#[test]
+fn what_has_no_value_has_no_colour_and_a_word() {
+    let base = |steps: &Value| text(&steps["steps"][0], "color").to_owned();
+    let judges = |steps: &Value| !["transparent", "text", ""].contains(&base(steps).as_str());
+    let mut coloured = 0;
+    each_panel(|dashboard, panel| {
+        let name = format!("{}: {}", text(dashboard, "title"), text(panel, "title"));
+        let defaults = &panel["fieldConfig"]["defaults"];
+        if judges(&defaults["thresholds"]) && panel["type"] != "timeseries" {
+            coloured += 1;
+            assert!(is_unjudged(&defaults["mappings"]), "{name}");
+        }
+        for field in list(&panel["fieldConfig"], "overrides") {
+            let property =
+                |id: &str| list(field, "properties").iter().find(|one| one["id"] == id).map(|one| &one["value"]);
+            if property("thresholds").is_some_and(judges) {
+                coloured += 1;
+                let name = format!("{name}, {}", field["matcher"]["options"]);
+                assert!(property("mappings").is_some_and(is_unjudged), "{name}");
+                assert_eq!(property("noValue"), Some(&"–".into()), "{name}");
+            }
+        }
+        // A table of several queries lists what there is in any case.
+        if panel["type"] == "table" && list(panel, "targets").len() == 1 {
+            assert!(!text(defaults, "noValue").is_empty(), "{name}: says nothing where there is nothing");
+        }
+    });
+    assert!(10 < coloured, "{coloured} with colours");
+}
+
 #[test]
 fn no_two_panels_lie_over_each_other() {
     for dashboard in written() {

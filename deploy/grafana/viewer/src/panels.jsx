@@ -73,7 +73,7 @@ function Bars({ panel, data, theme, space }) {
 
 function Rows({ panel, data, space }) {
   const [frame] = data;
-  if (!frame) return null;
+  if (!frame?.length) return <p style={{ textAlign: 'center' }}>{panel.fieldConfig.defaults.noValue ?? 'No data'}</p>;
   const cell = { sm: 'sm', md: 'md' }[panel.options.cellHeight] ?? 'sm';
   const seen = { ...frame, fields: frame.fields.filter((field) => !field.config.custom?.hidden) };
   return <Table data={seen} {...space} cellHeight={cell} columnMinWidth={40} initialSortBy={panel.options.sortBy ?? []} />;
