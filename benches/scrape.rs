@@ -10,7 +10,8 @@ use callpulse::kpi::catalogue;
 use callpulse::kpi::record::KpiRecord;
 use callpulse::replay::filter::Filter;
 use callpulse::serve::board::{Board, Place};
-use callpulse::serve::prometheus::{Exported, Format, Owned, Scrape, render};
+use callpulse::serve::exported::{Exported, Exporter, Owned};
+use callpulse::serve::prometheus::{Format, Scrape, render};
 use std::collections::BTreeMap;
 use std::hint::black_box;
 
@@ -21,7 +22,8 @@ const SCRAPES: usize = 20;
 pub fn measure() {
     let wanted = number("SERIES", 100_000) as usize;
     let records = records();
-    let board = Board::default();
+    let (board, exporter) = (Board::default(), Exporter::new(Exported::all()));
+    let scrape = |board: &Board| scrape(board, &exporter);
     let mut version = 1;
     let mut kept = Vec::new();
     for (key, record) in records {
@@ -84,9 +86,8 @@ fn millis(mut work: impl FnMut()) -> f64 {
     (cpu::own() - begun).as_secs_f64() * 1e3 / SCRAPES as f64
 }
 
-fn scrape(board: &Board) -> String {
-    let (owned, exported) = (Owned::All, Exported::all());
-    render(board, Scrape { owned: &owned, exported: &exported, help: &catalogue::help, format: Format::OpenMetrics })
+fn scrape(board: &Board, exporter: &Exporter) -> String {
+    render(board, Scrape { owned: &Owned::All, exporter, help: &catalogue::help, format: Format::OpenMetrics })
 }
 
 fn series(text: &str) -> usize {

@@ -105,6 +105,7 @@ fn the_defaults_are_those_of_the_contract() {
     assert_eq!(settings.serve.token, None);
     assert_eq!(settings.serve.metrics_kinds, [Kind::Queue, Kind::Agent, Kind::Team, Kind::Tenant]);
     assert!(settings.serve.metrics_windows.is_empty());
+    assert_eq!(settings.serve.metrics_series_max, 200_000);
     assert!(settings.serve.listen.ip().is_loopback());
 }
 
@@ -176,6 +177,7 @@ fn every_value_of_the_manual_changes_the_settings() {
         Value::Boolean(false),
         Value::Integer(7),
         Value::Integer(5),
+        Value::Integer(5_000),
         Value::Float(0.55),
         Value::Float(0.85),
         Value::Float(2.5),
@@ -568,6 +570,7 @@ fn the_keys_of_the_contract_are_all_understood() {
         listen = "127.0.0.1:8080"
         metrics_kinds = ["queue", "agent", "team", "tenant"]
         metrics_windows = []
+        metrics_series_max = 200000
         "#,
     );
 }
@@ -583,7 +586,7 @@ fn unknown_keys_name_the_nearest_known_one() {
     check("engine.timezone = 'UTC'", "engine.timezone: unknown key here; `timezone` belongs into [windows]");
     check(
         "serve.nonsense = 1",
-        "serve.nonsense: unknown key; known are `listen`, `token`, `allowed_hosts`, `metrics_kinds` and `metrics_windows`",
+        "serve.nonsense: unknown key; known are `listen`, `token`, `allowed_hosts`, `metrics_kinds`, `metrics_windows` and `metrics_series_max`",
     );
     check(
         "teams.a.members = [{ agent = 'x', form = '2026-03-01' }]",

@@ -11,13 +11,13 @@ use crate::notify::driver;
 use crate::serve::alerts::Alerts;
 use crate::serve::archive::{Archive, Pick};
 use crate::serve::board::Board;
+use crate::serve::exported::{Exported, Exporter, Owned, named};
 use crate::serve::health;
 use crate::serve::hosts::Hosts;
 use crate::serve::http::{self, App};
 use crate::serve::listen::Limits;
 use crate::serve::live::streams::{CLIENTS_MAX, Streams};
 use crate::serve::meta::Meta;
-use crate::serve::prometheus::{Exported, Owned};
 use crate::serve::subscriber::{feed, feed_alerts, subscribe};
 use crate::stream::fault::WorkerError;
 use crate::stream::follow::Source;
@@ -304,10 +304,12 @@ fn app(
             let inputs = workers.flat_map(|(_, worker)| worker.inputs.into_iter().map(|input| input.input.partition));
             Owned::Partitions(inputs.collect())
         }),
-        exported: Arc::new(Exported {
+        exporter: Arc::new(Exporter::new(Exported {
             kinds: settings.serve.metrics_kinds.clone(),
             windows: settings.serve.metrics_windows.clone(),
-        }),
+            series_max: settings.serve.metrics_series_max,
+            named: named(&settings.kpi, &settings.plan, &settings.limits),
+        })),
         not_ready: Arc::new(move || {
             let workers = not_ready.workers().into_iter();
             let reason = |((stage, index), worker): ((&str, u32), WorkerStatus)| {

@@ -342,6 +342,11 @@ const SERVE: &[Key] = &[
         Shape::List { of: &Shape::Text, distinct: true },
         "The windows that /metrics shows, by their names; all if the list is empty.",
     ),
+    key(
+        "metrics_series_max",
+        Shape::Integer { min: 1_000, max: 100_000_000 },
+        "How many series of entities /metrics shows; entities beyond them are left out.",
+    ),
 ];
 
 const CALENDAR: &[Key] = &[

@@ -417,5 +417,6 @@ fn serve(table: View, windows: &[&str], faults: &mut Faults) -> Serve {
             .filter_map(|(_, kind)| Kind::from_word(&kind.text()))
             .collect(),
         metrics_windows,
+        metrics_series_max: table.get("metrics_series_max").integer() as usize,
     }
 }

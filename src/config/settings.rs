@@ -129,6 +129,8 @@ pub struct Serve {
     pub metrics_kinds: Vec<Kind>,
     /// The windows that it shows, by their names; all if there are none.
     pub metrics_windows: Vec<String>,
+    /// How many series of entities it shows at most.
+    pub metrics_series_max: usize,
 }
 
 impl fmt::Debug for Kafka {
@@ -143,6 +145,7 @@ impl fmt::Debug for Serve {
         let token = self.token.as_ref().map(|_| HIDDEN);
         let mut shown = f.debug_struct("Serve");
         shown.field("listen", &self.listen).field("token", &token).field("allowed_hosts", &self.allowed_hosts);
-        shown.field("metrics_kinds", &self.metrics_kinds).field("metrics_windows", &self.metrics_windows).finish()
+        shown.field("metrics_kinds", &self.metrics_kinds).field("metrics_windows", &self.metrics_windows);
+        shown.field("metrics_series_max", &self.metrics_series_max).finish()
     }
 }

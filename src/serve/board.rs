@@ -93,8 +93,7 @@ pub struct Entry {
     pub place: Place,
     /// The record as published.
     pub json: Bytes,
-    /// Those of the record before until they are asked for; empty for what Prometheus does not show: an agent within a
-    /// queue, an entity of one channel.
+    /// Those of the record before until they are asked for; empty for what Prometheus does not show.
     samples: Box<[Sample]>,
     are_samples_its_own: bool,
 }
@@ -263,20 +262,15 @@ impl Board {
         self.caught_up.load(Ordering::Acquire)
     }
 
-    /// Takes the samples of what came since they were asked for last, of the entries wanted.
-    pub fn take_samples(&self, wants: impl Fn(&Entry) -> bool) {
+    /// Takes the samples of what came of an entity since they were asked for last, of the entries wanted. The entity is
+    /// named as by [`of_entity`].
+    pub fn take_samples(&self, entity: &str, wants: impl Fn(&Entry) -> bool) {
         self.write(|Contents { records, shapes, .. }| {
-            for entry in records.values_mut().filter(|entry| !entry.are_samples_its_own && wants(entry)) {
-                let is_shown = match entry.kind {
-                    Kind::Queue | Kind::Agent | Kind::Team => entry.channel.is_none(),
-                    // The label `tenant` alone tells tenants apart.
-                    Kind::Tenant => entry.channel.is_none() && entry.id == entry.tenant,
-                    Kind::QueueAgent => false,
-                };
-                let record = is_shown.then(|| Shown::read(&entry.json));
-                let record = record.transpose().unwrap_or_else(|cause| {
+            let of_entity = records.range_mut::<str, _>(from(entity)).take_while(|(key, _)| key.starts_with(entity));
+            let new = of_entity.map(|(_, entry)| entry).filter(|entry| !entry.are_samples_its_own);
+            for entry in new.filter(|entry| entry.has_series() && wants(entry)) {
+                let record = Shown::read(&entry.json).inspect_err(|cause| {
                     tracing::warn!(tenant = %entry.tenant, id = %entry.id, window = %entry.window, %cause, "not shown");
-                    None
                 });
                 entry.samples =
                     record.map(|record| shapes.samples(entry.kind, &entry.window, &record)).unwrap_or_default();
@@ -385,6 +379,14 @@ impl Board {
 }
 
 impl Contents {
+    /// The entries of an entity, which is named as by [`of_entity`].
+    pub fn of_entity(&self, entity: &str) -> impl Iterator<Item = &Entry> {
+        self.records
+            .range::<str, _>(from(entity))
+            .take_while(move |(key, _)| key.starts_with(entity))
+            .map(|(_, entry)| entry)
+    }
+
     /// The name of the cluster the topic is in; empty while it is not known.
     pub fn cluster(&self) -> &Arc<str> {
         &self.cluster
@@ -508,10 +510,29 @@ impl Entry {
         &self.samples
     }
 
+    /// Whether it may have series: not of an agent within a queue, nor of one channel.
+    pub fn has_series(&self) -> bool {
+        match self.kind {
+            Kind::Queue | Kind::Agent | Kind::Team => self.channel.is_none(),
+            // The label `tenant` alone tells tenants apart.
+            Kind::Tenant => self.channel.is_none() && self.id == self.tenant,
+            Kind::QueueAgent => false,
+        }
+    }
+
     /// Whether both are windows of one entity.
     pub fn is_of_same_entity(&self, other: &Entry) -> bool {
         (&self.tenant, self.kind, &self.id, self.channel) == (&other.tenant, other.kind, &other.id, other.channel)
     }
+}
+
+/// The part of a key that all windows of an entity share, and no other entity has: `tenant|kind|id|`.
+pub fn of_entity(key: &str) -> &str {
+    key.rfind('|').map_or(key, |end| &key[..=end])
+}
+
+fn from(key: &str) -> (Bound<&str>, Bound<&str>) {
+    (Bound::Included(key), Bound::Unbounded)
 }
 
 /// A record of the KPI topic, read.

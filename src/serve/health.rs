@@ -15,7 +15,7 @@ const BUCKETS_SECONDS: [f64; 16] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
 
 /// What each metric tells.
-const HELP: [(&str, &str); 37] = [
+const HELP: [(&str, &str); 38] = [
     ("callpulse_agent_events_repeated_total", "Events of agents that had been read before."),
     ("callpulse_agent_states_lost_total", "States of agents that ended because nothing more was heard of the agent."),
     ("callpulse_agents", "Agents whose time line is held, by partition."),
@@ -38,6 +38,7 @@ const HELP: [(&str, &str); 37] = [
     ("callpulse_events_total", "Events by what became of them."),
     ("callpulse_gaps_total", "Gaps in the input that were gone over."),
     ("callpulse_mark_timestamp_seconds", "Up to when a partition of a source is complete."),
+    ("callpulse_metrics_entities_left_out", "Entities for whose series /metrics has no room."),
     ("callpulse_notifications_failed_total", "Alerts that a target was not told, by target: refused or given up."),
     ("callpulse_notifications_total", "Alerts sent to targets, by target and what came of it."),
     ("callpulse_notifications_waiting", "Alerts that a target has still to be told."),

@@ -9,6 +9,7 @@ use crate::serve::alerts::Alerts;
 use crate::serve::alerts_page::{self, AsksAlerts};
 use crate::serve::archive::Archive;
 use crate::serve::board::Board;
+use crate::serve::exported::{Exporter, Owned};
 use crate::serve::heads::Refusal;
 use crate::serve::health;
 use crate::serve::history::{self, Sources};
@@ -23,7 +24,7 @@ use crate::serve::openapi;
 use crate::serve::pages::{self, PAGES, Page};
 use crate::serve::parameters::Asked;
 use crate::serve::problem::{bad_request, later, problem};
-use crate::serve::prometheus::{self, Exported, Format, Help, Owned, Scrape};
+use crate::serve::prometheus::{self, Format, Help, Scrape};
 use crate::serve::wallboard;
 use crate::time::EventTime;
 use axum::body::Body;
@@ -60,7 +61,7 @@ pub struct App {
     /// The partitions of the KPI topic whose entities `/metrics` shows, asked at every scrape.
     pub owned: Arc<dyn Fn() -> Owned + Send + Sync>,
     /// What of them `/metrics` shows.
-    pub exported: Arc<Exported>,
+    pub exporter: Arc<Exporter>,
     /// Why the program is not ready, each reason a sentence; none means ready.
     pub not_ready: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
     pub help: Arc<Help>,
@@ -134,7 +135,7 @@ async fn metrics(State(app): State<App>, headers: HeaderMap) -> Response {
     let text = in_background(move || {
         // While the board is read from its beginning it shows what was, and a counter that falls back is counted again.
         let owned = if app.board.is_caught_up() { (app.owned)() } else { Owned::Partitions(BTreeSet::new()) };
-        let scrape = Scrape { owned: &owned, exported: &app.exported, help: &*app.help, format };
+        let scrape = Scrape { owned: &owned, exporter: &app.exporter, help: &*app.help, format };
         let mut text = prometheus::render(&app.board, scrape);
         text.push_str(&alerts_page::firing(&app.alerts, &owned, format));
         if let Some(health) = &app.health {

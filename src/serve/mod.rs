@@ -16,6 +16,8 @@ pub mod board;
 
 pub mod alerts;
 
+pub mod exported;
+
 pub mod prometheus;
 
 pub mod health;

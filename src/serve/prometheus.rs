@@ -8,8 +8,8 @@
 use crate::entity::Kind;
 use crate::serve::accept::Accept;
 use crate::serve::board::{Board, Entry};
+use crate::serve::exported::{Exporter, Owned};
 use crate::serve::series::{About, Family, Form, Sample, Shapes, escape_label};
-use std::collections::BTreeSet;
 use std::fmt::Write;
 
 /// How the series are written.
@@ -19,22 +19,6 @@ pub enum Format {
     OpenMetrics,
 }
 
-/// The partitions of the KPI topic whose entities this instance exports.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Owned {
-    /// One instance for everything.
-    All,
-    Partitions(BTreeSet<i32>),
-}
-
-/// What of the board is exported, by the settings.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Exported {
-    pub kinds: Vec<Kind>,
-    /// By their names; all if there are none. Counters have no window and are always told.
-    pub windows: Vec<String>,
-}
-
 /// What the catalogue says of a KPI, one sentence, by its id; none if it does not know the id.
 pub type Help = dyn Fn(&str) -> Option<&'static str> + Send + Sync;
 
@@ -42,39 +26,32 @@ pub type Help = dyn Fn(&str) -> Option<&'static str> + Send + Sync;
 #[derive(Clone, Copy)]
 pub struct Scrape<'a> {
     pub owned: &'a Owned,
-    pub exported: &'a Exported,
+    pub exporter: &'a Exporter,
     pub help: &'a Help,
     pub format: Format,
 }
 
-/// All series of the entities owned, without the end of the text: others may follow.
+/// All series of the entities owned that are told, without the end of the text: others may follow.
 pub fn render(board: &Board, scrape: Scrape<'_>) -> String {
-    board.take_samples(|entry| scrape.takes(entry));
+    let told = scrape.exporter.choose(board, scrape.owned);
     let contents = board.read();
-    let shapes = &contents.shapes;
-    let mut pages = Pages::new(shapes);
-    let mut of_entity: Option<Labels<'_>> = None;
-    for entry in contents.records.values().filter(|entry| scrape.takes(entry) && !entry.samples().is_empty()) {
-        let mut labels = match of_entity.take() {
-            Some(mut labels) if labels.newest.is_of_same_entity(entry) => {
-                if labels.newest.version < entry.version {
-                    labels.newest = entry;
-                }
-                labels
+    let mut pages = Pages::new(&contents.shapes);
+    for entity in told.iter() {
+        let mut of_entity: Option<Labels<'_>> = None;
+        let entries = contents.of_entity(entity).filter(|entry| scrape.exporter.takes(entry, scrape.owned));
+        for entry in entries.filter(|entry| !entry.samples().is_empty()) {
+            let labels = of_entity.get_or_insert_with(|| Labels::new(entry));
+            if labels.newest.version < entry.version {
+                labels.newest = entry;
             }
-            before => {
-                before.iter().for_each(|labels| pages.info(labels));
-                Labels::new(entry)
+            labels.enter(&entry.window);
+            let is_told = scrape.exporter.has_window(&entry.window);
+            for sample in entry.samples() {
+                pages.series(sample, labels, is_told);
             }
-        };
-        let is_told = scrape.exported.has_window(&entry.window);
-        labels.enter(&entry.window);
-        for sample in entry.samples() {
-            pages.series(sample, &labels, is_told);
         }
-        of_entity = Some(labels);
+        of_entity.iter().for_each(|labels| pages.info(labels));
     }
-    of_entity.iter().for_each(|labels| pages.info(labels));
     pages.bind(scrape)
 }
 
@@ -115,35 +92,6 @@ impl Format {
         match self {
             Format::Prometheus => "",
             Format::OpenMetrics => "# EOF\n",
-        }
-    }
-}
-
-impl Scrape<'_> {
-    /// Whether a record has anything to tell here. `total` has the counters.
-    fn takes(&self, entry: &Entry) -> bool {
-        let Exported { kinds, .. } = self.exported;
-        self.owned.holds(entry.place.partition)
-            && kinds.contains(&entry.kind)
-            && (&*entry.window == "total" || self.exported.has_window(&entry.window))
-    }
-}
-
-impl Exported {
-    pub fn all() -> Exported {
-        Exported { kinds: Kind::ALL.to_vec(), windows: Vec::new() }
-    }
-
-    fn has_window(&self, name: &str) -> bool {
-        self.windows.is_empty() || self.windows.iter().any(|window| window == name)
-    }
-}
-
-impl Owned {
-    pub fn holds(&self, partition: i32) -> bool {
-        match self {
-            Owned::All => true,
-            Owned::Partitions(partitions) => partitions.contains(&partition),
         }
     }
 }

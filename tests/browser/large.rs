@@ -5,12 +5,12 @@ use callpulse::config;
 use callpulse::serve::alerts::Alerts;
 use callpulse::serve::archive::Archive;
 use callpulse::serve::board::{Board, Place};
+use callpulse::serve::exported::{Exported, Exporter, Owned};
 use callpulse::serve::hosts::Hosts;
 use callpulse::serve::http::{App, serve};
 use callpulse::serve::listen::Limits;
 use callpulse::serve::live::streams::{CLIENTS_MAX, Streams};
 use callpulse::serve::meta::Meta;
-use callpulse::serve::prometheus::{Exported, Owned};
 use callpulse::time::EventTime;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -123,7 +123,7 @@ fn app(board: &Arc<Board>, sliding: &str) -> App {
         archive: Arc::new(Archive::new(Box::new(|_, _, _| Err("there is none".to_owned())))),
         meta: Arc::new(Meta::of(&settings.kpi, &settings.plan)),
         owned: Arc::new(|| Owned::All),
-        exported: Arc::new(Exported::all()),
+        exporter: Arc::new(Exporter::new(Exported::all())),
         not_ready: Arc::new(Vec::new),
         help: Arc::new(|_: &str| None),
         health: None,

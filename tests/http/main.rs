@@ -4,6 +4,7 @@
 mod alert_records;
 mod alerts;
 mod events;
+mod exported;
 mod exposition;
 mod history;
 mod limits;

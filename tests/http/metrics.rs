@@ -9,7 +9,8 @@ use callpulse::kpi::catalogue::{COUNTS as COUNTED, KPIS as DEFINED, SUMS, What};
 use callpulse::kpi::record::{Count, Counters, Fields, Kpi, KpiRecord, Now, WeekProfile};
 use callpulse::serve::accept::Accept;
 use callpulse::serve::board::Board;
-use callpulse::serve::prometheus::{Exported, Format, Owned, Scrape, render};
+use callpulse::serve::exported::{Exported, Exporter, Owned};
+use callpulse::serve::prometheus::{Format, Scrape, render};
 use callpulse::serve::series::{gauge_of_count, gauge_of_kpi, gauge_of_sum, gauge_of_target};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,16 +23,17 @@ fn help(id: &str) -> Option<&'static str> {
 
 /// The whole text, of everything.
 fn text(board: &Board) -> String {
-    text_of(board, &Owned::All, &Exported::all(), Format::Prometheus)
+    text_of(board, &Owned::All, Exported::all(), Format::Prometheus)
 }
 
-fn text_of(board: &Board, owned: &Owned, exported: &Exported, format: Format) -> String {
-    render(board, Scrape { owned, exported, help: &help, format }) + format.end()
+fn text_of(board: &Board, owned: &Owned, exported: Exported, format: Format) -> String {
+    let exporter = Exporter::new(exported);
+    render(board, Scrape { owned, exporter: &exporter, help: &help, format }) + format.end()
 }
 
 #[track_caller]
 fn families(board: &Board, owned: &Owned) -> Vec<Family> {
-    let text = text_of(board, owned, &Exported::all(), Format::Prometheus);
+    let text = text_of(board, owned, Exported::all(), Format::Prometheus);
     parse(&text).unwrap_or_else(|fault| panic!("{fault}\n{text}"))
 }
 
@@ -90,7 +92,7 @@ fn an_entity_that_ended_disappears() {
 fn what_is_published_in_the_middle_of_a_scrape_does_not_blink() {
     let board = Board::default();
     put(&board, 0, &five_minutes("sales"));
-    board.take_samples(|_| true);
+    board.take_samples("default|queue|sales|", |_| true);
     let mut newer = five_minutes("sales");
     newer.version = 2;
     put(&board, 0, &newer);
@@ -327,8 +329,8 @@ fn only_the_kinds_and_windows_of_the_settings_are_shown_and_counters_always() {
     put(&board, 0, &everything(Kind::Agent));
     let names = |kinds: &[Kind], windows: &[&str]| {
         let windows = windows.iter().map(|&window| window.to_owned()).collect();
-        let exported = Exported { kinds: kinds.to_vec(), windows };
-        let text = text_of(&board, &Owned::All, &exported, Format::Prometheus);
+        let exported = Exported { kinds: kinds.to_vec(), windows, ..Exported::all() };
+        let text = text_of(&board, &Owned::All, exported, Format::Prometheus);
         let families = parse(&text).unwrap_or_else(|fault| panic!("{fault}\n{text}"));
         families.iter().flat_map(|family| &family.series).map(|series| series.name.clone()).collect::<BTreeSet<_>>()
     };
@@ -347,7 +349,7 @@ fn both_formats_tell_the_same_series() {
     put(&board, 0, &five_minutes("Sales \"VIP\" \\ صف"));
     put(&board, 0, &total("sales", 12));
     put(&board, 0, &everything(Kind::Tenant));
-    let text = text_of(&board, &Owned::All, &Exported::all(), Format::OpenMetrics);
+    let text = text_of(&board, &Owned::All, Exported::all(), Format::OpenMetrics);
     let open = parse_open_metrics(&text).unwrap_or_else(|fault| panic!("{fault}\n{text}"));
     assert!(text.contains("# TYPE acd_queue_calls_offered counter\n") && text.contains("# TYPE acd_queue info\n"));
     let own = families(&board, &Owned::All);
@@ -504,7 +506,7 @@ proptest! {
                 *have = record;
             }
         }
-        let open = text_of(&board, &Owned::All, &Exported::all(), Format::OpenMetrics);
+        let open = text_of(&board, &Owned::All, Exported::all(), Format::OpenMetrics);
         parse_open_metrics(&open).map_err(|fault| TestCaseError::fail(format!("{fault}\n{open}")))?;
         let text = text(&board);
         let families = parse(&text).map_err(|fault| TestCaseError::fail(format!("{fault}\n{text}")))?;

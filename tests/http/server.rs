@@ -5,12 +5,12 @@ use callpulse::config;
 use callpulse::serve::alerts::Alerts;
 use callpulse::serve::archive::Archive;
 use callpulse::serve::board::Board;
+use callpulse::serve::exported::{Exported, Exporter, Owned};
 use callpulse::serve::hosts::Hosts;
 use callpulse::serve::http::{App, serve};
 use callpulse::serve::listen::Limits;
 use callpulse::serve::live::streams::{CLIENTS_MAX, Streams};
 use callpulse::serve::meta::Meta;
-use callpulse::serve::prometheus::{Exported, Owned};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -57,7 +57,7 @@ impl Server {
             archive: Arc::new(Archive::new(Box::new(|_, _, _| Err("there is none".to_owned())))),
             meta: Arc::new(Meta::of(&settings.kpi, &settings.plan)),
             owned: Arc::new(|| Owned::All),
-            exported: Arc::new(Exported::all()),
+            exporter: Arc::new(Exporter::new(Exported::all())),
             not_ready: Arc::new(move || told.lock().unwrap().clone()),
             help: Arc::new(|_: &str| None),
             health: None,
