@@ -52,11 +52,10 @@ struct Written<'a> {
     numbers: Numbers<'a>,
 }
 
-/// Beyond what it fires, and what it says of a value at all.
+/// Beyond what it fires, and what it says of a value at all; none of what nobody said.
 #[derive(Clone, Copy)]
 struct Bounds {
-    trigger: f64,
-    /// None if nobody said.
+    trigger: Option<f64>,
     clear: Option<f64>,
     min_volume: Option<i64>,
 }
@@ -97,29 +96,37 @@ impl Written<'_> {
         }
     }
 
-    fn bounds(&self, told: &mut Told) -> Option<Bounds> {
+    fn bounds(&self, told: &mut Told) -> Bounds {
         self.missing("trigger", "write the value beyond which it fires", told);
         let number = |key: &str| self.table.get(key).0.and_then(shape::number);
         let min_volume = self.table.get("min_volume").0.and_then(Value::as_integer);
-        Some(Bounds { trigger: number("trigger")?, clear: number("clear"), min_volume })
+        Bounds { trigger: number("trigger"), clear: number("clear"), min_volume }
     }
 
-    /// The number of this name in a window; faults at `key` and `window`.
-    fn number(&self, key: &str, window: &str, told: &mut Told) -> Option<Number> {
+    /// The number of this name, and whether it stands in a window; faults at `key` and `window`. What its values can be
+    /// does not hang on the window, so that a wrong one hides no other fault.
+    fn number(&self, key: &str, window: &str, told: &mut Told) -> Option<(Number, bool)> {
         let name = self.table.get(key).text();
-        if name.is_empty() || window.is_empty() {
+        if name.is_empty() {
             return None;
         }
+        let anywhere = self.numbers.anywhere(&name);
+        if let Err((_, sentence)) = &anywhere {
+            told.faults.add(key_of(self.place, key), sentence.clone());
+        }
+        let anywhere = anywhere.ok().map(|known| (known, false));
+        if window.is_empty() {
+            return anywhere;
+        }
         match self.numbers.find(&name, window) {
-            Ok(known) => Some(known),
-            Err((of, sentence)) => {
-                let at = match (of, key) {
-                    ("window", "burn") => "windows",
-                    ("window", _) => "window",
-                    _ => key,
-                };
+            Ok(known) => Some((known, true)),
+            Err(("window", sentence)) => {
+                let at = if key == "burn" { "windows" } else { "window" };
                 told.faults.add(key_of(self.place, at), sentence);
-                if let (Err((_, sentence)), true) = (self.numbers.is_known(&name), of == "window") {
+                anywhere
+            }
+            Err((_, sentence)) => {
+                if anywhere.is_some() {
                     told.faults.add(key_of(self.place, key), sentence);
                 }
                 None
@@ -130,17 +137,18 @@ impl Written<'_> {
     /// A KPI, count or number of now.
     fn value(&self, told: &mut Told) -> Option<Level> {
         self.missing("window", "write one such as \"now\" or \"30m\"", told);
-        let bounds = self.bounds(told);
+        let Bounds { trigger, clear: said_clear, min_volume } = self.bounds(told);
         let (kpi, window) = (self.table.get("kpi").text(), self.table.get("window").text());
-        let known = self.number("kpi", &window, told)?;
-        let Bounds { trigger, clear: said_clear, min_volume } = bounds?;
-        let clear = said_clear.unwrap_or(trigger);
+        let (known, is_there) = self.number("kpi", &window, told)?;
+        let clear = said_clear.or(trigger);
         let is_above = if clear == trigger { known.is_worse_above } else { clear < trigger };
-        self.refuse("trigger", known.reaches(trigger).and_then(|()| known.passes(trigger, is_above)), told);
+        let fires = |trigger| known.reaches(trigger).and_then(|()| known.passes(trigger, is_above));
+        self.refuse("trigger", trigger.map_or(Ok(()), fires), told);
         self.refuse("clear", said_clear.map_or(Ok(()), |clear| known.reaches(clear)), told);
         if let Some(volume) = min_volume.filter(|volume| 0 < *volume) {
             self.refuse("min_volume", known.counts_calls(&kpi, volume), told);
         }
+        let (trigger, clear) = (trigger?, clear?);
         if known.is_ratio && known.is_service && is_above != known.is_worse_above {
             let (side, other) = if is_above { ("above", "least") } else { ("below", "most") };
             told.warnings.push(format!(
@@ -150,16 +158,15 @@ impl Written<'_> {
         }
         let enough = if known.is_fraction || known.is_percentile { ENOUGH_CALLS } else { 0 };
         let min_volume = min_volume.unwrap_or(enough);
-        Some(Level { kpi, window, measure: Measure::Value, trigger, clear, is_above, min_volume })
+        is_there.then_some(Level { kpi, window, measure: Measure::Value, trigger, clear, is_above, min_volume })
     }
 
     /// A service level, by how fast the misses that its target allows are used up.
     fn burn(&self, told: &mut Told) -> Option<Level> {
-        let bounds = self.bounds(told);
-        let windows = self.two_windows(told)?;
-        let kpi = self.service_level("burn", &windows, told)?;
-        let [window, short] = windows;
-        let interval = self.interval(told)?;
+        let Bounds { trigger, clear, min_volume } = self.bounds(told);
+        let windows = self.two_windows(told);
+        let kpi = self.service_level("burn", windows.as_ref().map_or(&[], |windows| windows.as_slice()), told);
+        let interval = self.interval(told);
         let target = self.table.get("target").0.and_then(shape::number);
         let wanted = target.map_or_else(|| self.numbers.targets(), |target| vec![target]);
         let most = wanted.into_iter().fold(0.0, f64::max);
@@ -170,52 +177,59 @@ impl Written<'_> {
                 told,
             );
         }
-        let Bounds { trigger, clear, min_volume } = bounds?;
-        self.refuse("trigger", above_zero(trigger).and_then(|()| burns(trigger, most)), told);
+        let fires = |trigger| above_zero(trigger).and_then(|()| burns(trigger, most));
+        self.refuse("trigger", trigger.map_or(Ok(()), fires), told);
         let clear = self.clear_below((trigger, clear), told);
-        let measure = Measure::Burn(Burn { short, target, interval });
+        let [window, short] = windows?;
+        let measure = Measure::Burn(Burn { short, target, interval: interval? });
         let min_volume = min_volume.unwrap_or(ENOUGH_CALLS);
-        Some(Level { kpi, window, measure, trigger, clear, is_above: true, min_volume })
+        Some(Level { kpi: kpi?, window, measure, trigger: trigger?, clear: clear?, is_above: true, min_volume })
     }
 
     /// A service level, by what the open interval comes to if it goes on as it does.
     fn forecast(&self, told: &mut Told) -> Option<Level> {
-        let bounds = self.bounds(told);
+        let Bounds { trigger, clear: said_clear, min_volume } = self.bounds(told);
         self.missing("window", "write the sliding window that arrivals and handle time are of, such as \"30m\"", told);
         self.missing("within", "write how far it looks ahead, such as \"30m\"", told);
-        let window = self.table.get("window").some_text()?;
-        self.sliding("window", &window, told)?;
-        let kpi = self.service_level("forecast", std::slice::from_ref(&window), told)?;
-        let interval = self.interval(told)?;
-        let known = self.number("forecast", &window, told)?;
-        let (within, patience) = (self.table.get("within").duration()?, self.table.get("patience").duration());
-        let Bounds { trigger, clear: said_clear, min_volume } = bounds?;
-        self.refuse("trigger", known.reaches(trigger).and_then(|()| known.passes(trigger, false)), told);
-        let clear = said_clear.unwrap_or(trigger);
-        let sentence = format!("{clear} is less than `trigger`, below which it fires; give at least {trigger}");
-        let is_beyond = if trigger <= clear { Ok(()) } else { Err(sentence) };
-        self.refuse("clear", said_clear.map_or(Ok(()), |clear| known.reaches(clear).and(is_beyond)), told);
-        let measure = Measure::Forecast(Forecast { within, interval, patience });
-        let min_volume = min_volume.unwrap_or(ENOUGH_CALLS);
+        let window = self.table.get("window").text();
+        let windows: Vec<String> = self.sliding("window", &window, told).map(|_| window.clone()).into_iter().collect();
+        let kpi = self.service_level("forecast", &windows, told);
+        let interval = self.interval(told);
+        let (within, patience) = (self.table.get("within").duration(), self.table.get("patience").duration());
+        let known = self.numbers.anywhere("service_level").ok()?;
+        let fires = |trigger| known.reaches(trigger).and_then(|()| known.passes(trigger, false));
+        self.refuse("trigger", trigger.map_or(Ok(()), fires), told);
+        let is_beyond = |clear: f64| match trigger.filter(|trigger| clear < *trigger) {
+            Some(trigger) => {
+                Err(format!("{clear} is less than `trigger`, below which it fires; give at least {trigger}"))
+            }
+            None => Ok(()),
+        };
+        let clears = |clear| known.reaches(clear).and_then(|()| is_beyond(clear));
+        self.refuse("clear", said_clear.map_or(Ok(()), clears), told);
+        let measure = Measure::Forecast(Forecast { within: within?, interval: interval?, patience });
+        let (trigger, kpi) = (trigger?, kpi.filter(|_| !windows.is_empty())?);
+        let (clear, min_volume) = (said_clear.unwrap_or(trigger), min_volume.unwrap_or(ENOUGH_CALLS));
         Some(Level { kpi, window, measure, trigger, clear, is_above: false, min_volume })
     }
 
     /// A KPI or count of an interval that is over, beside the same hour of the weeks before.
     fn unusual(&self, told: &mut Told) -> Option<Level> {
-        let bounds = self.bounds(told);
+        let Bounds { trigger, clear, min_volume } = self.bounds(told);
         self.missing("window", "write the interval that is compared, such as \"per_1h\"", told);
         let (kpi, window) = (self.table.get("unusual").text(), self.table.get("window").text());
-        let length = self.piece(&window, told)?;
-        let known = self.number("unusual", &window, told)?;
+        let length = self.piece(&window, told);
+        // What is no interval is told of once.
+        let known = self.number("unusual", if length.is_some() { &window } else { "" }, told);
         let weeks =
             |key: &str| self.table.get(key).0.and_then(Value::as_integer).and_then(|weeks| usize::try_from(weeks).ok());
         let back = weeks("weeks").unwrap_or(WEEKS);
         let weeks_min = weeks("weeks_min").unwrap_or(WEEKS_MIN.min(back));
         let sentence = format!("{weeks_min} is more than the {back} `weeks` that are looked back; give at most {back}");
         self.refuse("weeks_min", if weeks_min <= back { Ok(()) } else { Err(sentence) }, told);
-        let Bounds { trigger, clear, min_volume } = bounds?;
-        self.refuse("trigger", above_zero(trigger), told);
+        self.refuse("trigger", trigger.map_or(Ok(()), above_zero), told);
         let clear = self.clear_below((trigger, clear), told);
+        let (known, is_there) = known?;
         if let Some(volume) = min_volume.filter(|volume| 0 < *volume) {
             self.refuse("min_volume", known.counts_calls(&kpi, volume), told);
         }
@@ -225,9 +239,10 @@ impl Written<'_> {
             (true, false) => Side::Below,
         };
         let side = Side::from_word(&self.table.get("side").text()).unwrap_or(worse);
-        let measure = Measure::Unusual(Unusual { length, weeks: back, weeks_min, side, noise: noise(&kpi, &known) });
+        let (length, noise) = (length.filter(|_| is_there)?, noise(&kpi, &known));
+        let measure = Measure::Unusual(Unusual { length, weeks: back, weeks_min, side, noise });
         let min_volume = min_volume.unwrap_or(if known.has_volume { ENOUGH_CALLS } else { 0 });
-        Some(Level { kpi, window, measure, trigger, clear, is_above: true, min_volume })
+        Some(Level { kpi, window, measure, trigger: trigger?, clear: clear?, is_above: true, min_volume })
     }
 
     /// How long the intervals of a name are, which are pieces of a day, or days.
@@ -265,7 +280,7 @@ impl Written<'_> {
         if lengths.contains(&None) {
             return None;
         }
-        let mut windows: [String; 2] = match names.try_into() {
+        let windows: [String; 2] = match names.try_into() {
             Ok(windows) => windows,
             Err(names) => {
                 let sentence = format!("holds {} windows; write a long and a short one", names.len());
@@ -274,13 +289,16 @@ impl Written<'_> {
                 return None;
             }
         };
+        let [long, short] = &windows;
         if lengths[0] < lengths[1] {
-            windows.reverse();
+            let sentence = format!("holds the short one first; write [\"{short}\", \"{long}\"]");
+            self.refuse("windows", Err(sentence), told);
         }
-        Some(windows)
+        // That one stands there twice has been told of.
+        (lengths[1] < lengths[0]).then_some(windows)
     }
 
-    /// A service level that has a value in these windows.
+    /// A service level that has a value in these windows, or somewhere if there are none.
     fn service_level(&self, key: &str, windows: &[String], told: &mut Told) -> Option<String> {
         let kpi = self.table.get(key).text();
         let is_one = kpi == "service_level" || kpi.starts_with("service_level.");
@@ -290,8 +308,11 @@ impl Written<'_> {
             self.refuse(key, Err(sentence), told);
             return None;
         }
-        windows.iter().try_for_each(|window| self.number(key, window, told).map(drop))?;
-        Some(kpi)
+        let is_known = match windows {
+            [] => self.number(key, "", told).is_some(),
+            windows => windows.iter().all(|window| self.number(key, window, told).is_some_and(|(_, is_there)| is_there)),
+        };
+        is_known.then_some(kpi)
     }
 
     /// The interval that a level is about while it is open.
@@ -310,11 +331,16 @@ impl Written<'_> {
     }
 
     /// Where a number that fires above its trigger clears: there unless said.
-    fn clear_below(&self, (trigger, clear): (f64, Option<f64>), told: &mut Told) -> f64 {
+    fn clear_below(&self, (trigger, clear): (Option<f64>, Option<f64>), told: &mut Told) -> Option<f64> {
         let Some(clear) = clear else { return trigger };
-        let sentence = format!("{clear} is more than `trigger`, above which it fires; give at most {trigger}");
-        self.refuse("clear", above_zero(clear).and(if clear <= trigger { Ok(()) } else { Err(sentence) }), told);
-        clear
+        let is_below = match trigger.filter(|trigger| *trigger < clear) {
+            Some(trigger) => {
+                Err(format!("{clear} is more than `trigger`, above which it fires; give at most {trigger}"))
+            }
+            None => Ok(()),
+        };
+        self.refuse("clear", above_zero(clear).and(is_below), told);
+        Some(clear)
     }
 }
 

@@ -47,7 +47,6 @@ impl Numbers<'_> {
             return Err(("window", format!("there is no window `{window}`; {}", hint(window, &windows))));
         }
         let is_now = window == "now";
-        let kind = self.of.kind;
         if let Some(also) = name.strip_prefix("service_level.") {
             let kpi = definition("service_level").ok_or_else(|| self.unknown(name))?;
             self.has_kind(name, kpi.kinds)?;
@@ -79,13 +78,8 @@ impl Numbers<'_> {
         }
         let count = COUNTS.iter().find_map(|count| Some((count, count.wanted.filter(|(id, _)| *id == name)?)));
         if let Some((count, (_, better))) = count {
-            self.has_kind(name, count.kinds)?;
-            if is_now {
-                return Err(self.not_now(name));
-            }
-            let is_worse_above = better == Better::Lower;
-            let has_volume = kind.has_visits();
-            return Ok(Number { has_volume, is_worse_above, ..Number::default() });
+            let found = self.count(name, (count.kinds, better))?;
+            return if is_now { Err(self.not_now(name)) } else { Ok(found) };
         }
         let present = self.present(name).ok_or_else(|| self.unknown(name))?;
         if !is_now {
@@ -94,11 +88,23 @@ impl Numbers<'_> {
         Ok(present)
     }
 
-    /// Whether there is such a number at all, of whatever and in whatever window.
-    pub fn is_known(&self, name: &str) -> Result<(), Wrong> {
-        let is_count = COUNTS.iter().any(|count| count.wanted.is_some_and(|(id, _)| id == name));
-        let is_known = name.starts_with("service_level.") || definition(name).is_some() || is_count;
-        if is_known || PRESENT.contains(&name) || standing(name).is_some() { Ok(()) } else { Err(self.unknown(name)) }
+    /// The number of this name in whatever window it stands.
+    pub fn anywhere(&self, name: &str) -> Result<Number, Wrong> {
+        let id = if name.starts_with("service_level.") { "service_level" } else { name };
+        if let Some(kpi) = definition(id) {
+            self.has_kind(name, kpi.kinds)?;
+            return Ok(self.kpi(kpi, !kpi.stands_in(WindowKind::Total)));
+        }
+        match COUNTS.iter().find_map(|count| Some((count, count.wanted.filter(|(id, _)| *id == name)?))) {
+            Some((count, (_, better))) => self.count(name, (count.kinds, better)),
+            None => self.present(name).ok_or_else(|| self.unknown(name)),
+        }
+    }
+
+    fn count(&self, name: &str, (kinds, better): (&[Kind], Better)) -> Result<Number, Wrong> {
+        self.has_kind(name, kinds)?;
+        let (has_volume, is_worse_above) = (self.of.kind.has_visits(), better == Better::Lower);
+        Ok(Number { has_volume, is_worse_above, ..Number::default() })
     }
 
     fn kpi(&self, kpi: &Definition, is_now: bool) -> Number {

@@ -90,12 +90,12 @@ fn by_how_bad(a: &AlertRecord, b: &AlertRecord) -> Ordering {
     b_beyond.total_cmp(&a_beyond).then_with(|| a.entity.id.cmp(&b.entity.id))
 }
 
-/// A text of at most so many characters.
-fn cut(text: &str, chars: usize) -> String {
-    match text.char_indices().nth(chars) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
+/// A text of at most so many characters, the last of them an ellipsis where there were more.
+pub fn cut(text: &str, chars: usize) -> String {
+    if text.chars().count() <= chars {
+        return text.to_owned();
     }
+    text.chars().take(chars - 1).chain(['…']).collect()
 }
 
 /// How urgent it is: red is critical, amber a warning, blue what is only told, green what is over.

@@ -225,7 +225,7 @@ fn a_trigger_is_a_value_that_there_can_be() {
 
 #[test]
 fn a_burn_rate_is_of_a_service_level_over_two_windows() {
-    let keys = |keys: &str| format!("burn = 'service_level', windows = ['5m', '30m'], trigger = 3, {keys}");
+    let keys = |keys: &str| format!("burn = 'service_level', windows = ['30m', '5m'], trigger = 3, {keys}");
     let level = level(&keys("clear = 1.5"));
     let burn = Burn { short: "5m".into(), target: None, interval: "per_1d".into() };
     assert_eq!((level.window.as_str(), level.measure), ("30m", Measure::Burn(burn)));
@@ -245,6 +245,14 @@ fn a_burn_rate_is_of_a_service_level_over_two_windows() {
     check_rule(
         &on("windows = ['5m', 'now'], trigger = 3"),
         "windows: there is no sliding window `now`; known are `5m` and `30m`",
+    );
+    check_rule(
+        &on("windows = ['5m', '30m'], trigger = 3"),
+        "windows: holds the short one first; write [\"30m\", \"5m\"]",
+    );
+    check_rule(
+        &on("windows = ['5m', '5m'], trigger = 3"),
+        "windows[1]: stands in `alerts[0].windows[0]` already; remove one",
     );
     check_rule(&keys("window = '5m'"), "window: goes with `kpi`, and this level has none; remove it");
     check_rule(&keys("kpi = 'waiting'"), "burn: stands beside `kpi`; keep one of them");
@@ -271,6 +279,41 @@ fn a_burn_rate_is_of_a_service_level_over_two_windows() {
     check(
         &format!("windows.intervals = ['1h']\nalerts = [{{ name = 'a', {} }}]", keys("clear = 1")),
         "alerts[0].interval: there is no interval `per_1d`; did you mean `per_1h`?",
+    );
+}
+
+/// Of a level's keys, those that are refused; every one of them at once.
+#[track_caller]
+fn check_keys(keys: &str, refused: &[&str]) {
+    let faults = read(&format!("alerts = [{{ name = 'a', {keys} }}]")).expect_err(keys);
+    let found: std::collections::BTreeSet<&str> =
+        faults.iter().map(|fault| fault.place.strip_prefix("alerts[0].").expect("of the rule")).collect();
+    assert_eq!(found, refused.iter().copied().collect(), "{}", told(&faults));
+    assert_eq!(faults.len(), refused.len(), "each once: {}", told(&faults));
+}
+
+#[test]
+fn a_wrong_window_hides_no_other_fault() {
+    check_keys("kpi = 'abandonment_rate', window = '31m', trigger = 10, clear = 7", &["window", "trigger", "clear"]);
+    check_keys("kpi = 'abandonment_rate', window = 'now', trigger = 10", &["window", "trigger"]);
+    check_keys("kpi = 'abandonment_rate', trigger = 10", &["window", "trigger"]);
+    check_keys("kpi = 'abandonment_rate', window = '31m', clear = 7", &["window", "trigger", "clear"]);
+    check_keys("kpi = 'wait_p90', window = '31m', trigger = -1", &["window", "trigger"]);
+    check_keys("kpi = 'waiting', window = '30m', trigger = 1, min_volume = 5", &["window", "min_volume"]);
+    check_keys("of.kind = 'agent', kpi = 'answer_rate', window = '31m', trigger = 1", &["window", "kpi"]);
+    check_keys("kpi = 'answer_rat', trigger = 10", &["window", "kpi"]);
+    check_keys(
+        "burn = 'abandonment_rate', windows = ['5m', '30m'], trigger = 50, clear = 60, interval = 'per_2h'",
+        &["windows", "burn", "trigger", "clear", "interval"],
+    );
+    check_keys("burn = 'service_level', windows = ['5m', '1h'], clear = -1", &["windows", "trigger", "clear"]);
+    check_keys(
+        "forecast = 'service_level', window = '31m', trigger = 10, clear = 7, interval = 'per_2h'",
+        &["window", "within", "trigger", "clear", "interval"],
+    );
+    check_keys(
+        "unusual = 'calls_offred', window = '30m', trigger = -1, weeks = 3, weeks_min = 4",
+        &["window", "unusual", "trigger", "weeks_min"],
     );
 }
 

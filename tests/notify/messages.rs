@@ -30,20 +30,37 @@ fn chat(kind: &str, receiver: &Receiver) -> Target {
     target(&format!("kind = \"{kind}\"\nurl = \"{}\"", receiver.url))
 }
 
+fn plain_text(text: &str) -> Value {
+    json!({ "type": "plain_text", "text": text, "emoji": false })
+}
+
 #[test]
 fn slack_is_sent_a_coloured_message_in_which_no_name_has_a_meaning() {
     let receiver = Receiver::start();
-    let body = sent(chat("slack", &receiver), &receiver, &[alert("!channel", 0.25)]);
-    let wanted = json!({ "attachments": [{
-        "color": "#c1121f",
-        "fallback": "FIRING critical: 0.25 of &lt;!channel&gt; &amp; co",
-        "blocks": [
-            { "type": "section", "text": { "type": "mrkdwn", "text":
-                "*FIRING critical: 0.25 of &lt;!channel&gt; &amp; co*\n37 of 301, more than 10 %\nsince 2026-03-02 08:15 UTC" } },
-            { "type": "section", "text": { "type": "mrkdwn", "text": "<https://example.org/abandonment|Runbook>" } },
-        ],
-    }] });
-    assert_eq!(body, wanted);
+    for id in ["!channel", "*bold*", "_x_", "~x~", "`x`", "@U012AB3CD", "https://example.org|click", ":fire:"] {
+        let alert = AlertRecord { text: format!("37 of 301 of <{id}>"), ..alert(id, 0.25) };
+        let body = sent(chat("slack", &receiver), &receiver, &[alert]);
+        let wanted = json!({ "attachments": [{
+            "color": "#c1121f",
+            "fallback": format!("FIRING critical: 0.25 of &lt;{id}&gt; &amp; co"),
+            "blocks": [
+                { "type": "header", "text": plain_text(&format!("FIRING critical: 0.25 of <{id}> & co")) },
+                { "type": "section", "text": plain_text(&format!("37 of 301 of <{id}>\nsince 2026-03-02 08:15 UTC")) },
+                { "type": "section", "text": { "type": "mrkdwn", "text": "<https://example.org/abandonment|Runbook>" } },
+            ],
+        }] });
+        assert_eq!(body, wanted);
+    }
+}
+
+#[test]
+fn what_is_too_long_for_a_header_of_slack_is_told_below_it() {
+    let receiver = Receiver::start();
+    let body = sent(chat("slack", &receiver), &receiver, &[alert(&"ő".repeat(150), 0.25)]);
+    let text = |block: usize| body["attachments"][0]["blocks"][block]["text"]["text"].as_str().expect("a text");
+    assert_eq!((text(0).chars().count(), text(0).ends_with("ő…")), (150, true));
+    let whole = format!("FIRING critical: 0.25 of <{}> & co", "ő".repeat(150));
+    assert_eq!(text(1).lines().next(), Some(whole.as_str()));
 }
 
 #[test]
@@ -75,6 +92,9 @@ fn teams_is_sent_an_adaptive_card() {
         "2026-03-02 08:15 to 2026-03-02 08:35 UTC, cleared",
     ];
     assert_eq!(lines, wanted);
+    // A `TextBlock` would read markdown.
+    let kinds = card["body"].as_array().expect("rows").iter().map(|row| (&row["type"], &row["inlines"][0]["type"]));
+    assert!(kinds.clone().all(|kinds| kinds == (&json!("RichTextBlock"), &json!("TextRun"))), "{card}");
     assert_eq!(card["body"][0]["inlines"][0]["color"], "good");
     assert_eq!(card["actions"][0]["url"], "https://example.org/abandonment");
 }
@@ -84,12 +104,12 @@ fn of_many_alerts_the_worst_are_told_and_how_many_there_are() {
     let receiver = Receiver::start();
     let alerts: Vec<AlertRecord> = (0..8).map(|at| alert(&format!("q{at}"), 0.1 * f64::from(at))).collect();
     let body = sent(chat("slack", &receiver), &receiver, &alerts);
-    let text = body["attachments"][0]["blocks"][0]["text"]["text"].as_str().expect("text");
-    let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(lines[0], "*FIRING critical: abandonment, 8 alerts of tenant default*");
-    let queues: Vec<&str> = lines[1..6].iter().map(|line| line.split("&lt;").nth(1).expect("a queue")).collect();
-    assert_eq!(queues, ["q7&gt; &amp; co", "q6&gt; &amp; co", "q5&gt; &amp; co", "q4&gt; &amp; co", "q3&gt; &amp; co"]);
-    assert_eq!(lines[6..], ["and 3 more"]);
+    let text = |block: usize| body["attachments"][0]["blocks"][block]["text"]["text"].as_str().expect("text");
+    assert_eq!(text(0), "FIRING critical: abandonment, 8 alerts of tenant default");
+    let lines: Vec<&str> = text(1).lines().collect();
+    let queues: Vec<&str> = lines[..5].iter().map(|line| line.split('<').nth(1).expect("a queue")).collect();
+    assert_eq!(queues, ["q7> & co", "q6> & co", "q5> & co", "q4> & co", "q3> & co"]);
+    assert_eq!(lines[5..], ["and 3 more"]);
 }
 
 #[test]
