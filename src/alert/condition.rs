@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A number that is not there is neither on nor off: `all` of it and something off is off, `any` of it and something
-//! on is on, else nothing is known (Kleene's logic). Nor is a number known of an entity at which nothing goes on, where by
+//! on is on, else nothing is known (Kleene's logic). Nor is a number known while nothing goes on of what it is made of, where by
 //! it the condition would hold: an idle queue fires nothing.
 
 use super::burn::Burn;
@@ -15,6 +15,7 @@ use super::idle::is_idle;
 use super::reading::{Reading, count};
 use super::unusual::{Before, Unusual};
 use crate::kpi::record::KpiRecord;
+use crate::time::Span;
 
 /// One number and its levels.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +34,8 @@ pub struct Level {
     pub is_above: bool,
     /// Nothing is known of fewer calls than this.
     pub min_volume: i64,
+    /// Nothing is known while agents were logged in for less time than this in the window, all of them together.
+    pub min_login: Span,
 }
 
 /// What a level looks at.
@@ -88,7 +91,7 @@ impl Level {
     }
 
     /// What the records of its windows say, each asked for by name, or what was before; nothing is known without one,
-    /// without a value, or of too few calls.
+    /// without a value, or of too few calls or too little time.
     pub fn read<'r>(&self, record_of: impl Fn(&str) -> Option<&'r KpiRecord>, before: Before<'_>) -> Option<Reading> {
         if let Measure::Unusual(unusual) = &self.measure {
             return unusual.read(before, self.min_volume);
@@ -102,13 +105,16 @@ impl Level {
         if self.min_volume != 0 && volume.is_none_or(|volume| volume < self.min_volume) {
             return None;
         }
+        if self.min_login != Span(0) && record.sums_ms.get("login").is_none_or(|login| *login < self.min_login.0) {
+            return None;
+        }
         let reading = match &self.measure {
             Measure::Burn(burn) => burn.read((&self.kpi, &self.window, self.clear), &record_of)?,
             Measure::Forecast(forecast) => forecast.read((&self.kpi, &self.window, self.trigger), &record_of)?,
             _ => own,
         };
         reading.value?;
-        Some(Reading { is_idle: is_idle(record, own, || record_of("now")), ..reading })
+        Some(Reading { is_idle: is_idle(self, record, own, || record_of("now")), ..reading })
     }
 
     /// Whether it is on at a value, having been so or not.

@@ -97,6 +97,10 @@ pub struct AlertLevel {
     pub side: Name,
     /// Calls; of fewer there is no value.
     pub min_volume: i64,
+    /// Milliseconds that agents were logged in for in the window; of less there is no value. Absent of all but rates of
+    /// their time.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub min_login_ms: Option<i64>,
     /// What the measure was worked out from; absent without a value.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub assumptions: Option<Assumptions>,
@@ -229,6 +233,7 @@ impl AlertLevel {
             clear: level.clear,
             side: Cow::Borrowed(if level.is_above { "above" } else { "below" }),
             min_volume: level.min_volume,
+            min_login_ms: Some(level.min_login.0).filter(|login| *login != 0),
             assumptions: reading.basis.and_then(|basis| Assumptions::of(level, basis)),
             budget: reading.basis.and_then(|basis| AlertBudget::of(level, basis)),
         }

@@ -57,7 +57,7 @@ pub fn record() -> Value {
         properties.extend(own.clone());
     }
     let optional = ["reason", "clear_since", "resolved_at", "runbook_url", "panel_url", "numerator", "denominator"];
-    let optional = optional.into_iter().chain(OF_MEASURES).collect::<Vec<_>>();
+    let optional = optional.into_iter().chain(OF_SOME).collect::<Vec<_>>();
     let names = properties.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
     let required: Vec<&str> = names.filter(|name| !optional.contains(name)).collect();
     json!({
@@ -76,8 +76,8 @@ pub fn record() -> Value {
     })
 }
 
-/// What of a level stands only where something is made of a KPI.
-const OF_MEASURES: [&str; 3] = ["measure", "assumptions", "budget"];
+/// What of a level stands only where something is made of a KPI, or where it is of agents' time.
+const OF_SOME: [&str; 4] = ["measure", "assumptions", "budget", "min_login_ms"];
 
 fn level() -> Value {
     json!({
@@ -92,6 +92,7 @@ fn level() -> Value {
             "clear": {"type": "number"},
             "side": {"enum": ["above", "below"], "description": "on which side of the trigger it fires"},
             "min_volume": {"type": "integer", "minimum": 0},
+            "min_login_ms": {"type": "integer", "minimum": 1, "description": "only of rates of agents' time"},
             "measure": {"enum": Measure::WORDS, "description": "what is made of the KPI; absent of the KPI itself"},
             "assumptions": {"$ref": "#/$defs/assumptions"},
             "budget": {"$ref": "#/$defs/budget"},

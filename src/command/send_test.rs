@@ -11,7 +11,7 @@ use crate::alert::state::Step;
 use crate::config;
 use crate::notify::http::Answer;
 use crate::notify::sending::Sender;
-use crate::time::EventTime;
+use crate::time::{EventTime, Span};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub fn run(asked: &Config) -> Result<(), Failure> {
@@ -57,6 +57,7 @@ fn test_alert(now: EventTime) -> AlertRecord {
         clear: 0.0,
         is_above: true,
         min_volume: 0,
+        min_login: Span(0),
     };
     let rule = Rule {
         title: Some("a test of notifications; nothing is wrong".to_owned()),

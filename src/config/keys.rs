@@ -384,6 +384,12 @@ const MIN_VOLUME: Key = key(
     Shape::Integer { min: 0, max: 1 << 40 },
     "Of fewer calls it says nothing; 20 of shares and means unless said.",
 );
+const MIN_LOGIN: Key = key(
+    "min_login",
+    between(Span(0), Span::from_hours(7 * 24)),
+    "Of rates of agents' time: with less time logged in in the window, all agents together, it says nothing; half the \
+     window, an hour at most, unless said.",
+);
 const BURN: Key =
     key("burn", Shape::Text, "A service level, by how fast the misses that its target allows are used up.");
 const TWO_WINDOWS: Key = key(
@@ -429,6 +435,7 @@ pub const LEVEL: &[Key] = &[
     TRIGGER,
     CLEAR,
     MIN_VOLUME,
+    MIN_LOGIN,
     BURN,
     TWO_WINDOWS,
     BURN_TARGET,

@@ -14,11 +14,14 @@ use crate::alert::rule::Selector;
 use crate::alert::unusual::{Noise, Side, Unusual};
 use crate::calendar::Length;
 use crate::kpi::catalogue::definition;
+use crate::kpi::settings::KpiSettings;
 use crate::time::Span;
 use toml::Value;
 
 /// Fewer calls say nothing of a share, mean or percentile of them, unless a rule says otherwise.
 const ENOUGH_CALLS: i64 = 20;
+/// Less time of agents says nothing of a rate of it, unless a rule says otherwise: half the window, and no more than this.
+const ENOUGH_LOGIN: Span = Span::from_hours(1);
 /// The interval that a budget is of, unless a rule says otherwise.
 const DAY: &str = "per_1d";
 
@@ -39,7 +42,7 @@ fn keys_with(measure: &str) -> &'static [&'static str] {
         "burn" => &["windows", "target", "interval"],
         "forecast" => &["window", "within", "interval", "patience"],
         "unusual" => &["window", "weeks", "weeks_min", "side"],
-        _ => &["window"],
+        _ => &["window", "min_login"],
     }
 }
 
@@ -146,7 +149,14 @@ impl Written<'_> {
         self.refuse("trigger", trigger.map_or(Ok(()), fires), told);
         self.refuse("clear", said_clear.map_or(Ok(()), |clear| known.reaches(clear)), told);
         if let Some(volume) = min_volume.filter(|volume| 0 < *volume) {
-            self.refuse("min_volume", known.counts_calls(&kpi, volume), told);
+            let of_time = || Err(format!("`{kpi}` is of the time of agents; write `min_login`, such as \"15m\""));
+            let counted = if known.is_of_time { of_time() } else { known.counts_calls(&kpi, volume) };
+            self.refuse("min_volume", counted, told);
+        }
+        let min_login = self.table.get("min_login").duration();
+        if min_login.is_some() && !known.is_of_time {
+            let sentence = format!("`{kpi}` is no rate of agents' time; remove it");
+            self.refuse("min_login", Err(sentence), told);
         }
         let (trigger, clear) = (trigger?, clear?);
         if known.is_ratio && known.is_service && is_above != known.is_worse_above {
@@ -158,7 +168,10 @@ impl Written<'_> {
         }
         let enough = if known.is_fraction || known.is_percentile { ENOUGH_CALLS } else { 0 };
         let min_volume = min_volume.unwrap_or(enough);
-        is_there.then_some(Level { kpi, window, measure: Measure::Value, trigger, clear, is_above, min_volume })
+        let min_login =
+            min_login.unwrap_or_else(|| if known.is_of_time { self.enough_login(&window) } else { Span(0) });
+        let measure = Measure::Value;
+        is_there.then_some(Level { kpi, window, measure, trigger, clear, is_above, min_volume, min_login })
     }
 
     /// A service level, by how fast the misses that its target allows are used up.
@@ -183,7 +196,16 @@ impl Written<'_> {
         let [window, short] = windows?;
         let measure = Measure::Burn(Burn { short, target, interval: interval? });
         let min_volume = min_volume.unwrap_or(ENOUGH_CALLS);
-        Some(Level { kpi: kpi?, window, measure, trigger: trigger?, clear: clear?, is_above: true, min_volume })
+        Some(Level {
+            kpi: kpi?,
+            window,
+            measure,
+            trigger: trigger?,
+            clear: clear?,
+            is_above: true,
+            min_volume,
+            min_login: Span(0),
+        })
     }
 
     /// A service level, by what the open interval comes to if it goes on as it does.
@@ -210,7 +232,7 @@ impl Written<'_> {
         let measure = Measure::Forecast(Forecast { within: within?, interval: interval?, patience });
         let (trigger, kpi) = (trigger?, kpi.filter(|_| !windows.is_empty())?);
         let (clear, min_volume) = (said_clear.unwrap_or(trigger), min_volume.unwrap_or(ENOUGH_CALLS));
-        Some(Level { kpi, window, measure, trigger, clear, is_above: false, min_volume })
+        Some(Level { kpi, window, measure, trigger, clear, is_above: false, min_volume, min_login: Span(0) })
     }
 
     /// A KPI or count of an interval that is over, beside the same hour of the weeks before.
@@ -242,7 +264,27 @@ impl Written<'_> {
         let (length, noise) = (length.filter(|_| is_there)?, noise(&kpi, &known));
         let measure = Measure::Unusual(Unusual { length, weeks: back, weeks_min, side, noise });
         let min_volume = min_volume.unwrap_or(if known.has_volume { ENOUGH_CALLS } else { 0 });
-        Some(Level { kpi, window, measure, trigger: trigger?, clear: clear?, is_above: true, min_volume })
+        Some(Level {
+            kpi,
+            window,
+            measure,
+            trigger: trigger?,
+            clear: clear?,
+            is_above: true,
+            min_volume,
+            min_login: Span(0),
+        })
+    }
+
+    /// How much time of agents says something of a rate of it in a window.
+    fn enough_login(&self, window: &str) -> Span {
+        let KpiSettings { sliding, intervals, .. } = self.around.kpi;
+        let sliding = sliding.iter().find(|(name, _)| name == window).map(|(_, length)| length.0);
+        let piece = intervals.iter().find_map(|(name, length)| match length {
+            Length::Piece(millis) if name == window => Some(*millis),
+            _ => None,
+        });
+        Span(sliding.or(piece).map_or(ENOUGH_LOGIN.0, |length| length / 2)).min(ENOUGH_LOGIN)
     }
 
     /// How long the intervals of a name are, which are pieces of a day, or days.
@@ -310,7 +352,9 @@ impl Written<'_> {
         }
         let is_known = match windows {
             [] => self.number(key, "", told).is_some(),
-            windows => windows.iter().all(|window| self.number(key, window, told).is_some_and(|(_, is_there)| is_there)),
+            windows => {
+                windows.iter().all(|window| self.number(key, window, told).is_some_and(|(_, is_there)| is_there))
+            }
         };
         is_known.then_some(kpi)
     }

@@ -30,6 +30,8 @@ pub struct Number {
     pub is_percentile: bool,
     /// Whether records count the calls that it stands for.
     pub has_volume: bool,
+    /// A rate of the time of agents: of little time it says little.
+    pub is_of_time: bool,
     /// Whether more of it is worse.
     pub is_worse_above: bool,
     /// Whether the catalogue's word on what is better is what everybody wants: of busy agents nobody can say.
@@ -117,6 +119,7 @@ impl Numbers<'_> {
             is_fraction,
             is_percentile: has_volume && !percent.is_empty() && percent.bytes().all(|digit| digit.is_ascii_digit()),
             has_volume,
+            is_of_time: !is_now && kpi.windows.are_of_agents() && kpi.unit != "s",
             is_worse_above: kpi.better == Better::Lower,
             is_service: !kpi.windows.are_of_agents(),
         }
@@ -136,14 +139,8 @@ impl Numbers<'_> {
             _ if is_of_agents => self.of.kind != Kind::QueueAgent,
             _ => true,
         };
-        (is_there && (PRESENT.contains(&name) || standing(name).is_some())).then_some(Number {
-            is_percentile: false,
-            is_ratio: false,
-            is_fraction: false,
-            has_volume: false,
-            is_worse_above: !is_of_agents,
-            is_service: false,
-        })
+        (is_there && (PRESENT.contains(&name) || standing(name).is_some()))
+            .then_some(Number { is_worse_above: !is_of_agents, ..Number::default() })
     }
 
     fn has_kind(&self, name: &str, kinds: &[Kind]) -> Result<(), Wrong> {

@@ -19,6 +19,7 @@ pub struct Definition {
     pub kinds: &'static [Kind],
     pub windows: Windows,
     pub better: Better,
+    pub made_of: MadeOf,
     pub note: &'static str,
     pub value: fn(&View<'_>) -> Kpi,
 }
@@ -37,6 +38,19 @@ pub enum Windows {
     OfAgents,
     /// `now` alone, of the same.
     NowOfAgents,
+}
+
+/// What has to happen for a KPI to change, beside that time passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MadeOf {
+    /// Calls that leave a queue.
+    WhatLeft,
+    /// What agents do with calls, and decline.
+    WhatIsHandled,
+    /// Whatever happens to calls.
+    Calls,
+    /// The time of agents who are logged in: it passes.
+    Time,
 }
 
 /// Which way a target is met.
@@ -83,6 +97,24 @@ const TENANT: &[Kind] = &[Kind::Tenant];
 const WITH_AGENTS: &[Kind] = &[Kind::Queue, Kind::Agent, Kind::Team, Kind::Tenant];
 const AGENT_AND_TEAM: &[Kind] = &[Kind::Agent, Kind::Team];
 
+macro_rules! made_of {
+    (handling) => {
+        MadeOf::WhatIsHandled
+    };
+    (offers) => {
+        MadeOf::WhatIsHandled
+    };
+    (agents) => {
+        MadeOf::Time
+    };
+    (concurrency) => {
+        MadeOf::Calls
+    };
+    ($of_visits:ident) => {
+        MadeOf::WhatLeft
+    };
+}
+
 macro_rules! kpi {
     ($id:ident in $module:ident, $unit:literal, $kinds:expr, $windows:ident, $better:ident, $formula:literal, $note:literal) => {
         Definition {
@@ -92,6 +124,7 @@ macro_rules! kpi {
             kinds: $kinds,
             windows: Windows::$windows,
             better: Better::$better,
+            made_of: made_of!($module),
             note: $note,
             value: $module::$id,
         }

@@ -374,6 +374,8 @@ impl<'a> Projection<'a> {
         let total = &self.tally.total;
         let settings = self.service_level();
         let has_agents = self.has_agents();
+        let lately = self.tally.lately();
+        let at = |second: Option<i64>| second.map(|second| EventTime(second * 1000).to_string());
         Now {
             waiting: waiting.count(),
             longest_wait_since: waiting.longest_since().map(|since| since.to_string()),
@@ -382,6 +384,9 @@ impl<'a> Projection<'a> {
             on_hold: total.get(Measure::OnHold),
             in_wrapup: total.get(Measure::InWrapup),
             over_threshold_waiting: waiting.over(settings.threshold_s, settings.met_at_threshold),
+            last_entered_at: at(lately.entered),
+            last_left_at: at(lately.left),
+            last_handled_at: at(lately.handled),
             agents: has_agents.then(|| {
                 let agents = |standing: Standing| (Cow::Borrowed(standing.word()), self.tally.agents(standing));
                 Fields(Standing::ALL.map(agents).to_vec())

@@ -65,6 +65,10 @@ fn properties() -> Map<String, Value> {
         json!({"type": "integer", "description": "visits with facts too long after their entry to be booked there"}),
     );
     let targets = COUNTS.iter().filter_map(|count| Some((count.wanted?.0.to_string(), reference("target"))));
+    let last = |what: &str| {
+        let description = format!("the second in which a call last {what}; absent if none did lately");
+        json!({"anyOf": [time], "description": description})
+    };
     let hours = json!({"type": "array", "items": integer, "minItems": 24, "maxItems": 24});
     let waits = WAIT_BUCKETS_S.iter().map(|edge| edge.to_string()).chain(["count", "sum_ms"].map(String::from));
     let properties = json!({
@@ -142,6 +146,9 @@ fn properties() -> Map<String, Value> {
                 "on_hold": integer,
                 "in_wrapup": integer,
                 "over_threshold_waiting": integer,
+                "last_entered_at": last("arrived, was offered to the queue or an agent, or was dialled"),
+                "last_left_at": last("was answered, gave up, flowed out or was turned away"),
+                "last_handled_at": last("was declined by an agent, or handled in part or to its end"),
                 "agents": {
                     "type": "object",
                     "properties": Map::from_iter(Standing::ALL.map(|state| (state.word().to_string(), integer.clone()))),

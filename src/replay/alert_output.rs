@@ -254,7 +254,7 @@ pub fn write_json(found: &Found<'_>, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn level(level: &Level) -> Value {
-    let Level { kpi, window, measure, trigger, clear, is_above, min_volume } = level;
+    let Level { kpi, window, measure, trigger, clear, is_above, min_volume, min_login } = level;
     let side = if *is_above { "above" } else { "below" };
     let mut told = json!({
         "kpi": kpi,
@@ -264,6 +264,9 @@ fn level(level: &Level) -> Value {
         "side": side,
         "min_volume": min_volume,
     });
+    if *min_login != Span(0) {
+        told["min_login_ms"] = min_login.0.into();
+    }
     if let Some(word) = measure.word() {
         told["measure"] = word.into();
     }

@@ -25,6 +25,7 @@ use crate::life::plan::Plan;
 use crate::life::routes::{Account, Ledger, Routes};
 use crate::life::settle::{Restart, Settled, Terms, settle, settle_last};
 use crate::life::time_line::{self, Part, TimeLine};
+use crate::tally::panes::LATELY;
 use crate::tally::tally::{Booked, Shape, Tally};
 use crate::time::{EventTime, Span};
 use hashbrown::HashMap;
@@ -65,7 +66,8 @@ pub struct Gap {
 pub struct Look<'l> {
     /// The entity's own number.
     pub seat: usize,
-    /// Something happened to it, a pane left a window or an interval began; else time passed, and nothing else.
+    /// Something happened to it, has not for a minute, a pane left a window or an interval began; else time passed, and
+    /// nothing else.
     pub has_changed: bool,
     pub shown: Projection<'l>,
 }
@@ -456,9 +458,13 @@ impl Walk<'_> {
         let Books { settings, shape, as_of, room, seats: all, reasons, .. } = books;
         for (place, is_touched) in seats.into_iter().rev() {
             let Seat::Seen(seen) = &mut all[place] else { continue };
+            // The pane that falls quiet may be the one that goes.
+            let last = seen.tally.lately();
+            let quiet = [last.entered, last.left, last.handled].map(|last| last.map(|last| last + LATELY));
+            let falls_quiet = quiet.contains(&Some(second));
             let has_moved = seen.tally.panes.slide(&shape.windows, second + 1);
             seen.tally.reach(*as_of);
-            let has_changed = is_touched || has_moved || seen.ends <= second;
+            let has_changed = is_touched || has_moved || falls_quiet || seen.ends <= second;
             let Seen { entity, tally, .. } = &**seen;
             let shown = Projection { settings, kept: &shape.intervals, entity, tally, reasons, as_of: *as_of };
             see(Look { seat: place, has_changed, shown });
@@ -471,7 +477,8 @@ impl Walk<'_> {
             let is_time = seen.pace.with_agents && (seen.tally.has_agents() || moves.is_some());
             let grows = is_time.then_some(second + GROWS_EVERY_S);
             let shows = (seen.pace.at_boundaries && (is_touched || has_moved)).then_some(second + 1);
-            let next = [ends, moves, waits, grows, shows].into_iter().flatten().min();
+            let quiet = quiet.into_iter().flatten().filter(|quiet| second < *quiet).min();
+            let next = [ends, moves, waits, grows, shows, quiet].into_iter().flatten().min();
             if let Some(before) = std::mem::replace(&mut seen.wake, next) {
                 wakes.remove(&(before, place));
             }

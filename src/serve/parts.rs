@@ -62,6 +62,7 @@ pub static ALERT_RECORD: Shape = Shape {
         "clear",
         "side",
         "min_volume",
+        "min_login_ms",
         "measure",
         "assumptions",
         "budget",

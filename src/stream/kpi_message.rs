@@ -218,6 +218,9 @@ fn now(of: &Now) -> part::Now {
         on_hold: of.on_hold,
         in_wrapup: of.in_wrapup,
         over_threshold_waiting: of.over_threshold_waiting,
+        last_entered_at_ms: of.last_entered_at.as_deref().map(millis),
+        last_left_at_ms: of.last_left_at.as_deref().map(millis),
+        last_handled_at_ms: of.last_handled_at.as_deref().map(millis),
         agents: of.agents.as_ref().map(numbers),
         agents_logged_in: of.agents_logged_in,
     }
@@ -232,6 +235,9 @@ fn from_now(of: part::Now) -> Now {
         on_hold: of.on_hold,
         in_wrapup: of.in_wrapup,
         over_threshold_waiting: of.over_threshold_waiting,
+        last_entered_at: of.last_entered_at_ms.map(time),
+        last_left_at: of.last_left_at_ms.map(time),
+        last_handled_at: of.last_handled_at_ms.map(time),
         agents: of.agents.map(from_numbers),
         agents_logged_in: of.agents_logged_in,
     }

@@ -237,6 +237,7 @@ fn rule(name: &str, (number, trigger, clear): (&str, f64, f64), title: &str) -> 
         clear,
         is_above: true,
         min_volume: 0,
+        min_login: Span(0),
     });
     Rule {
         title: Some(title.to_owned()),

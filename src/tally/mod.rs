@@ -16,3 +16,5 @@ pub mod tally;
 pub mod span;
 
 pub mod weeks;
+
+pub mod lately;

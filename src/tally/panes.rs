@@ -13,6 +13,9 @@ use super::sums::Sums;
 use crate::fact::{Facts, Key};
 use std::collections::VecDeque;
 
+/// Panes are kept for so many seconds, whatever windows there are, so that what happened lately is known.
+pub const LATELY: i64 = 60;
+
 /// One second that holds facts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Pane {
@@ -20,7 +23,7 @@ struct Pane {
     facts: Facts,
 }
 
-/// The panes of one entity within reach of its longest window, and its windows.
+/// The panes of one entity within reach of its longest window, [`LATELY`] at least, and its windows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Panes {
     panes: VecDeque<Pane>,
@@ -33,11 +36,7 @@ impl Panes {
     /// Adds facts of a second. `lengths` are the windows' lengths in seconds, the same in every call.
     /// Answers whether a window holds them now.
     pub fn add(&mut self, lengths: &[i64], second: i64, facts: &[(Key, i64)]) -> bool {
-        let longest = lengths.iter().copied().max().unwrap_or(0);
-        if self.end.is_some_and(|end| second < end - longest) {
-            return false;
-        }
-        if longest == 0 {
+        if self.end.is_some_and(|end| second < end - reach(lengths)) {
             return false;
         }
         let at = match self.panes.back() {
@@ -89,8 +88,7 @@ impl Panes {
                 }
             }
         }
-        let longest = lengths.iter().copied().max().unwrap_or(0);
-        while self.panes.front().is_some_and(|pane| pane.second < end - longest) {
+        while self.panes.front().is_some_and(|pane| pane.second < end - reach(lengths)) {
             self.panes.pop_front();
         }
         has_changed
@@ -130,8 +128,18 @@ impl Panes {
         held.map(|pane| (pane.second, &pane.facts))
     }
 
+    /// All panes, the newest first.
+    pub fn newest_first(&self) -> impl Iterator<Item = (i64, &Facts)> {
+        self.panes.iter().rev().map(|pane| (pane.second, &pane.facts))
+    }
+
     /// The windows' end, whole seconds.
     pub fn end(&self) -> Option<i64> {
         self.end
     }
+}
+
+/// For how many seconds panes are kept.
+fn reach(lengths: &[i64]) -> i64 {
+    lengths.iter().copied().max().unwrap_or(0).max(LATELY)
 }

@@ -90,10 +90,36 @@ fn twenty_calls_are_asked_for_where_a_number_is_a_share_mean_or_percentile_of_ca
     let none =
         |name: &str| format!("min_volume: `{name}` is not of calls in a window, so that there are no 5; remove it");
     check_rule("kpi = 'waiting', window = 'now', trigger = 1, min_volume = 5", &none("waiting"));
-    check_rule("kpi = 'occupancy', window = '30m', trigger = 0.9, min_volume = 5", &none("occupancy"));
+    check_rule(
+        "kpi = 'occupancy', window = '30m', trigger = 0.9, min_volume = 5",
+        "min_volume: `occupancy` is of the time of agents; write `min_login`, such as \"15m\"",
+    );
     check_rule(
         "of = { kind = 'agent' }, kpi = 'handle_p90', window = '30m', trigger = 1, min_volume = 5",
         &none("handle_p90"),
+    );
+}
+
+#[test]
+fn half_the_window_is_to_be_spent_logged_in_where_a_number_is_a_rate_of_agents_time() {
+    let login = |keys: &str| level(&format!("trigger = 0.5, of.kind = 'team', {keys}")).min_login;
+    let minutes = |minutes: i64| Span::from_secs(60 * minutes);
+    for kpi in ["occupancy", "occupancy_of_login", "availability", "contacts_per_hour", "contacts_per_hour_productive"]
+    {
+        assert_eq!(login(&format!("kpi = '{kpi}', window = '30m'")), minutes(15), "{kpi}");
+    }
+    let windows = [("5m", Span::from_secs(150)), ("per_15m", Span::from_secs(450)), ("per_1h", minutes(30))];
+    for (window, wanted) in
+        windows.into_iter().chain([("per_1d", minutes(60)), ("per_1w", minutes(60)), ("total", minutes(60))])
+    {
+        assert_eq!(login(&format!("kpi = 'occupancy', window = '{window}'")), wanted, "{window}");
+    }
+    assert_eq!(login("kpi = 'occupancy', window = '30m', min_login = '0s'"), Span(0));
+    assert_eq!(login("kpi = 'login_time', window = '30m'"), Span(0));
+    assert_eq!(login("kpi = 'service_level', window = '30m'"), Span(0));
+    check_rule(
+        "kpi = 'service_level', window = '30m', trigger = 0.5, min_login = '5m'",
+        "min_login: `service_level` is no rate of agents' time; remove it",
     );
 }
 

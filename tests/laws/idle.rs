@@ -61,8 +61,8 @@ fn nothing_begins_to_fire_where_nothing_goes_on() {
     assert!(CASES < FIRED.load(Ordering::Relaxed) as u32, "{FIRED:?} fired");
 }
 
-/// Whether anything was counted in a level's window, and its number is not one of no calls, or a call is there now, by the
-/// records as others read them; of an agent who is logged in, or was.
+/// Whether anything was counted within the last minute, and a number of calls is not one of none, by the records as others
+/// read them; of the time of agents, whether any is logged in; in `now`, whether a call is there, or the agent.
 fn goes_on(records: &[KpiRecord], entity: &Entity, Level { kpi, window, .. }: &Level) -> bool {
     let record = |name: &str| -> Value {
         let is_it = |record: &&KpiRecord| {
@@ -78,15 +78,19 @@ fn goes_on(records: &[KpiRecord], entity: &Entity, Level { kpi, window, .. }: &L
     };
     let sum =
         |value: &Value| value.as_object().into_iter().flatten().filter_map(|(_, count)| count.as_i64()).sum::<i64>();
-    let (of_window, now) = (record(window), &record("now")["now"]);
+    let (of_window, of_minute, now) = (record(window), record("1m"), &record("now")["now"]);
     let is_of_agent = matches!(entity.kind, Kind::Agent | Kind::QueueAgent);
-    let counted =
-        sum(&of_window["counts"]) + if is_of_agent { of_window["sums_ms"]["login"].as_i64().unwrap_or(0) } else { 0 };
     let calls = ["waiting", "ringing", "talking", "on_hold", "in_wrapup"].map(|of| now[of].as_i64().unwrap_or(0));
-    let agents = if is_of_agent { now["agents_logged_in"].as_i64().unwrap_or(0) } else { 0 };
+    let has_calls = calls.iter().sum::<i64>() != 0;
+    let is_logged_in = now["agents_logged_in"].as_i64().unwrap_or(0) != 0;
     let own = [("calls_offered", "offered"), ("calls_handled", "handled")].into_iter().find(|(id, _)| id == kpi);
     let is_none = own.is_some_and(|(_, name)| of_window["counts"][name].as_i64().unwrap_or(0) == 0);
-    counted != 0 && !is_none || calls.iter().sum::<i64>() + agents != 0
+    let worked: i64 = ["talk", "hold", "wrapup"].map(|of| of_minute["sums_ms"][of].as_i64().unwrap_or(0)).iter().sum();
+    match (window.as_str(), kpi.as_str()) {
+        ("now", _) => has_calls || is_of_agent && is_logged_in,
+        (_, "occupancy") => is_logged_in,
+        _ => sum(&of_minute["counts"]) + worked != 0 && (!is_none || has_calls),
+    }
 }
 
 fn a_rule() -> impl Strategy<Value = Rule> {
@@ -143,6 +147,7 @@ fn a_level() -> impl Strategy<Value = Level> {
             clear: trigger,
             is_above,
             min_volume,
+            min_login: Span(0),
         },
     )
 }

@@ -30,6 +30,7 @@ fn level(trigger: f64, gap: f64, is_above: bool) -> Level {
         clear,
         is_above,
         min_volume: 0,
+        min_login: Span(0),
     }
 }
 

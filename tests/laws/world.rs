@@ -57,6 +57,7 @@ pub static RULES: LazyLock<Arc<[Rule]>> = LazyLock::new(|| {
             clear,
             is_above: clear <= trigger,
             min_volume,
+            min_login: Span(0),
         });
         let rule = Rule::new(name, all_of(kind), when, Severity::Warning);
         Rule { hold: Span::from_secs(hold), keep: Span::from_secs(keep), ..rule }
