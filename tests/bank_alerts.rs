@@ -84,6 +84,8 @@ struct Stay {
     enter: i64,
     leave: i64,
     is_abandoned: bool,
+    /// When the call was over, if it was answered.
+    end: Option<i64>,
 }
 
 /// The stays of a month by queue, as the table has them.
@@ -96,7 +98,9 @@ fn stays(table: &Path) -> BTreeMap<String, Vec<Stay>> {
     let mut stays: BTreeMap<String, Vec<Stay>> = BTreeMap::new();
     for row in text.lines().skip(1) {
         let cells: Vec<&str> = row.split_whitespace().collect();
-        let [_, _, _, _, queue, day, entry, exit, _, q_start, _, q_time, outcome, ..] = cells[..] else { continue };
+        let [_, _, _, _, queue, day, entry, exit, _, q_start, _, q_time, outcome, _, _, served, _] = cells[..] else {
+            continue;
+        };
         if cells.len() != 17 {
             continue;
         }
@@ -116,7 +120,9 @@ fn stays(table: &Path) -> BTreeMap<String, Vec<Stay>> {
             true => (after(clock(q_start), arrived), after(clock(q_start), arrived) + waited),
             false => (after(clock(exit), arrived), after(clock(exit), arrived)),
         };
-        let stay = Stay { enter: stamp(enter), leave: stamp(leave), is_abandoned: outcome == "HANG" };
+        let is_abandoned = outcome == "HANG";
+        let end = (!is_abandoned).then(|| stamp(leave + served.parse::<i64>().expect("seconds")));
+        let stay = Stay { enter: stamp(enter), leave: stamp(leave), is_abandoned, end };
         stays.entry(queue.to_string()).or_default().push(stay);
     }
     stays
@@ -130,25 +136,38 @@ struct Seconds {
     /// Since when the one that waits longest waits, and how many wait.
     longest: Vec<Option<i64>>,
     waiting: Vec<i64>,
+    /// When a call last left or was over.
+    moved: Vec<Option<i64>>,
 }
 
 impl Seconds {
     fn of(stays: &[Stay], until: i64) -> Seconds {
         let first = stays.iter().map(|stay| stay.enter).min().expect("a stay");
         let count = (until - first + 1) as usize;
-        let mut seconds =
-            Seconds { first, left: vec![[0; 4]; count + 1], longest: vec![None; count], waiting: vec![0; count] };
+        let mut seconds = Seconds {
+            first,
+            left: vec![[0; 4]; count + 1],
+            longest: vec![None; count],
+            waiting: vec![0; count],
+            moved: vec![None; count],
+        };
         for stay in stays {
             let wait = stay.leave - stay.enter;
             let left =
                 [true, stay.is_abandoned && 5 < wait, stay.is_abandoned && wait <= 5, !stay.is_abandoned && wait <= 20];
             let sums = &mut seconds.left[(stay.leave - first) as usize + 1];
             (0..4).for_each(|place| sums[place] += i64::from(left[place]));
+            for second in [Some(stay.leave), stay.end].into_iter().flatten().filter(|second| *second <= until) {
+                seconds.moved[(second - first) as usize] = Some(second);
+            }
             for second in stay.enter..stay.leave {
                 let at = (second - first) as usize;
                 seconds.waiting[at] += 1;
                 seconds.longest[at] = Some(seconds.longest[at].map_or(stay.enter, |other| other.min(stay.enter)));
             }
+        }
+        for at in 1..count {
+            seconds.moved[at] = seconds.moved[at].or(seconds.moved[at - 1]);
         }
         for at in 1..=count {
             (0..4).for_each(|place| seconds.left[at][place] += seconds.left[at - 1][place]);
@@ -178,6 +197,17 @@ impl Seconds {
         let [left, _, short, met] = self.sums(at, length);
         let counted = left - short;
         (least <= counted).then(|| (counted - met) as f64 / (0.2 * counted as f64))
+    }
+
+    /// What a latch says of calls that left: nothing where it is on, and for a minute none left or was over.
+    fn latch(&self, at: usize, on: &mut bool, value: f64, (trigger, clear): (f64, f64)) -> Option<bool> {
+        let was = *on;
+        let is_idle = self.moved[at].is_none_or(|moved| 60 <= self.first + at as i64 - moved);
+        if latch(on, value, trigger, clear) && is_idle {
+            *on = was;
+            return None;
+        }
+        Some(*on)
     }
 
     fn longest_wait(&self, at: usize) -> f64 {
@@ -304,7 +334,9 @@ fn expected(stays: &BTreeMap<String, Vec<Stay>>, until: i64) -> BTreeMap<(String
         let mut put = |rule: &str, fired| all.insert((rule.to_string(), queue.to_string()), fired);
         if queue != "IN" {
             let rate = |at, on: &mut [bool; 2]| {
-                seconds.abandonment_rate(at, 1800, 20).map(|value| latch(&mut on[0], value, 0.3, 0.2))
+                seconds
+                    .abandonment_rate(at, 1800, 20)
+                    .and_then(|value| seconds.latch(at, &mut on[0], value, (0.3, 0.2)))
             };
             put("abandonment", periods(&seconds, (120, 300), |_| true, rate));
         }
@@ -314,13 +346,14 @@ fn expected(stays: &BTreeMap<String, Vec<Stay>>, until: i64) -> BTreeMap<(String
         }
         if queue == "IN" {
             let level = |at, on: &mut [bool; 2]| {
-                seconds.service_level(at, 1800, 5).map(|value| latch(&mut on[0], value, 0.3, 0.5))
+                seconds.service_level(at, 1800, 5).and_then(|value| seconds.latch(at, &mut on[0], value, (0.3, 0.5)))
             };
             put("service_level", periods(&seconds, (30, 0), |_| true, level));
         }
         if queue == "NW" {
             let both = |at: usize, on: &mut [bool; 2]| {
-                let gives_up = seconds.abandonment_rate(at, 300, 4).map(|value| latch(&mut on[0], value, 0.2, 0.1));
+                let gives_up = seconds.abandonment_rate(at, 300, 4);
+                let gives_up = gives_up.and_then(|value| seconds.latch(at, &mut on[0], value, (0.2, 0.1)));
                 let waits = latch(&mut on[1], seconds.waiting[at] as f64, 1.0, 0.0);
                 match (gives_up, waits) {
                     (_, false) => Some(false),
@@ -330,7 +363,7 @@ fn expected(stays: &BTreeMap<String, Vec<Stay>>, until: i64) -> BTreeMap<(String
             put("gives_up_and_waits", periods(&seconds, (0, 60), |_| true, both));
             let burn = |at: usize, on: &mut [bool; 2]| {
                 let [long, short] = [(1800, 20), (300, 1)].map(|(length, least)| seconds.burn_rate(at, length, least));
-                Some(latch(&mut on[0], long?.min(short?), 2.0, 1.25))
+                seconds.latch(at, &mut on[0], long?.min(short?), (2.0, 1.25))
             };
             put("burn", periods(&seconds, (60, 300), |_| true, burn));
             let hours = Hours::of(stays, all_stays);
