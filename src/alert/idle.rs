@@ -40,7 +40,7 @@ pub fn is_idle<'r>(
     let is_of_agent = Kind::from_word(&record.entity.kind).is_some_and(|kind| !kind.has_visits());
     let is_logged_in = now.agents_logged_in.is_some_and(|agents| 0 < agents);
     if record.now.is_some() {
-        return !has_calls(now) && !(is_of_agent && is_logged_in);
+        return !(has_calls(now) || is_of_agent && is_logged_in);
     }
     let is_recent = |last: &Option<String>| {
         let last = last.as_deref().and_then(EventTime::parse);

@@ -112,6 +112,7 @@ fn the_state_at_this_instant_is_told_with_the_window_now() {
         over_threshold_waiting: 1,
         agents: Some(Fields(vec![("available".into(), 2), ("paused".into(), 0)])),
         agents_logged_in: Some(2),
+        ..Now::default()
     };
     let mut of_queue = now("sales", state);
     of_queue.kpis.push("longest_wait", seconds(41.5));
