@@ -95,13 +95,16 @@ fn a_rule_without_hours_has_those_of_its_queue() {
 
 #[test]
 fn rules_rest_while_event_time_is_behind() {
-    let mut centre = Centre::new(&settings(BUSY));
+    let rule =
+        "[[alerts]]\nname = \"waits\"\nkpi = \"waiting\"\nwindow = \"now\"\ntrigger = 0\nkeep_firing_for = \"0s\"\n";
+    let mut centre = Centre::new(&settings(rule));
     centre.hear([], 0);
-    centre.hear_late([call("a", 0), call("b", 0)], 2, 5);
+    let [enters, _] = abandoned("a", 0);
+    centre.hear_late([[enters.clone(), enters]], 2, 5);
     assert_eq!(centre.alerts, [""; 0], "it is three minutes behind");
     // Nothing new happens, and it is no longer behind.
     centre.hear([], 3);
-    assert_eq!(centre.alerts, ["busy firing"]);
+    assert_eq!(centre.alerts, ["waits firing"]);
 }
 
 #[test]
@@ -174,7 +177,7 @@ fn a_queue_in_which_nothing_goes_on_fires_nothing_and_what_fires_can_end() {
     let mut centre = Centre::new(&settings(rule));
     centre.hear([], 30);
     assert_eq!(centre.alerts, [""; 0]);
-    let [enters, _] = abandoned("a", 30);
+    let [enters, _] = abandoned("a", 32);
     centre.hear([[enters.clone(), enters]], 32);
     assert_eq!(centre.alerts, ["nobody firing", "few firing"]);
 }
@@ -201,10 +204,11 @@ fn a_rule_over_the_open_interval_publishes_what_it_tells() {
     let rule = "[[alerts]]\nname = \"busy\"\nkpi = \"calls_answered\"\nwindow = \"per_1h\"\ntrigger = 1\nclear = 0\nfor = \"3m\"\n";
     let mut centre = Centre::new(&read(&format!("[engine]\nbuilt_in_alerts = false\n{windows}{rule}")));
     centre.hear([call("a", 0), call("b", 0)], 2);
-    // It has held since the second minute, and nothing happens in the fifth.
-    centre.hear([], 4);
+    // It has held since the second minute, and goes on.
+    centre.hear([call("c", 1)], 3);
+    centre.hear([call("d", 2)], 4);
     assert_eq!(centre.alerts, [""; 0]);
-    centre.hear([], 5);
+    centre.hear([call("e", 3)], 5);
     assert_eq!(centre.alerts, ["busy firing"]);
 }
 

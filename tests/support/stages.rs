@@ -59,9 +59,9 @@ pub fn kpis(settings: &Settings, takeover: &Takeover) -> Kpis {
     })
 }
 
-/// A call that waits a minute and is answered.
+/// A call that waits a minute and a half and is answered.
 pub fn call(id: &str, minute: i64) -> [(i64, Vec<u8>); 2] {
-    let at = [EIGHT + minute * MINUTE, EIGHT + (minute + 1) * MINUTE];
+    let at = [EIGHT + minute * MINUTE, EIGHT + (minute + 1) * MINUTE + MINUTE / 2];
     let queued = format!(r#"{{"type":"call.queued","time":{},"call_id":"{id}","queue":"sales"}}"#, at[0]);
     let answered = format!(r#"{{"type":"call.answered","time":{},"call_id":"{id}","agent":"ana"}}"#, at[1]);
     [(at[0], queued.into_bytes()), (at[1], answered.into_bytes())]
