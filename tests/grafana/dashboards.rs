@@ -127,7 +127,7 @@ fn queues_live() -> Dashboard {
             .field(
                 "Queue",
                 &[
-                    ("links", link(QUEUE, "Its own dashboard", "&var-queue=${__data.fields.queue}")),
+                    ("links", link(QUEUE, "Its own dashboard", "&var-queue=${__data.fields.queue:percentencode}")),
                     ("custom.width", json!(180)),
                 ],
             )
@@ -540,7 +540,7 @@ fn targets() -> Dashboard {
             .column("Allowed", &allowed, "short", &[("decimals", json!(1))])
             .joined(&[("title", "Queue")])
             .unseen("queue")
-            .field("Queue", &[("links", link(QUEUE, "Its own dashboard", "&var-queue=${__data.fields.queue}"))])
+            .field("Queue", &[("links", link(QUEUE, "Its own dashboard", "&var-queue=${__data.fields.queue:percentencode}"))])
             .option("sortBy", json!([{ "displayName": "Against target", "desc": false }])),
         table("Every target", "Each target of the settings, missed ones first.")
             .size(10, 10)
