@@ -343,7 +343,8 @@ impl Calls {
         let horizon = keep_for(&self.settings.plan);
         for (key, call) in &mut partition.calls {
             let (tenant, call_id) = split(key);
-            if tenant != event.tenant {
+            // A source ends what it told of, and no other.
+            if tenant != event.tenant || call.log.iter().all(|moment| moment.source != source) {
                 continue;
             }
             let terms = Terms { plan: &self.settings.plan, call_id, restarts: &old, judged };
