@@ -33,6 +33,10 @@ fn read(text: &str) -> Settings {
 const BUSY: &str = "[[alerts]]\nname = \"busy\"\nkpi = \"calls_answered\"\nwindow = \"5m\"\ntrigger = 1\nclear = 0\n\
     keep_firing_for = \"0s\"\n";
 
+/// Fires while a call waits.
+const WAITS: &str =
+    "[[alerts]]\nname = \"waits\"\nkpi = \"waiting\"\nwindow = \"now\"\ntrigger = 0\nkeep_firing_for = \"0s\"\n";
+
 #[test]
 fn a_rule_fires_once_and_resolves_once_whatever_is_told_in_between() {
     let mut centre = Centre::new(&settings(BUSY));
@@ -95,9 +99,7 @@ fn a_rule_without_hours_has_those_of_its_queue() {
 
 #[test]
 fn rules_rest_while_event_time_is_behind() {
-    let rule =
-        "[[alerts]]\nname = \"waits\"\nkpi = \"waiting\"\nwindow = \"now\"\ntrigger = 0\nkeep_firing_for = \"0s\"\n";
-    let mut centre = Centre::new(&settings(rule));
+    let mut centre = Centre::new(&settings(WAITS));
     centre.hear([], 0);
     let [enters, _] = abandoned("a", 0);
     centre.hear_late([[enters.clone(), enters]], 2, 5);
@@ -184,9 +186,7 @@ fn a_queue_in_which_nothing_goes_on_fires_nothing_and_what_fires_can_end() {
 
 #[test]
 fn what_fires_again_at_the_same_instant_is_another_alert() {
-    let rule =
-        "[[alerts]]\nname = \"waits\"\nkpi = \"waiting\"\nwindow = \"now\"\ntrigger = 0\nkeep_firing_for = \"0s\"\n";
-    let mut centre = Centre::new(&settings(rule));
+    let mut centre = Centre::new(&settings(WAITS));
     let [enters, leaves] = abandoned("a", 0);
     let [enters_too, _] = abandoned("b", 0);
     // Event time is complete up to the same minute, whatever comes late.

@@ -196,16 +196,8 @@ impl Written<'_> {
         let [window, short] = windows?;
         let measure = Measure::Burn(Burn { short, target, interval: interval? });
         let min_volume = min_volume.unwrap_or(ENOUGH_CALLS);
-        Some(Level {
-            kpi: kpi?,
-            window,
-            measure,
-            trigger: trigger?,
-            clear: clear?,
-            is_above: true,
-            min_volume,
-            min_login: Span(0),
-        })
+        let (kpi, trigger, clear) = (kpi?, trigger?, clear?);
+        Some(Level { kpi, window, measure, trigger, clear, is_above: true, min_volume, min_login: Span(0) })
     }
 
     /// A service level, by what the open interval comes to if it goes on as it does.
@@ -264,16 +256,8 @@ impl Written<'_> {
         let (length, noise) = (length.filter(|_| is_there)?, noise(&kpi, &known));
         let measure = Measure::Unusual(Unusual { length, weeks: back, weeks_min, side, noise });
         let min_volume = min_volume.unwrap_or(if known.has_volume { ENOUGH_CALLS } else { 0 });
-        Some(Level {
-            kpi,
-            window,
-            measure,
-            trigger: trigger?,
-            clear: clear?,
-            is_above: true,
-            min_volume,
-            min_login: Span(0),
-        })
+        let (trigger, clear) = (trigger?, clear?);
+        Some(Level { kpi, window, measure, trigger, clear, is_above: true, min_volume, min_login: Span(0) })
     }
 
     /// How much time of agents says something of a rate of it in a window.

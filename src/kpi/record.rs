@@ -176,8 +176,8 @@ pub struct Now {
     pub in_wrapup: i64,
     /// Calls waiting longer than the service-level threshold.
     pub over_threshold_waiting: i64,
-    /// The second in which a call last arrived, was offered to the queue or an agent, or was dialled; absent if none was within the longest sliding
-    /// window, a minute at least.
+    /// The second in which a call last arrived, was offered to the queue or an agent, or was dialled; absent if none was
+    /// within the longest sliding window, a minute at least.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub last_entered_at: Option<String>,
     /// The same of calls that were answered, gave up, flowed out or were turned away.

@@ -5,7 +5,8 @@
 use super::tally::Tally;
 use crate::fact::Measure;
 
-/// When a call last did what, seconds since 1970; none of what did not happen within the longest sliding window, a minute at least.
+/// When a call last did what, seconds since 1970; none of what did not happen within the longest sliding window, a minute
+/// at least.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lately {
     /// Arrived, was offered to the queue or to an agent, came up as a callback or was dialled.
