@@ -318,6 +318,26 @@ fn sources_with_long_names_restart_often() {
 }
 
 #[test]
+fn a_restart_of_one_source_leaves_the_calls_of_others_as_they_are() {
+    let call = |source: &str| {
+        let call_id = format!("of {source}");
+        json!({"type": "call.queued", "time": EIGHT, "call_id": call_id, "queue": "sales", "source": source})
+    };
+    let mut chain = Chain::new("", false);
+    chain.take(["a", "b"].map(call), EIGHT + MINUTE);
+    let kept = |chain: &Chain, source: &str| {
+        let state = chain.calls.state(&input("events", 0));
+        let of_call = |key: &&[u8]| String::from_utf8_lossy(key).ends_with(&format!("of {source}"));
+        state.iter().find(|(key, _)| of_call(&&key[..])).map(|(_, value)| value.to_vec()).expect("the call's entry")
+    };
+    let before = ["a", "b"].map(|source| kept(&chain, source));
+    let restart = json!({"type": "source.restarted", "time": EIGHT + 1_000, "source": "b"});
+    chain.take([restart], EIGHT + 2 * MINUTE);
+    let after = ["a", "b"].map(|source| kept(&chain, source));
+    assert_eq!((before[0] == after[0], before[1] == after[1]), (true, false));
+}
+
+#[test]
 fn many_callers_wait_in_one_queue() {
     let callers = 150_000;
     let queued = |call: i64| {
