@@ -108,6 +108,11 @@ impl Second {
     pub const fn start(self) -> EventTime {
         EventTime(self.0 * 1000)
     }
+
+    /// The last instant in this pane.
+    pub const fn last(self) -> EventTime {
+        EventTime(self.0 * 1000 + 999)
+    }
 }
 
 impl Span {

@@ -11,6 +11,8 @@ use callpulse::config;
 use callpulse::config::settings::Settings;
 use callpulse::entity::{Entity, Kind};
 use callpulse::kpi::room::{Limits, Room};
+use callpulse::time::EventTime;
+use drive::input;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
@@ -196,6 +198,48 @@ fn what_fires_again_at_the_same_instant_is_another_alert() {
     assert_eq!(centre.alerts, ["waits firing", "waits resolved cleared", "waits firing"]);
     let [first, second, third] = [0, 1, 2].map(|at| &centre.told[at].alert_id);
     assert_eq!((first == second, second == third), (true, false));
+}
+
+#[test]
+fn an_alert_begins_and_clears_in_the_second_of_its_cause_though_event_time_is_complete_up_to_two_seconds_before() {
+    let config = Config { cases: 12, rng_seed: RngSeed::Fixed(8), failure_persistence: None, ..Config::default() };
+    let settings = settings(
+        "[[alerts]]\nname = \"waits\"\nkpi = \"waiting\"\nwindow = \"now\"\ntrigger = 1\nkeep_firing_for = \"0s\"\n",
+    );
+    let fired = Cell::new(0);
+    // How long after the one before each is, whether a call comes or the first leaves, and whether it restarts first.
+    proptest!(config, |(events in vec((1_000..9_000_i64, any::<bool>(), 0..6_u8), 4..16))| {
+        let mut centre = Centre::new(&settings);
+        let (mut at, mut came, mut left, mut expected) = (EIGHT, 0, 0, Vec::new());
+        for (after, comes, restart) in events {
+            at += after;
+            let second = EventTime(at).second().last().to_string();
+            let (id, kind) = match comes || came == left {
+                true => (came, "queued"),
+                false => (left, "ended"),
+            };
+            if kind == "queued" { came += 1 } else { left += 1 }
+            match (kind, came - left) {
+                ("queued", 2) => expected.push((second.clone(), None, None)),
+                ("ended", 1) => {
+                    let began = expected.last().map(|(since, ..): &(String, _, _)| since.clone()).expect("it fires");
+                    expected.push((began, Some(second.clone()), Some(second)));
+                }
+                _ => {}
+            }
+            if restart == 0 {
+                centre.restart(&settings);
+            }
+            let event = format!(r#"{{"type":"call.{kind}","time":{at},"call_id":"c{id}","queue":"sales"}}"#);
+            centre.events.push((at, event.into_bytes()));
+            centre.calls.read(&input("events", 0), &centre.events, usize::MAX / 2);
+            centre.pass_on(at, at);
+        }
+        fired.set(fired.get() + expected.len());
+        let told: Vec<_> = centre.told.iter().map(|told| (told.since.clone(), told.clear_since.clone(), told.resolved_at.clone())).collect();
+        prop_assert_eq!(told, expected);
+    });
+    assert!(20 < fired.get(), "{} told", fired.get());
 }
 
 #[test]

@@ -82,10 +82,20 @@ impl Measure {
 impl Level {
     /// The names of all windows whose records it may read, its own first; none of what looks at what was before.
     pub fn windows(&self) -> Vec<&str> {
+        let mut windows = self.counted();
+        // There it is seen whether anything goes on.
+        if !windows.is_empty() {
+            windows.push("now");
+        }
+        windows
+    }
+
+    /// The windows that its number is made of, its own first; none of what looks at what was before.
+    pub fn counted(&self) -> Vec<&str> {
         match &self.measure {
-            Measure::Value => vec![&self.window, "now"],
-            Measure::Burn(Burn { short, interval, .. }) => vec![&self.window, short, interval, "now"],
-            Measure::Forecast(Forecast { interval, .. }) => vec![&self.window, interval, "now"],
+            Measure::Value => vec![&self.window],
+            Measure::Burn(Burn { short, interval, .. }) => vec![&self.window, short, interval],
+            Measure::Forecast(Forecast { interval, .. }) => vec![&self.window, interval],
             Measure::Unusual(_) => Vec::new(),
         }
     }

@@ -33,14 +33,15 @@ pub struct AlertRecord {
     /// Why it resolved: `cleared`, `closed`, `rule_removed` or `entity_ended`; absent while firing.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<Name>,
-    /// When the condition began to hold.
+    /// When the condition began to hold: the end of the second that its numbers reach to, which of `now`, `total` and open
+    /// intervals may be later than `as_of`.
     pub since: String,
     /// Up to when event time was complete when this was decided.
     pub as_of: String,
     /// Since when it had been clear when it resolved as `cleared`, `keep_firing_for` before that; absent otherwise.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub clear_since: Option<String>,
-    /// When it resolved; absent while firing.
+    /// When it resolved, by the same instants; absent while firing.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub resolved_at: Option<String>,
     /// That of the KPI records it was decided by; grows within a key.
@@ -139,6 +140,9 @@ pub struct Told<'a> {
     pub subject: Subject<'a>,
     pub step: Step,
     pub readings: &'a [Option<Reading>],
+    /// When it is decided to be.
+    pub at: EventTime,
+    /// Of the records it was decided by.
     pub as_of: EventTime,
     pub version: u64,
 }
@@ -169,11 +173,13 @@ pub fn alert_id(rule: &str, subject: Subject<'_>, since: EventTime) -> String {
 
 impl AlertRecord {
     pub fn of(told: Told<'_>) -> AlertRecord {
-        let Told { rule, subject, step, readings, as_of, version } = told;
+        let Told { rule, subject, step, readings, at, as_of, version } = told;
         let (since, clear, why) = match step {
             Step::Fires { since } => (since, None, None),
-            Step::Resolves { since, clear, why } => (since, clear, Some(why)),
+            Step::Resolves { since, clear, why } => (since, clear.map(|clear| clear.max(since)), Some(why)),
         };
+        // Clocks may be set back, and what was told may not.
+        let at = at.max(clear.unwrap_or(since));
         let levels = rule.when.levels();
         let readings = levels.iter().enumerate().map(|(place, _)| readings.get(place).copied().flatten());
         let levels: Vec<AlertLevel> =
@@ -193,7 +199,7 @@ impl AlertRecord {
             since: since.to_string(),
             as_of: as_of.to_string(),
             clear_since: clear.map(|clear| clear.to_string()),
-            resolved_at: why.map(|_| as_of.to_string()),
+            resolved_at: why.map(|_| at.to_string()),
             version,
             severity: Cow::Borrowed(rule.severity.word()),
             title: String::new(),
@@ -249,13 +255,14 @@ impl AlertLevel {
 }
 
 impl AlertRecord {
-    /// What was firing, resolved for a reason that is not in its numbers.
-    pub fn resolved(&self, why: Why, as_of: EventTime, version: u64) -> AlertRecord {
+    /// What was firing, resolved at an instant for a reason that is not in its numbers; not before it began.
+    pub fn resolved(&self, why: Why, at: EventTime, version: u64) -> AlertRecord {
+        let at = EventTime::parse(&self.since).map_or(at, |since| at.max(since));
         AlertRecord {
             state: Cow::Borrowed("resolved"),
             reason: Some(Cow::Borrowed(why.word())),
-            as_of: as_of.to_string(),
-            resolved_at: Some(as_of.to_string()),
+            as_of: at.to_string(),
+            resolved_at: Some(at.to_string()),
             version,
             ..self.clone()
         }

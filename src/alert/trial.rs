@@ -127,7 +127,7 @@ impl<'r> Trial<'r> {
                 Phase::Firing { clear: Some(clear), .. } => Some(clear.plus(self.rule.keep)),
                 _ => None,
             };
-            let next = due.map(end_of_second).into_iter().chain(self.edge).min();
+            let next = due.map(|due| due.second().last()).into_iter().chain(self.edge).min();
             let Some(next) = next.filter(|next| *next < to) else { return };
             self.look(next);
         }
@@ -174,7 +174,7 @@ impl<'r> Trial<'r> {
     fn find_edge(&mut self, at: EventTime) {
         let Some(hours) = self.when.hours else { return };
         self.is_open = hours.is_open(self.when.zone, at);
-        self.edge = Some(end_of_second(hours.holds_until(self.when.zone, at)));
+        self.edge = Some(hours.holds_until(self.when.zone, at).second().last());
     }
 }
 
@@ -190,9 +190,4 @@ fn is_worse(level: &Level, reading: &Reading, than: Option<&Reading>) -> bool {
         }
         (value, _) => value.is_some(),
     }
-}
-
-/// The end of the second that holds an instant.
-fn end_of_second(at: EventTime) -> EventTime {
-    EventTime(at.second().0 * 1000 + 999)
 }

@@ -66,5 +66,5 @@ fn test_alert(now: EventTime) -> AlertRecord {
     };
     let subject = Subject { tenant: "callpulse", kind: "engine", id: "test", title: None };
     let step = Step::Fires { since: now };
-    AlertRecord::of(Told { rule: &rule, subject, step, readings: &[], as_of: now, version: 0 })
+    AlertRecord::of(Told { rule: &rule, subject, step, readings: &[], at: now, as_of: now, version: 0 })
 }

@@ -65,8 +65,12 @@ impl<'a> Posted<'a> {
         let ahead = now.plus(Span(ROUNDS * settings.resend_every.0));
         let ends_at = match alert.is_firing() {
             true => ahead,
-            // An end that lies ahead would keep it firing.
-            false => resolved_at(alert).unwrap_or(now).min(now),
+            // An end that lies ahead would keep it firing; one before the beginning is refused, which may lie ahead by the
+            // rest of a second.
+            false => {
+                let ended = resolved_at(alert).unwrap_or(now).min(now);
+                EventTime::parse(&alert.since).map_or(ended, |since| ended.max(since))
+            }
         };
         Posted {
             labels,

@@ -27,7 +27,7 @@ use crate::life::settle::{Restart, Settled, Terms, settle, settle_last};
 use crate::life::time_line::{self, Part, TimeLine};
 use crate::tally::panes::LATELY;
 use crate::tally::tally::{Booked, Shape, Tally};
-use crate::time::{EventTime, Span};
+use crate::time::{EventTime, Second, Span};
 use hashbrown::HashMap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -74,7 +74,7 @@ pub struct Look<'l> {
 
 /// The last instant of a second.
 pub const fn end_of(second: i64) -> EventTime {
-    EventTime(second * 1000 + 999)
+    Second(second).last()
 }
 
 /// A replay on its way.

@@ -45,6 +45,8 @@ pub struct Account {
     pub corrected: BTreeSet<(usize, EventTime)>,
     /// The latest second a fact was booked at.
     pub last_fact: Option<i64>,
+    /// The latest second of a fact that counts at once, however far `as_of` is: of all but the time of agents.
+    pub last_counted: Option<i64>,
     /// Its keys were ended by tombstones, until it has facts again.
     pub ended: bool,
     /// Pieces of intervals that began before it are forgotten; they were published first.
@@ -162,6 +164,7 @@ impl Account {
             has_counted: false,
             corrected: BTreeSet::new(),
             last_fact: None,
+            last_counted: None,
             ended: false,
             forgotten: None,
             unkept: Unkept::default(),
@@ -201,6 +204,9 @@ impl Account {
                 self.unkept.minutes.insert(minute);
             }
             self.last_fact = self.last_fact.max(Some(second));
+            if family != Family::Time {
+                self.last_counted = self.last_counted.max(Some(second));
+            }
         }
         self.unkept.note_pieces(shape, finder, EventTime(second * 1000));
     }

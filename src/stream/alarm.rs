@@ -77,36 +77,42 @@ impl Alarm {
         Alarm { rule: rule.name.clone(), whose, state: AlertState::default(), told: None }
     }
 
-    /// Tells a step, with the numbers it was taken by.
+    /// Tells a step that was taken at an instant, with the numbers it was taken by.
     pub fn tell(
         &mut self,
         (rule, title): (&Rule, Option<&str>),
         (step, readings): (Step, &[Option<Reading>]),
-        (as_of, turn): (EventTime, Turn<'_>),
+        (at, turn): (EventTime, Turn<'_>),
         out: &mut Vec<OutRecord>,
     ) {
         let step = self.apart(step);
         let subject = self.whose.subject(title);
-        let told = AlertRecord::of(Told { rule, subject, step, readings, as_of, version: turn.version });
+        // The engine's own go by the clock.
+        let as_of = if matches!(self.whose, Whose::Part(..)) { at } else { turn.as_of };
+        let told = AlertRecord::of(Told { rule, subject, step, readings, at, as_of, version: turn.version });
         self.send(told, turn, out);
     }
 
-    /// What fires again before event time goes on is another alert, a millisecond later.
+    /// What fires again before event time goes on is another alert, a millisecond later, and none begins before the one
+    /// before it was over.
     fn apart(&mut self, step: Step) -> Step {
-        let before = self.told.as_ref().and_then(|told| EventTime::parse(&told.since));
-        match (step, before, &mut self.state.phase) {
-            (Step::Fires { since }, Some(before), Phase::Firing { since: kept, .. }) if since <= before => {
-                *kept = EventTime(before.0 + 1);
+        let earliest = |told: &AlertRecord| {
+            let over = told.resolved_at.as_deref().and_then(EventTime::parse);
+            EventTime::parse(&told.since).map(|since| EventTime(since.0 + 1)).max(over)
+        };
+        match (step, self.told.as_ref().and_then(earliest), &mut self.state.phase) {
+            (Step::Fires { since }, Some(earliest), Phase::Firing { since: kept, .. }) if since < earliest => {
+                *kept = earliest;
                 Step::Fires { since: *kept }
             }
             _ => step,
         }
     }
 
-    /// Ends what fires for a reason that is not in its numbers. Whether it did fire.
-    pub fn end(&mut self, why: Why, turn: Turn<'_>, out: &mut Vec<OutRecord>) -> bool {
+    /// Ends what fires for a reason that is not in its numbers, at an instant. Whether it did fire.
+    fn end(&mut self, why: Why, (at, turn): (EventTime, Turn<'_>), out: &mut Vec<OutRecord>) -> bool {
         let (Some(_), Some(told)) = (self.state.end(why), &self.told) else { return false };
-        self.send(told.resolved(why, turn.as_of, turn.version), turn, out);
+        self.send(told.resolved(why, at, turn.version), turn, out);
         true
     }
 
@@ -202,7 +208,7 @@ pub fn end_orphans(
     out: &mut Vec<OutRecord>,
 ) {
     orphans.retain_mut(|alarm| {
-        if alarm.end(Why::RuleRemoved, turn, out) {
+        if alarm.end(Why::RuleRemoved, (now, turn), out) {
             entries.push(alarm.entry());
         }
         if alarm.is_stale(now) {

@@ -15,7 +15,7 @@ use crate::alert::rule::Rule;
 use crate::alert::state::Why;
 use crate::alert::unusual::Before;
 use crate::kpi::record::KpiRecord;
-use crate::time::EventTime;
+use crate::time::{EventTime, Second};
 use smallvec::SmallVec;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -116,9 +116,9 @@ impl Alarms {
     ) {
         let Turn { settings, as_of, .. } = turn;
         let (kpi, rule) = (&settings.kpi, &settings.alerts[usize::from(place)]);
-        let at = (account.seat, place);
+        let (of, at) = ((account.seat, place), instant(account, rule, turn));
         let mut alarm =
-            self.alarms.remove(&at).unwrap_or_else(|| Alarm::new(rule, Whose::Entity(account.entity.clone())));
+            self.alarms.remove(&of).unwrap_or_else(|| Alarm::new(rule, Whose::Entity(account.entity.clone())));
         let before = alarm.state.clone();
         let levels = rule.when.levels();
         let given = |name: &str| records.iter().find(|record| record.window.name == name);
@@ -138,10 +138,10 @@ impl Alarms {
         };
         let readings: Vec<_> = levels.iter().map(|level| level.read(record_of, was(level))).collect();
         let hours = rule.hours_for(&account.entity, &settings.queue_hours);
-        let is_open = hours.is_none_or(|hours| hours.is_open(kpi.zone(&account.entity.tenant), as_of));
+        let is_open = hours.is_none_or(|hours| hours.is_open(kpi.zone(&account.entity.tenant), at));
         let step = match is_open {
             _ if account.ended => alarm.state.end(Why::EntityEnded),
-            true => alarm.state.look(rule, &readings, as_of),
+            true => alarm.state.look(rule, &readings, at),
             false => alarm.state.end(Why::Closed),
         };
         if let Some(step) = step {
@@ -150,13 +150,13 @@ impl Alarms {
                 let made = made.values().filter_map(|record| record.get()?.as_ref());
                 out.extend(made.map(|record| on_board(account, turn, record)));
             }
-            alarm.tell((rule, kpi.title(&account.entity)), (step, &readings), (as_of, turn), out);
+            alarm.tell((rule, kpi.title(&account.entity)), (step, &readings), (at, turn), out);
         }
         if step.is_some() || is_changed(&before, &alarm.state) {
-            self.unkept.insert(at);
+            self.unkept.insert(of);
         }
         if !alarm.is_over() {
-            self.alarms.insert(at, alarm);
+            self.alarms.insert(of, alarm);
         }
     }
 
@@ -232,4 +232,15 @@ impl Alarms {
         }
         entries
     }
+}
+
+/// The instant of a look: the end of the last second that the numbers hold facts of. Sliding windows and what was before
+/// reach up to the second of `as_of`; in all others a fact counts at once, and none is later than the clock.
+fn instant(account: &Account, rule: &Rule, turn: Turn<'_>) -> EventTime {
+    let levels = rule.when.levels();
+    let is_sliding = |name: &str| turn.settings.kpi.sliding.iter().any(|(sliding, _)| sliding == name);
+    let counts_at_once = levels.iter().flat_map(|level| level.counted()).any(|name| !is_sliding(name));
+    let newest = account.last_counted.filter(|_| counts_at_once).map(|second| Second(second).start());
+    let newest = newest.map(|newest| newest.min(EventTime(turn.clock.wall_ms)));
+    newest.map_or(turn.as_of, |newest| newest.max(turn.as_of)).second().last()
 }

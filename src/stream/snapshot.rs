@@ -90,6 +90,7 @@ fn core(account: &Account, settings: &KpiSettings) -> wire::AccountState {
         corrected_length,
         corrected_start,
         last_fact: account.last_fact,
+        last_counted: account.last_counted,
         ended: account.ended,
         forgotten: account.forgotten.map(|at| at.0),
         reached: account.tally.reached().map(|at| at.0),
@@ -115,6 +116,7 @@ fn load_core(account: &mut Account, settings: &KpiSettings, state: &wire::Accoun
         }
     }
     account.last_fact = state.last_fact;
+    account.last_counted = state.last_counted;
     account.ended = state.ended;
     account.forgotten = state.forgotten.map(EventTime);
     account.counters = state.counters.as_slice().try_into().ok();

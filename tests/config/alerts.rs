@@ -609,7 +609,7 @@ fn the_rules_of_the_manual_make_records_of_the_schema() {
             let of_level = |level: &&Level| reading.map(|reading| Reading { basis: basis(level), ..reading });
             let readings: Vec<Option<Reading>> = rule.when.levels().iter().map(of_level).collect();
             let subject = Subject::of(&entity, Some("Sales"));
-            let told = Told { rule, subject, step, readings: &readings, as_of: since, version: 7 };
+            let told = Told { rule, subject, step, readings: &readings, at: since, as_of: since, version: 7 };
             let record = AlertRecord::of(told);
             assert!(!format!("{}{}{:?}", record.title, record.text, record.panel_url).contains('{'), "{record:?}");
             let mut record = serde_json::to_value(record).unwrap();
@@ -627,7 +627,7 @@ fn the_rules_of_the_manual_make_records_of_the_schema() {
     let readings = [Some(reading)];
     let step = Transition::Fires { since };
     let subject = Subject::of(&entity, Some("Sales"));
-    let told = Told { rule: &rules[0], subject, step, readings: &readings, as_of: since, version: 7 };
+    let told = Told { rule: &rules[0], subject, step, readings: &readings, at: since, as_of: since, version: 7 };
     let record = AlertRecord::of(told);
     assert_eq!(record.title, "12.3 % of the callers of Sales gave up");
     assert_eq!(record.text, "37 of 301 in 30m; fires above 10 %, clears at 7 %.");
@@ -671,7 +671,7 @@ fn record_of(rule: &Rule, value: f64) -> AlertRecord {
     let readings = [Some(Reading { value: Some(value), basis, ..Reading::default() })];
     let since = EventTime::parse("2026-03-02T10:00:05Z").expect("a time");
     let (subject, step) = (Subject::of(&entity, Some("Sales")), Transition::Fires { since });
-    AlertRecord::of(Told { rule, subject, step, readings: &readings, as_of: since, version: 7 })
+    AlertRecord::of(Told { rule, subject, step, readings: &readings, at: since, as_of: since, version: 7 })
 }
 
 #[test]

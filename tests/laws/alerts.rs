@@ -36,7 +36,10 @@ proptest! {
                 prop_assert!(before.version <= after.version && before.as_of <= after.as_of, "{} goes back", key);
                 match after.is_firing() {
                     // A new one.
-                    true => prop_assert_ne!(&before.alert_id, &after.alert_id),
+                    true => {
+                        prop_assert_ne!(&before.alert_id, &after.alert_id);
+                        prop_assert!(before.resolved_at.as_ref().is_some_and(|over| *over <= after.since), "{} goes back", key);
+                    }
                     false => prop_assert_eq!((&before.alert_id, &before.since), (&after.alert_id, &after.since)),
                 }
             }
@@ -124,9 +127,9 @@ fn alerts_of(
             let record: AlertRecord =
                 serde_json::from_slice(&record.value.expect("nothing is a week old")).expect("an alert");
             prop_assert_eq!((record.schema.as_ref(), record.key()), (SCHEMA, key.clone()));
-            // What fires again at the same instant is a millisecond later.
-            let time = |text: &str| EventTime::parse(text).expect("a time").0;
-            prop_assert!(time(&record.since) < time(&record.as_of) + 1_000);
+            let time = |text: &String| EventTime::parse(text).expect("a time").0;
+            let times = [&Some(record.since.clone()), &record.clear_since, &record.resolved_at];
+            prop_assert!(times.into_iter().flatten().is_sorted_by_key(time), "{:?}", record);
             alerts.entry(key).or_default().push(record);
         }
         Ok(())

@@ -120,6 +120,11 @@ impl Centre {
         let at = EIGHT + minute * MINUTE;
         self.calls.read(&input("events", 0), &self.events, usize::MAX / 2);
         self.calls.reach_end(&input("events", 0), at);
+        self.pass_on(at, EIGHT + clock * MINUTE);
+    }
+
+    /// What was read goes through all stages, those of calls and agents at an instant and kpis at another.
+    pub fn pass_on(&mut self, at: i64, clock: i64) {
         self.calls.wait(2);
         for record in self.calls.commit(at) {
             match &record.to {
@@ -143,7 +148,7 @@ impl Centre {
         self.kpis.read(&input("partials", 0), &self.partials, usize::MAX / 2);
         for _ in 0..2 {
             self.kpis.wait(20);
-            let out = self.kpis.commit(EIGHT + clock * MINUTE);
+            let out = self.kpis.commit(clock);
             self.take(out);
         }
     }
