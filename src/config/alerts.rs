@@ -14,11 +14,13 @@ use crate::kpi::settings::KpiSettings;
 use crate::life::plan::Plan;
 use crate::time::Span;
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use toml::Value;
 
-/// What fires has to be clear for so long, unless a rule says otherwise: noise around a level is one alert.
-const KEPT_FIRING_FOR: Span = Span::from_secs(300);
+/// What fires has to be clear for so long, unless a rule says otherwise: for the longest sliding window it looks at, in
+/// these bounds. Numbers of a window that far apart have no call in common; closer ones waver together.
+const KEPT_FIRING_FOR: RangeInclusive<Span> = Span::from_secs(300)..=Span::from_secs(1_800);
 
 /// What rules are understood by.
 #[derive(Clone, Copy)]
@@ -85,12 +87,13 @@ fn rule(table: View, name: &str, place: &str, around: Around, told: &mut Told) -
         (false, None) => condition(when, &key_of(place, "when"), &of, around, told),
         (true, _) => level(table, place, &of, around, told).map(Condition::Level),
     };
+    let when = when?;
     Some(Rule {
         name: name.to_owned(),
         of,
-        when: when?,
         hold: table.get("for").span(),
-        keep: table.get("keep_firing_for").duration().unwrap_or(KEPT_FIRING_FOR),
+        keep: table.get("keep_firing_for").duration().unwrap_or_else(|| kept_firing_for(&when, around.kpi)),
+        when,
         hours,
         severity: Severity::from_word(&table.get("severity").text()).unwrap_or(Severity::Warning),
         title,
@@ -98,6 +101,14 @@ fn rule(table: View, name: &str, place: &str, around: Around, told: &mut Told) -
         runbook_url,
         panel_url,
     })
+}
+
+/// For how long what fires has to be clear where the rule does not say.
+fn kept_firing_for(when: &Condition, kpi: &KpiSettings) -> Span {
+    let levels = when.levels();
+    let sliding = kpi.sliding.iter().filter(|(name, _)| levels.iter().any(|level| level.window == *name));
+    let (least, most) = KEPT_FIRING_FOR.into_inner();
+    sliding.map(|(_, length)| *length).max().unwrap_or(least).clamp(least, most)
 }
 
 /// A condition below `when`.
