@@ -6,7 +6,7 @@ use super::levels::{MEASURES, keys, level};
 use super::nearest::{hint, listed, nearest};
 use super::opening::Calendars;
 use super::view::View;
-use crate::alert::condition::Condition;
+use crate::alert::condition::{Condition, Level, Measure};
 use crate::alert::record::PLACES;
 use crate::alert::rule::{Rule, Selector, Severity, built_in_names};
 use crate::entity::{Entity, Kind};
@@ -18,8 +18,8 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use toml::Value;
 
-/// What fires has to be clear for so long, unless a rule says otherwise: for the longest sliding window it looks at, in
-/// these bounds. Numbers of a window that far apart have no call in common; closer ones waver together.
+/// What fires has to be clear for so long, unless a rule says otherwise: for the longest sliding window of which it looks
+/// at a number itself, in these bounds. Numbers of a window that far apart have no call in common; closer ones waver together.
 const KEPT_FIRING_FOR: RangeInclusive<Span> = Span::from_secs(300)..=Span::from_secs(1_800);
 
 /// What rules are understood by.
@@ -105,7 +105,9 @@ fn rule(table: View, name: &str, place: &str, around: Around, told: &mut Told) -
 
 /// For how long what fires has to be clear where the rule does not say.
 fn kept_firing_for(when: &Condition, kpi: &KpiSettings) -> Span {
-    let levels = when.levels();
+    // A burn rate has a short window and a forecast looks ahead, so that they end soon after the trouble.
+    let is_itself = |level: &&Level| matches!(level.measure, Measure::Value);
+    let levels: Vec<&Level> = when.levels().into_iter().filter(is_itself).collect();
     let sliding = kpi.sliding.iter().filter(|(name, _)| levels.iter().any(|level| level.window == *name));
     let (least, most) = KEPT_FIRING_FOR.into_inner();
     sliding.map(|(_, length)| *length).max().unwrap_or(least).clamp(least, most)

@@ -148,7 +148,8 @@ fn what_fires_is_kept_for_the_longest_sliding_window_of_its_rule_within_bounds()
 
 /// How often a rule fires on an abandonment rate, of whole seconds, one after the other.
 fn fired(rule: &Rule, rates: impl Iterator<Item = Option<f64>>) -> usize {
-    let mut trial = Trial::new(rule, InForce { zone: &Zone::UTC, hours: None });
+    let zone = Zone::UTC;
+    let mut trial = Trial::new(rule, InForce { zone: &zone, hours: None });
     let at = |second: usize| EventTime(1_772_438_400_000 + 1_000 * second as i64);
     let mut seconds = 0;
     for (second, rate) in rates.enumerate() {
