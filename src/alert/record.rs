@@ -16,6 +16,8 @@ use std::borrow::Cow;
 /// The value of `schema` in every record.
 pub const SCHEMA: &str = "callpulse.alert.v1";
 
+/// The kind of what is told of a partition of the engine.
+pub const PARTITION: &str = "partition";
 /// What resolved is told of for so long; then its key ends.
 pub const RESOLVED_TOLD_FOR: Span = Span::from_hours(7 * 24);
 

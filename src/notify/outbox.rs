@@ -7,11 +7,12 @@
 //! ```
 //!
 //! A group is what one rule tells of one tenant, firing or resolved. It is open for `wait` after its first alert. Up to
-//! `at_most` alerts go out one by one, more of them as one. No alert stands in two open groups: what tells of it
+//! `at_most` alerts go out one by one, more of them as one; what is told of partitions is one, since they stand and fall
+//! with the engine. No alert stands in two open groups: what tells of it
 //! again closes the first, and those before it, so that what is told of one alert is told in order.
 
 use super::standing::Place;
-use crate::alert::record::AlertRecord;
+use crate::alert::record::{AlertRecord, PARTITION};
 use crate::time::{EventTime, Span};
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -130,11 +131,17 @@ impl Outbox {
     fn close(&mut self, count: usize) {
         for group in self.open.drain(..count) {
             match self.together {
-                Together::ByRule { at_most, .. } if group.items.len() <= at_most => {
+                Together::ByRule { at_most, .. } if group.items.len() <= at_most && !group.is_of_partitions() => {
                     self.closed.extend(group.items.into_iter().map(|item| Post { items: vec![item] }));
                 }
                 _ => self.closed.push_back(Post { items: group.items }),
             }
         }
+    }
+}
+
+impl Group {
+    fn is_of_partitions(&self) -> bool {
+        self.items.iter().all(|item| item.alert.entity.kind == PARTITION)
     }
 }

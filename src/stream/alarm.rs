@@ -6,7 +6,7 @@ use super::outlet::Told as Out;
 use super::publish::Turn;
 use super::stage::{OutRecord, Output};
 use crate::alert::reading::Reading;
-use crate::alert::record::{AlertRecord, RESOLVED_TOLD_FOR, Subject, Told, key};
+use crate::alert::record::{AlertRecord, PARTITION, RESOLVED_TOLD_FOR, Subject, Told, key};
 use crate::alert::rule::Rule;
 use crate::alert::state::{AlertState, Phase, Step, Why};
 use crate::entity::Entity;
@@ -52,7 +52,7 @@ impl Part {
     const fn word(self) -> &'static str {
         match self {
             Part::Engine => "engine",
-            Part::Partition => "partition",
+            Part::Partition => PARTITION,
             Part::Source => "source",
         }
     }

@@ -1,7 +1,7 @@
 //! Laws: what goes together, in which order, and how long is waited, for every history.
 
 use crate::alerts::{firing, resolved};
-use callpulse::alert::record::AlertRecord;
+use callpulse::alert::record::{AlertRecord, PARTITION};
 use callpulse::notify::backoff::{self, FIRST, LONGEST, LONGEST_ASKED};
 use callpulse::notify::outbox::{Item, Outbox, Post, Together};
 use callpulse::notify::standing::{Place, Standing};
@@ -111,6 +111,16 @@ proptest! {
         let together = Together::ByRule { wait: Span(50), at_most };
         let posts = posts(together, &transitions(&history));
         prop_assert_eq!(posts.len(), if count <= at_most { count } else { 1 });
+    }
+
+    #[test]
+    fn what_is_told_of_partitions_is_one_message(count in 1..40usize, at_most in 1..6usize) {
+        let history: Vec<Happening> = (0..count).map(|id| Happening { rule: 0, id, after_ms: 0 }).collect();
+        let mut transitions = transitions(&history);
+        for (item, _) in &mut transitions {
+            Arc::make_mut(&mut item.alert).entity.kind = PARTITION.into();
+        }
+        prop_assert_eq!(posts(Together::ByRule { wait: Span(50), at_most }, &transitions).len(), 1);
     }
 
     #[test]
