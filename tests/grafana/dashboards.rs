@@ -91,9 +91,14 @@ fn queues_live() -> Dashboard {
         table("Queues", "A queue a row; its name leads to its own dashboard. Targets are those of the settings.")
             .size(21, 9)
             .column("", &titles("queue"), "none", &[])
-            .column("Waiting", &waiting, "short", &[])
+            .column("Waiting", &waiting, "short", &[("custom.width", json!(85))])
             .column("Longest wait", &longest, "s", &[])
-            .column("Available", &queues_where("acd_queue_agents", "now", "state=\"available\""), "short", &[])
+            .column(
+                "Available",
+                &queues_where("acd_queue_agents", "now", "state=\"available\""),
+                "short",
+                &[("custom.width", json!(95))],
+            )
             .column(
                 "Service level",
                 &queues(&kpi("service_level"), "$window"),
@@ -118,9 +123,9 @@ fn queues_live() -> Dashboard {
                 "percentunit",
                 &[("decimals", json!(1))],
             )
-            .column("Offered", &offered, "short", &[])
-            .column("Answered", &answered, "short", &[])
-            .column("Abandoned", &abandoned, "short", &[])
+            .column("Offered", &offered, "short", &[("custom.width", json!(85))])
+            .column("Answered", &answered, "short", &[("custom.width", json!(95))])
+            .column("Abandoned", &abandoned, "short", &[("custom.width", json!(105))])
             .column("Targets missed", &missed("queue"), "short", &thresholds(GREEN, 1.0, RED))
             .joined(&[("title", "Queue")])
             .unseen("queue")
@@ -128,7 +133,7 @@ fn queues_live() -> Dashboard {
                 "Queue",
                 &[
                     ("links", link(QUEUE, "Its own dashboard", "&var-queue=${__data.fields.queue:percentencode}")),
-                    ("custom.width", json!(180)),
+                    ("custom.width", json!(150)),
                 ],
             )
             .option("sortBy", json!([{ "displayName": "Waiting", "desc": true }])),
