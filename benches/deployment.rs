@@ -46,7 +46,8 @@ pub struct Deployment {
 pub struct Instance(pub Child);
 
 impl Deployment {
-    pub fn of(events: &str, engine: &str) -> Deployment {
+    /// `more` is of the table `[engine]`, and other tables after it.
+    pub fn of(events: &str, more: &str) -> Deployment {
         let (brokers, prefix) = (kafka::shared().brokers, kafka::unique("bench") + ".");
         let dir = std::env::temp_dir().join(format!("callpulse-{prefix}"));
         fs::create_dir_all(&dir).expect("a directory");
@@ -54,7 +55,7 @@ impl Deployment {
             "[kafka]\nbrokers = \"{brokers}\"\n[[sources]]\ntopic = \"{events}\"\n\
              [topics]\npartitions = {PARTITIONS}\npartials = \"{prefix}partials\"\nsubjects = \"{prefix}subjects\"\nstate = \"{prefix}state\"\n\
              kpis = \"{prefix}kpis\"\nintervals = \"{prefix}intervals\"\nrejects = \"{prefix}rejects\"\n\
-             calls = \"{prefix}calls\"\nalerts = \"{prefix}alerts\"\n[serve]\nlisten = \"127.0.0.1:0\"\n[engine]\n{engine}\n"
+             calls = \"{prefix}calls\"\nalerts = \"{prefix}alerts\"\n[serve]\nlisten = \"127.0.0.1:0\"\n[engine]\n{more}\n"
         );
         let deployment = Deployment { prefix, dir, settings };
         let made = deployment.callpulse("a", &["topics", "--create"]).output().expect("topics");
@@ -79,9 +80,14 @@ impl Deployment {
 
     fn callpulse(&self, instance: &str, words: &[&str]) -> Command {
         let config = self.dir.join(format!("{instance}.toml"));
-        fs::write(&config, format!("{}instance = \"{instance}\"\n", self.settings)).expect("the settings");
+        fs::write(&config, &self.settings).expect("the settings");
         let mut command = Command::new(env!("CARGO_BIN_EXE_callpulse"));
-        command.args(words).arg("--config").arg(&config).stdin(Stdio::null());
+        command
+            .args(words)
+            .arg("--config")
+            .arg(&config)
+            .env("CALLPULSE_ENGINE__INSTANCE", instance)
+            .stdin(Stdio::null());
         command
     }
 }

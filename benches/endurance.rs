@@ -1,7 +1,7 @@
 //! Whether memory and lag stay where they are under a load that goes on.
 //!
-//! One instance, `RATE` events a second for `MINUTES`. What a call told is kept for `late_horizon`, so memory can only be
-//! flat after that; it is two minutes here.
+//! One instance, `RATE` events a second for `MINUTES`. What a call told is kept for `late_horizon`, and what windows are
+//! made of for the longest of them, so memory can only be flat after that: two minutes and five, and no interval, here.
 
 use crate::cpu;
 use crate::deployment::{Deployment, create_events};
@@ -19,11 +19,11 @@ pub fn measure() {
     let (rate, minutes) = (number("RATE", 10_000), number("MINUTES", 30));
     let events = kafka::unique("bench") + ".events";
     create_events(&events);
-    let deployment = Deployment::of(&events, "late_horizon = \"2m\"");
+    let deployment = Deployment::of(&events, "late_horizon = \"2m\"\n[windows]\nsliding = [\"5m\"]\nintervals = []");
     let mut instance = deployment.start("a");
     let (load, process) = (Load::new(&events, rate), instance.0.id());
     let mut progress = Progress::of(&deployment.board());
-    println!("endurance: {rate} events/s wanted for {minutes} minutes, late_horizon 2m\n");
+    println!("endurance: {rate} events/s wanted for {minutes} minutes, late_horizon 2m, a window of 5m\n");
     println!(
         "{:>6}{:>10}{:>12}{:>8}{:>30}",
         "minute", "events/s", "memory MiB", "CPUs", "behind, s: p50    p99   most"
