@@ -3,8 +3,10 @@
 //! Keyed by whatever keeps one call's events together. Keeps the logs of open and recent calls; what an
 //! event adds to what its call amounted to before goes into the batch of the next commit.
 
+mod changes;
 mod kept;
 
+use self::changes::{Restarted, Unsettled};
 use super::agenda::Agenda;
 use super::agent_rows;
 use super::batch::{BATCH_BYTES, Names, Rows, Targets, partition_of, wire, write_batches, write_records};
@@ -44,14 +46,6 @@ const ROWS_MAX: usize = 200_000;
 const HEADER_EVERY: Duration = Duration::from_secs(1);
 /// To the subjects more often while there is anything to tell: what is complete waits for them.
 const SUBJECTS_HEADER_EVERY: Duration = Duration::from_millis(200);
-
-/// Restarts are looked at this seldom, in log time.
-const RESTARTS_EVERY: Span = Span::from_hours(1);
-
-/// Restarts of sources that are remembered of a partition: each is looked for in every call.
-const RESTARTS_MAX: usize = 2_000;
-/// Bytes of their names together: they are one record of the state, with some bytes more for each.
-const RESTART_NAMES_MAX: usize = 500_000;
 
 /// What the stage needs to know.
 #[derive(Clone)]
@@ -96,6 +90,8 @@ pub struct Calls {
     last_header: Option<Instant>,
     last_subjects_header: Option<Instant>,
     fates: Fates,
+    /// Events of calls that are to be settled with the next commit.
+    unsettled: usize,
     /// Records read that no batch has told of, and rejects among them.
     read: (u64, u64),
     entry: Vec<u8>,
@@ -107,6 +103,12 @@ pub struct Calls {
 struct Partition {
     calls: HashMap<Arc<str>, Call>,
     restarts: BTreeMap<String, Vec<Restart>>,
+    /// Tenants of which a source restarted since calls were settled.
+    restarted: BTreeMap<String, Restarted>,
+    /// Calls to be settled with the next commit.
+    unsettled: Vec<Arc<str>>,
+    /// The offset of the last record read; none since it was opened.
+    offset: Option<i64>,
     /// The largest record timestamp read.
     log_time: Option<EventTime>,
     latest_event: Option<EventTime>,
@@ -156,6 +158,9 @@ struct Call {
     offset: i64,
     /// It is listed among those that changed since the last commit.
     is_changed: bool,
+    /// It is to be settled with the next commit, and not before: what is told of a call in disorder costs settling it
+    /// once a commit, however many events do.
+    unsettled: Option<Box<Unsettled>>,
 }
 
 /// The key of a partition's own state; no call has it, since a call's holds a zero byte within.
@@ -181,6 +186,7 @@ impl Calls {
             last_header: None,
             last_subjects_header: None,
             fates: Fates::default(),
+            unsettled: 0,
             read: (0, 0),
             entry: Vec::new(),
             key: String::new(),
@@ -281,14 +287,16 @@ impl Calls {
             return Err(Reject { reason: Reason::TooLarge, sentence });
         }
         let before = call.log.iter().last().map(|moment| moment.time);
-        let is_plain = call.judged.is_none()
+        let is_plain = call.unsettled.is_none()
+            && !partition.restarted.contains_key(event.tenant.as_ref())
+            && call.judged.is_none()
             && call.booked_before.is_empty()
             // What an earlier life left open may be lost by now, which is not this event's doing.
             && call.next.is_none_or(|next| judged < next)
             && restarts.iter().all(|restart| before.is_none_or(|before| restart.at < before));
         // A later revision takes out what an earlier one told.
         let is_last = event.document.is_none() && before.is_none_or(|before| before < event.time);
-        let old = (!is_plain || !is_last).then(|| call.log.clone());
+        let old = (call.unsettled.is_none() && (!is_plain || !is_last)).then(|| call.log.clone());
         let added = call.log.add(&self.entry);
         match added {
             Added::Repeat => {
@@ -304,72 +312,48 @@ impl Calls {
             Added::Last | Added::Within => {}
         }
         self.fates.accepted += 1;
-        let settled = if is_plain && added == Added::Last {
-            book(
-                &mut self.routes,
-                &mut self.rows,
-                &event.tenant,
-                &call.log,
-                |log, sink| settle_last(terms, log, sink),
-                1,
-            )
-        } else {
-            let old = old.unwrap_or_default();
-            unbook(&mut self.routes, &mut self.rows, &event.tenant, terms, call, &old);
-            book(&mut self.routes, &mut self.rows, &event.tenant, &call.log, |log, sink| settle(terms, log, sink), 1)
-        };
         call.offset = offset;
-        call.judged = settled.has_lost.then_some(judged);
-        let horizon = keep_for(&self.settings.plan);
-        note(&mut partition.agenda, &mut partition.changed, call, key, settled, horizon);
-        Ok(())
-    }
-
-    /// Ends what calls of the source have open, in this partition.
-    fn take_restart(&mut self, input: &Input, offset: i64, event: &Event<'_>) -> Result<(), Reject> {
-        let source = event.source.as_deref().filter(|source| *source != input.topic.as_ref()).unwrap_or_default();
-        let restart = Restart { at: event.time, source: source.to_string() };
-        let partition = self.inputs.get_mut(input).expect("records come for assigned inputs only");
-        let old = partition.restarts.get(event.tenant.as_ref()).cloned().unwrap_or_default();
-        let Err(place) = old.binary_search(&restart) else {
-            self.fates.repeated += 1;
-            return Ok(());
-        };
-        partition.has_room_for(&event.tenant, &restart)?;
-        self.fates.accepted += 1;
-        let mut new = old.clone();
-        new.insert(place, restart);
-        let judged = partition.log_time.expect("a record was read");
-        let horizon = keep_for(&self.settings.plan);
-        for (key, call) in &mut partition.calls {
-            let (tenant, call_id) = split(key);
-            // A source ends what it told of, and no other.
-            if tenant != event.tenant || call.log.iter().all(|moment| moment.source != source) {
-                continue;
-            }
-            let terms = Terms { plan: &self.settings.plan, call_id, restarts: &old, judged };
-            let log = call.log.clone();
-            unbook(&mut self.routes, &mut self.rows, tenant, terms, call, &log);
-            let terms = Terms { restarts: &new, ..terms };
-            let settled = book(&mut self.routes, &mut self.rows, tenant, &log, |log, sink| settle(terms, log, sink), 1);
-            call.offset = offset;
+        if is_plain && added == Added::Last {
+            let settle = |log, sink: &mut dyn FnMut(_)| settle_last(terms, log, sink);
+            let settled = book(&mut self.routes, &mut self.rows, &event.tenant, &call.log, settle, 1);
             call.judged = settled.has_lost.then_some(judged);
+            let horizon = keep_for(&self.settings.plan);
             note(&mut partition.agenda, &mut partition.changed, call, key, settled, horizon);
+        } else {
+            self.unsettled += 1;
+            match &mut call.unsettled {
+                Some(unsettled) => unsettled.judged = judged,
+                None => {
+                    let log = old.unwrap_or_default();
+                    self.unsettled += log.iter().count();
+                    call.unsettled = Some(Box::new(Unsettled { log, judged }));
+                    partition.unsettled.push(key.clone());
+                }
+            }
         }
-        partition.restarts.insert(event.tenant.to_string(), new);
         Ok(())
     }
 
     /// Ends as lost what log time says is lost, and forgets what no event can reach any more.
-    fn look_at_agenda(&mut self, input: &Input, offset: i64) {
+    fn look_at_agenda(&mut self, input: &Input) {
         let partition = self.inputs.get_mut(input).expect("an assigned input");
-        let Some(log_time) = partition.log_time else { return };
+        let (Some(log_time), Some(offset)) = (partition.log_time, partition.offset) else { return };
         let horizon = keep_for(&self.settings.plan);
         let earlier = self.settings.takeover.settled();
         while let Some(key) = partition.agenda.due(log_time).or_else(|| partition.let_go(earlier)) {
             let call = partition.calls.get_mut(&key).expect("a call is forgotten by way of the agenda alone");
             call.next = None;
             let (tenant, call_id) = split(&key);
+            // It is planned again when it is settled.
+            if call.unsettled.is_some() {
+                continue;
+            }
+            if partition.restarted.contains_key(tenant) {
+                call.offset = offset;
+                call.unsettled = Some(Box::new(Unsettled { log: call.log.clone(), judged: log_time }));
+                partition.unsettled.push(key);
+                continue;
+            }
             let restarts = partition.restarts.get(tenant).map_or(&[][..], Vec::as_slice);
             let terms = Terms { plan: &self.settings.plan, call_id, restarts, judged: log_time };
             let before = Terms { judged: call.judged.unwrap_or(EventTime(i64::MIN)), ..terms };
@@ -453,42 +437,6 @@ impl Partition {
         }
         None
     }
-
-    /// Errs if one more restart is more than can be remembered.
-    fn has_room_for(&self, tenant: &str, restart: &Restart) -> Result<(), Reject> {
-        let refuse = |sentence| Err(Reject { reason: Reason::TooLarge, sentence });
-        if RESTARTS_MAX <= self.restarts.values().map(Vec::len).sum() {
-            return refuse(format!("sources restarted {RESTARTS_MAX} times already within the late horizon"));
-        }
-        let names = |tenant: &str, restart: &Restart| tenant.len() + restart.source.len();
-        let kept = self.restarts.iter().flat_map(|(tenant, all)| all.iter().map(move |restart| names(tenant, restart)));
-        let bytes = kept.sum::<usize>() + names(tenant, restart);
-        if RESTART_NAMES_MAX < bytes {
-            return refuse(format!(
-                "the names of sources that restarted within the late horizon would take {bytes} bytes; are they names?"
-            ));
-        }
-        Ok(())
-    }
-
-    /// Forgets restarts that no call reaches back to: what a call amounts to depends on every restart
-    /// since its first event.
-    fn forget_restarts(&mut self, log_time: EventTime, keep_for: Span) {
-        if self.restarts.is_empty() || self.restarts_due.is_some_and(|due| log_time < due) {
-            return;
-        }
-        self.restarts_due = Some(log_time.plus(RESTARTS_EVERY));
-        let oldest = log_time.minus(keep_for);
-        if !self.restarts.values().flatten().any(|restart| restart.at < oldest) {
-            return;
-        }
-        let firsts = self.calls.values().filter_map(|call| call.log.iter().next());
-        let reached = firsts.map(|first| first.time).min().map_or(oldest, |first| first.min(oldest));
-        for restarts in self.restarts.values_mut() {
-            restarts.retain(|restart| reached <= restart.at);
-        }
-        self.restarts.retain(|_, restarts| !restarts.is_empty());
-    }
 }
 
 impl Stage for Calls {
@@ -534,7 +482,8 @@ impl Stage for Calls {
         if let Err(reject) = self.take(input, record) {
             self.reject(input, record, &reject);
         }
-        self.look_at_agenda(input, record.offset);
+        self.inputs.get_mut(input).expect("an assigned input").offset = Some(record.offset);
+        self.look_at_agenda(input);
     }
 
     fn set_aside(&mut self, input: &Input, record: Record<'_>) {
@@ -561,7 +510,7 @@ impl Stage for Calls {
 
     fn due(&self) -> Option<Instant> {
         let since = self.pending?;
-        if ROWS_MAX <= self.rows.len() + self.agent_events.values().map(Vec::len).sum::<usize>() {
+        if ROWS_MAX <= self.rows.len() + self.unsettled + self.agent_events.values().map(Vec::len).sum::<usize>() {
             return Some(since);
         }
         let every = commit_every(self.settings.commit_every, self.is_behind);
@@ -569,6 +518,10 @@ impl Stage for Calls {
     }
 
     fn collect(&mut self, clock: Clock, out: &mut Vec<OutRecord>) {
+        for input in self.inputs.keys().cloned().collect::<Vec<_>>() {
+            self.settle_changes(&input);
+            self.look_at_agenda(&input);
+        }
         // Before the marks, which take what was read to its end.
         let lost = self.lost();
         let (marks, partitions) = (self.marks(clock), self.settings.partials_partitions);

@@ -14,6 +14,7 @@
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::groups::GroupInfo;
 use rdkafka::message::Message as _;
 use rdkafka::topic_partition_list::Offset;
 use serde::Deserialize;
@@ -28,8 +29,10 @@ use crate::time::EventTime;
 
 /// How long one question to the broker may take.
 const QUESTION: Duration = Duration::from_secs(5);
-/// Records at the end of a partition in which a claim is looked for: claims are repeated every second.
+/// Offsets at the end of a partition in which a claim is looked for: claims are repeated every second.
 const TAIL: i64 = 500;
+/// So many times as many where there is none: they may be a transaction that was aborted, or records that are gone.
+const FURTHER: i64 = 16;
 /// So often the earlier groups have to be found without a member, one look after the other: a claim between them stands
 /// behind whatever their last member wrote.
 const LOOKS: u32 = 2;
@@ -51,7 +54,12 @@ pub struct Watch {
     /// The topics that a group commits offsets of.
     topics: Topics,
     empty_looks: u32,
+    /// The groups of earlier generations that were ever seen.
+    known: BTreeSet<Group>,
 }
+
+/// A stage and a generation.
+type Group = (&'static str, u64);
 
 /// The stages' names, and by stage and generation the group and its topics.
 pub struct Topics {
@@ -115,30 +123,50 @@ impl Watch {
     /// `own` is the generation before which it looks. Errs where a client cannot be made.
     pub fn new(connection: Connection, own: u64, topics: Topics) -> KafkaResult<Watch> {
         let client = connection.plain().create_with_context(Context::new("takeover"))?;
-        Ok(Watch { client, connection, own, topics, empty_looks: 0 })
+        Ok(Watch { client, connection, own, topics, empty_looks: 0, known: BTreeSet::new() })
     }
 
     /// One look. Errs while the broker does not answer.
     pub fn look(&mut self) -> KafkaResult<Earlier> {
         let before = std::mem::take(&mut self.empty_looks);
-        let list = self.client.fetch_group_list(None, QUESTION)?;
+        let mut listed = self.list()?;
+        let is_missing = |group: &Group| !listed.contains_key(group);
+        let missing: Vec<Group> = self.expected().into_iter().filter(is_missing).collect();
+        if !missing.is_empty() {
+            // A broker that just started lists no group before it has loaded it, and does not answer for it either.
+            missing.iter().try_for_each(|group| self.ask(*group))?;
+            listed = self.list()?;
+        }
+        self.known.extend(listed.keys());
         let mut earlier = Earlier::new();
-        let mut ended = Vec::new();
-        for group in list.groups() {
-            let Some((stage, generation)) = self.whose(group.name()) else { continue };
-            let alive = earlier.entry(generation).or_default();
-            match group.members().is_empty() {
-                true => ended.push((stage, generation)),
-                false => alive.push(group.name().to_owned()),
+        for ((stage, generation), is_empty) in &listed {
+            let alive = earlier.entry(*generation).or_default();
+            if !is_empty {
+                alive.push((self.topics.group)(stage, *generation));
             }
         }
         if earlier.values().all(Vec::is_empty) {
-            for (stage, generation) in ended {
-                self.wait_for_transactions(stage, generation)?;
-            }
+            // Transactions that a member left behind: the broker does not tell offsets that one of them may change.
+            listed.keys().try_for_each(|group| self.ask(*group))?;
             self.empty_looks = before + 1;
         }
         Ok(earlier)
+    }
+
+    /// The groups of earlier generations, and whether each is known to have no member.
+    fn list(&self) -> KafkaResult<BTreeMap<Group, bool>> {
+        let list = self.client.fetch_group_list(None, QUESTION)?;
+        // Who joins, or is not told of, may be a member.
+        let is_empty = |group: &GroupInfo| group.members().is_empty() && ["Empty", "Dead"].contains(&group.state());
+        let groups = list.groups().iter();
+        Ok(groups.filter_map(|group| Some((self.whose(group.name())?, is_empty(group)))).collect())
+    }
+
+    /// The groups that a list is to hold, unless they are gone.
+    fn expected(&self) -> BTreeSet<Group> {
+        let before = self.own.checked_sub(1).filter(|before| 0 < *before);
+        let groups = before.into_iter().flat_map(|before| self.topics.stages.iter().map(move |stage| (*stage, before)));
+        groups.chain(self.known.iter().copied()).collect()
     }
 
     /// Whether there was nobody, often enough to be sure.
@@ -152,16 +180,15 @@ impl Watch {
     }
 
     /// The stage and the generation that a group is of; none if it is none of an earlier one.
-    fn whose(&self, group: &str) -> Option<(&'static str, u64)> {
+    fn whose(&self, group: &str) -> Option<Group> {
         let generation: u64 = group.rsplit_once("-g")?.1.parse().ok()?;
         let stages = self.topics.stages.iter().copied();
         let stage = stages.into_iter().find(|stage| (self.topics.group)(stage, generation) == group)?;
         (generation < self.own).then_some((stage, generation))
     }
 
-    /// Waits for transactions that a member of the group left behind: the broker does not tell offsets that one of
-    /// them may change.
-    fn wait_for_transactions(&self, stage: &str, generation: u64) -> KafkaResult<()> {
+    /// Asks for what a group committed. Errs while its coordinator cannot tell.
+    fn ask(&self, (stage, generation): Group) -> KafkaResult<()> {
         let mut config = self.connection.plain();
         config.set("group.id", (self.topics.group)(stage, generation)).set("isolation.level", "read_committed");
         let client: BaseConsumer<Context> = config.create_with_context(Context::new("takeover"))?;
@@ -173,6 +200,9 @@ impl Watch {
                     places.add_partition(&topic, partition);
                 });
             }
+        }
+        if places.count() == 0 {
+            return Ok(());
         }
         let told = client.committed_offsets(places, QUESTION)?;
         told.elements().iter().try_for_each(|place| place.error())
@@ -191,21 +221,47 @@ pub fn claimed_by(connection: &Connection, group: &str, board: &str, partitions:
         .set("enable.partition.eof", "true")
         .set("fetch.wait.max.ms", "10");
     let consumer: BaseConsumer<Context> = config.create_with_context(Context::new("takeover"))?;
-    let mut places = TopicPartitionList::new();
-    for partition in 0..partitions {
-        places.add_partition_offset(board, partition, Offset::OffsetTail(TAIL))?;
+    let mut claims: BTreeMap<i32, u64> = BTreeMap::new();
+    let mut looked_from: BTreeMap<i32, i64> = BTreeMap::new();
+    let mut tail = TAIL;
+    loop {
+        let mut places = TopicPartitionList::new();
+        for partition in (0..partitions).filter(|partition| !claims.contains_key(partition)) {
+            let (first, end) = consumer.fetch_watermarks(board, partition, QUESTION)?;
+            let from = (end - tail).max(first);
+            if looked_from.insert(partition, from).is_none_or(|before| first < before) {
+                places.add_partition_offset(board, partition, Offset::Offset(from))?;
+            }
+        }
+        if places.count() == 0 {
+            return Ok((0..partitions)
+                .map(|partition| claims.get(&partition).copied().unwrap_or(0))
+                .min()
+                .unwrap_or(0));
+        }
+        read_claims(&consumer, &places, &mut claims)?;
+        tail = tail.saturating_mul(FURTHER);
     }
-    consumer.assign(&places)?;
-    let mut highest: BTreeMap<i32, u64> = BTreeMap::new();
+}
+
+/// Reads partitions to their ends: the highest generation of each that has any.
+fn read_claims(
+    consumer: &BaseConsumer<Context>,
+    places: &TopicPartitionList,
+    claims: &mut BTreeMap<i32, u64>,
+) -> KafkaResult<()> {
+    consumer.assign(places)?;
     // What grows meanwhile comes to its end more than once.
-    let mut open: BTreeSet<i32> = (0..partitions).collect();
+    let mut open: BTreeSet<i32> = places.elements().iter().map(|place| place.partition()).collect();
     let mut until = Instant::now() + QUESTION;
     while !open.is_empty() {
         match consumer.poll(Duration::from_millis(100)) {
             Some(Ok(message)) => {
                 let generation = message.payload().map_or(0, generation_of);
-                let highest = highest.entry(message.partition()).or_default();
-                *highest = generation.max(*highest);
+                if 0 < generation {
+                    let highest = claims.entry(message.partition()).or_default();
+                    *highest = generation.max(*highest);
+                }
                 until = Instant::now() + QUESTION;
             }
             Some(Err(KafkaError::PartitionEOF(partition))) => {
@@ -222,7 +278,7 @@ pub fn claimed_by(connection: &Connection, group: &str, board: &str, partitions:
             return Err(KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut));
         }
     }
-    Ok((0..partitions).map(|partition| highest.get(&partition).copied().unwrap_or(0)).min().unwrap_or(0))
+    Ok(())
 }
 
 /// The generation that wrote a record of the board; 0 if it does not say.
@@ -262,6 +318,21 @@ mod tests {
         write(1, r#"{"schema":"callpulse.progress.v1","generation":1}"#);
         assert_eq!(claimed(), 2, "an earlier one that still publishes takes no claim back");
         assert_eq!(generation_of(b"no record"), 0);
+    }
+
+    #[test]
+    fn a_claim_is_found_before_records_that_are_gone() {
+        let cluster = MockCluster::new(1).expect("a cluster");
+        cluster.create_topic("board", 1, 1).expect("a topic");
+        let connection = Connection { brokers: cluster.bootstrap_servers(), ..Connection::default() };
+        let producer: BaseProducer = connection.plain().create().expect("a producer");
+        let claim = r#"{"schema":"callpulse.progress.v1","generation":2}"#;
+        producer.send(BaseRecord::<str, str>::to("board").payload(claim)).expect("room");
+        for _ in 0..2 * TAIL {
+            producer.send(BaseRecord::<str, str>::to("board").key("gone")).expect("room");
+        }
+        producer.flush(Duration::from_secs(30)).expect("written");
+        assert_eq!(claimed_by(&connection, "takeover", "board", 1), Ok(2));
     }
 
     #[test]
