@@ -107,8 +107,8 @@ struct Partition {
     restarted: BTreeMap<String, Restarted>,
     /// Calls to be settled with the next commit.
     unsettled: Vec<Arc<str>>,
-    /// The offset of the last record read; none since it was opened.
-    offset: Option<i64>,
+    /// When log time went on since the last commit: up to where, and at which offset.
+    advances: Vec<(EventTime, i64)>,
     /// The largest record timestamp read.
     log_time: Option<EventTime>,
     latest_event: Option<EventTime>,
@@ -272,6 +272,14 @@ impl Calls {
         self.key.clear();
         call_key::write(&event.tenant, event.call_id.as_deref().unwrap_or_default(), &mut self.key);
 
+        if self
+            .inputs
+            .get(input)
+            .is_some_and(|partition| partition.may_forget(&self.key, keep_for(&self.settings.plan)))
+        {
+            self.settle_changes(input);
+            self.look_at_agenda(input);
+        }
         let partition = self.inputs.get_mut(input).expect("records come for assigned inputs only");
         let judged = partition.log_time.expect("a record was read");
         let restarts = partition.restarts.get(event.tenant.as_ref()).map_or(&[][..], Vec::as_slice);
@@ -337,7 +345,7 @@ impl Calls {
     /// Ends as lost what log time says is lost, and forgets what no event can reach any more.
     fn look_at_agenda(&mut self, input: &Input) {
         let partition = self.inputs.get_mut(input).expect("an assigned input");
-        let (Some(log_time), Some(offset)) = (partition.log_time, partition.offset) else { return };
+        let Some((log_time, _)) = partition.advances.last().copied() else { return };
         let horizon = keep_for(&self.settings.plan);
         let earlier = self.settings.takeover.settled();
         while let Some(key) = partition.agenda.due(log_time).or_else(|| partition.let_go(earlier)) {
@@ -349,22 +357,24 @@ impl Calls {
                 continue;
             }
             if partition.restarted.contains_key(tenant) {
-                call.offset = offset;
-                call.unsettled = Some(Box::new(Unsettled { log: call.log.clone(), judged: log_time }));
+                let judged = call.judged.unwrap_or(EventTime(i64::MIN));
+                call.unsettled = Some(Box::new(Unsettled { log: call.log.clone(), judged }));
                 partition.unsettled.push(key);
                 continue;
             }
             let restarts = partition.restarts.get(tenant).map_or(&[][..], Vec::as_slice);
-            let terms = Terms { plan: &self.settings.plan, call_id, restarts, judged: log_time };
-            let before = Terms { judged: call.judged.unwrap_or(EventTime(i64::MIN)), ..terms };
-            let is_due = settle(before, &call.log, |_| {}).next_loss.is_some_and(|loss| loss <= log_time);
-            let settled = settle(terms, &call.log, |_| {});
-            if is_due {
+            let judged = call.judged.unwrap_or(EventTime(i64::MIN));
+            let mut terms = Terms { plan: &self.settings.plan, call_id, restarts, judged };
+            let mut settled = settle(terms, &call.log, |_| {});
+            // As of the record that brought log time so far, wherever the commits are.
+            if let Some((at, offset)) = settled.next_loss.and_then(|loss| reached(&partition.advances, loss)) {
+                terms.judged = at;
                 let log = call.log.clone();
                 unbook(&mut self.routes, &mut self.rows, tenant, terms, call, &log);
                 book(&mut self.routes, &mut self.rows, tenant, &log, |log, sink| settle(terms, log, sink), 1);
+                settled = settle(terms, &log, |_| {});
                 call.offset = offset;
-                call.judged = Some(log_time);
+                call.judged = Some(at);
                 list(&mut partition.changed, call, &key);
             }
             if settled.next_loss.is_none() && settled.kept_until(horizon) <= log_time {
@@ -482,7 +492,12 @@ impl Stage for Calls {
         if let Err(reject) = self.take(input, record) {
             self.reject(input, record, &reject);
         }
-        self.inputs.get_mut(input).expect("an assigned input").offset = Some(record.offset);
+        let partition = self.inputs.get_mut(input).expect("an assigned input");
+        if let Some(log_time) =
+            partition.log_time.filter(|now| partition.advances.last().is_none_or(|(last, _)| last < now))
+        {
+            partition.advances.push((log_time, record.offset));
+        }
         self.look_at_agenda(input);
     }
 
@@ -521,6 +536,7 @@ impl Stage for Calls {
         for input in self.inputs.keys().cloned().collect::<Vec<_>>() {
             self.settle_changes(&input);
             self.look_at_agenda(&input);
+            self.inputs.get_mut(&input).expect("listed").advances.clear();
         }
         // Before the marks, which take what was read to its end.
         let lost = self.lost();
@@ -582,6 +598,11 @@ impl Stage for Calls {
     fn close(&mut self, input: &Input) {
         self.inputs.remove(input);
     }
+}
+
+/// Where log time first was as far as an instant, since the last commit; none if it is not.
+fn reached(advances: &[(EventTime, i64)], instant: EventTime) -> Option<(EventTime, i64)> {
+    advances.get(advances.partition_point(|(at, _)| *at < instant)).copied()
 }
 
 /// Takes back what a call's old log amounted to: as it was booked, if by another plan or other rules.

@@ -112,6 +112,14 @@ impl Partition {
         }
     }
 
+    /// Whether a call that is to be settled may have to be forgotten before anything more is told under its id.
+    pub(super) fn may_forget(&self, key: &str, keep_for: Span) -> bool {
+        let call = self.calls.get(key).filter(|call| call.unsettled.is_some());
+        let last = call.and_then(|call| call.log.iter().last());
+        let reached = self.advances.last();
+        last.zip(reached).is_some_and(|(last, (log_time, _))| last.time.plus(keep_for) <= *log_time)
+    }
+
     /// Errs if one more restart is more than can be remembered.
     fn has_room_for(&self, tenant: &str, restart: &Restart) -> Result<(), Reject> {
         let refuse = |sentence| Err(Reject { reason: Reason::TooLarge, sentence });
