@@ -46,16 +46,21 @@ pub fn is_idle<'r>(
         let last = last.as_deref().and_then(EventTime::parse);
         last.is_some_and(|last| as_of.since(last) < IDLE_AFTER)
     };
-    let is_any = || [&now.last_entered_at, &now.last_left_at, &now.last_handled_at].into_iter().any(is_recent);
+    let formula = || record.kpis.get(&level.kpi)?.formula.as_deref().and_then(Formula::from_word);
     let goes_on = match made_of(level) {
         MadeOf::Time => return !is_logged_in,
-        // Some sources tell how a call left its queue when it is over.
-        MadeOf::WhatLeft => {
-            [&now.last_left_at, &now.last_handled_at].into_iter().any(is_recent)
-                || counts_who_waits(level, record) && now.waiting != 0
-        }
+        MadeOf::WhatLeft => is_recent(&now.last_left_at),
+        MadeOf::AnsweredOrAbandoned => is_recent(&now.last_answered_or_abandoned_at),
+        MadeOf::ServiceLevel => match formula() {
+            Some(formula) if formula.counts_flow_outs() => is_recent(&now.last_left_at),
+            formula => {
+                // Who waits for too long counts though they have not left.
+                let counts_who_waits = formula == Some(Formula::ExpiredCounts);
+                is_recent(&now.last_answered_or_abandoned_at) || counts_who_waits && now.waiting != 0
+            }
+        },
         MadeOf::WhatIsHandled => is_recent(&now.last_handled_at),
-        MadeOf::Calls => is_any(),
+        MadeOf::Calls => [&now.last_entered_at, &now.last_left_at, &now.last_handled_at].into_iter().any(is_recent),
     };
     let is_none = number.denominator.is_none() && number.value == Some(0.0);
     let is_away = is_of_agent && !is_logged_in && says_when_away(record);
@@ -69,12 +74,6 @@ fn made_of(level: &Level) -> MadeOf {
         (Measure::Forecast(_), _) | (_, None) => MadeOf::Calls,
         (_, Some(kpi)) => kpi.made_of,
     }
-}
-
-/// Whether a call that waits for too long counts though it has not left.
-fn counts_who_waits(level: &Level, record: &KpiRecord) -> bool {
-    let formula = record.kpis.get(&level.kpi).and_then(|kpi| kpi.formula.as_deref());
-    formula.and_then(Formula::from_word) == Some(Formula::ExpiredCounts)
 }
 
 /// Whether an agent's own word on being there was heard in the window: of whom calls alone tell, nobody knows when they
@@ -122,21 +121,32 @@ mod tests {
     fn a_queue_is_idle_a_minute_after_the_last_of_what_a_number_is_made_of() {
         let last = |field: &str, at: &str| json!({ field: at });
         for (kpi, field) in [
-            ("abandonment_rate", "last_left_at"),
-            ("service_level.offered", "last_handled_at"),
+            ("abandonment_rate", "last_answered_or_abandoned_at"),
+            ("service_level", "last_answered_or_abandoned_at"),
             ("wait_p90", "last_left_at"),
+            ("flow_out_rate", "last_left_at"),
             ("average_handle_time", "last_handled_at"),
             ("agent_answer_rate", "last_handled_at"),
             ("calls_offered", "last_entered_at"),
+            ("calls_blocked", "last_entered_at"),
+            ("calls_missed", "last_entered_at"),
+            ("calls_flowed_out", "last_left_at"),
             ("concurrent_calls_max", "last_handled_at"),
         ] {
             check(("queue", kpi), json!({}), last(field, AT_59_SECONDS), false);
             check(("queue", kpi), json!({}), last(field, AT_A_MINUTE), true);
             check(("queue", kpi), json!({}), json!({}), true);
         }
-        // Neither who comes nor who is talked to changes what became of those who left.
-        let others = json!({"last_entered_at": AT_59_SECONDS, "talking": 1, "waiting": 1});
+        // Neither who comes or is turned away nor who is talked to or flows out makes more of those who left give up.
+        let others = json!({
+            "last_entered_at": AT_59_SECONDS, "last_left_at": AT_59_SECONDS, "last_handled_at": AT_59_SECONDS, "talking": 1,
+            "waiting": 1,
+        });
         check(("queue", "abandonment_rate"), json!({}), others, true);
+        for (formula, is_idle) in [("exclude_short_abandons", true), ("offered", false)] {
+            let of_formula = json!({"kpis": {"service_level": {"value": 0.5, "formula": formula}}});
+            check(("queue", "service_level"), of_formula, last("last_left_at", AT_59_SECONDS), is_idle);
+        }
         let expired = json!({"kpis": {"service_level": {"value": 0.5, "formula": "expired_counts"}}});
         check(("queue", "service_level"), expired.clone(), json!({"waiting": 1}), false);
         check(("queue", "service_level"), expired, json!({}), true);

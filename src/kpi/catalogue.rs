@@ -43,8 +43,12 @@ pub enum Windows {
 /// What has to happen for a KPI to change, beside that time passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MadeOf {
-    /// Calls that leave a queue.
+    /// Calls that leave a queue, in whatever way.
     WhatLeft,
+    /// Calls that are answered or give up, and no others make it worse.
+    AnsweredOrAbandoned,
+    /// The same, and with some formulas calls that flow out or wait.
+    ServiceLevel,
     /// What agents do with calls, and decline.
     WhatIsHandled,
     /// Whatever happens to calls.
@@ -97,22 +101,22 @@ const TENANT: &[Kind] = &[Kind::Tenant];
 const WITH_AGENTS: &[Kind] = &[Kind::Queue, Kind::Agent, Kind::Team, Kind::Tenant];
 const AGENT_AND_TEAM: &[Kind] = &[Kind::Agent, Kind::Team];
 
+#[rustfmt::skip]
 macro_rules! made_of {
-    (handling) => {
-        MadeOf::WhatIsHandled
-    };
-    (offers) => {
-        MadeOf::WhatIsHandled
-    };
-    (agents) => {
-        MadeOf::Time
-    };
-    (concurrency) => {
-        MadeOf::Calls
-    };
-    ($of_visits:ident) => {
-        MadeOf::WhatLeft
-    };
+    ($id:ident in handling) => { MadeOf::WhatIsHandled };
+    ($id:ident in offers) => { MadeOf::WhatIsHandled };
+    ($id:ident in agents) => { MadeOf::Time };
+    ($id:ident in concurrency) => { MadeOf::Calls };
+    ($id:ident in service_level) => { MadeOf::ServiceLevel };
+    (calls_missed in visits) => { MadeOf::Calls };
+    (answer_rate_of_arrived in visits) => { MadeOf::Calls };
+    (answer_rate in visits) => { MadeOf::WhatLeft };
+    (flow_out_rate in visits) => { MadeOf::WhatLeft };
+    ($abandonment:ident in visits) => { MadeOf::AnsweredOrAbandoned };
+    (average_speed_of_answer in waits) => { MadeOf::AnsweredOrAbandoned };
+    (average_speed_of_answer_from_arrival in waits) => { MadeOf::AnsweredOrAbandoned };
+    (average_time_to_abandon in waits) => { MadeOf::AnsweredOrAbandoned };
+    ($of_all_that_left:ident in waits) => { MadeOf::WhatLeft };
 }
 
 macro_rules! kpi {
@@ -124,7 +128,7 @@ macro_rules! kpi {
             kinds: $kinds,
             windows: Windows::$windows,
             better: Better::$better,
-            made_of: made_of!($module),
+            made_of: made_of!($id in $module),
             note: $note,
             value: $module::$id,
         }

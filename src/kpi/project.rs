@@ -386,6 +386,7 @@ impl<'a> Projection<'a> {
             over_threshold_waiting: waiting.over(settings.threshold_s, settings.met_at_threshold),
             last_entered_at: at(lately.entered),
             last_left_at: at(lately.left),
+            last_answered_or_abandoned_at: at(lately.answered_or_abandoned),
             last_handled_at: at(lately.handled),
             agents: has_agents.then(|| {
                 let agents = |standing: Standing| (Cow::Borrowed(standing.word()), self.tally.agents(standing));

@@ -176,13 +176,16 @@ pub struct Now {
     pub in_wrapup: i64,
     /// Calls waiting longer than the service-level threshold.
     pub over_threshold_waiting: i64,
-    /// The second in which a call last arrived, was offered to the queue or an agent, or was dialled; absent if none was
-    /// within the longest sliding window, a minute at least.
+    /// The second in which a call last arrived, was offered to the queue or an agent, turned away or dialled, or its fate
+    /// was decided; absent if none was within the longest sliding window, a minute at least.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub last_entered_at: Option<String>,
-    /// The same of calls that were answered, gave up, flowed out or were turned away.
+    /// The same of calls that were answered, gave up or flowed out; or came in, were answered and are over.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub last_left_at: Option<String>,
+    /// The same as `last_left_at`, without those that flowed out.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub last_answered_or_abandoned_at: Option<String>,
     /// The same of calls that agents declined or handled, in part or to their end.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub last_handled_at: Option<String>,

@@ -111,6 +111,22 @@ impl Formula {
         }
     }
 
+    /// Whether calls that flowed out count in its denominator.
+    pub const fn counts_flow_outs(self) -> bool {
+        match self {
+            Formula::IgnoreAbandonedWithin
+            | Formula::Offered
+            | Formula::AbandonedWithinAsMet
+            | Formula::AllRemoved
+            | Formula::IncludeFlowOuts => true,
+            Formula::AnsweredOnly
+            | Formula::ExcludeShortAbandons
+            | Formula::LateAbandonsOnly
+            | Formula::WaitingNow
+            | Formula::ExpiredCounts => false,
+        }
+    }
+
     pub fn from_word(word: &str) -> Option<Formula> {
         Formula::ALL.into_iter().find(|formula| formula.word() == word)
     }

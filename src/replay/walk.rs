@@ -460,7 +460,7 @@ impl Walk<'_> {
             let Seat::Seen(seen) = &mut all[place] else { continue };
             // The pane that falls quiet may be the one that goes.
             let last = seen.tally.lately();
-            let quiet = [last.entered, last.left, last.handled].map(|last| last.map(|last| last + LATELY));
+            let quiet = last.all().map(|last| last.map(|last| last + LATELY));
             let falls_quiet = quiet.contains(&Some(second));
             let has_moved = seen.tally.panes.slide(&shape.windows, second + 1);
             seen.tally.reach(*as_of);

@@ -9,31 +9,42 @@ use crate::fact::Measure;
 /// at least.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lately {
-    /// Arrived, was offered to the queue or to an agent, came up as a callback or was dialled.
+    /// Arrived, was offered to the queue or to an agent, was turned away, came up as a callback or was dialled; or the fate
+    /// of one that arrived was decided.
     pub entered: Option<i64>,
-    /// Was answered, gave up, flowed out, was turned away or ended before any queue.
+    /// Left its queue: was answered, gave up or flowed out; or came in, was answered and is over.
     pub left: Option<i64>,
+    /// The same without those that flowed out.
+    pub answered_or_abandoned: Option<i64>,
     /// Was declined by an agent, or handled: in part, or to its end.
     pub handled: Option<i64>,
 }
 
-const ENTERED: [Measure; 5] =
-    [Measure::Arrived, Measure::Offered, Measure::CallbacksOffered, Measure::Outbound, Measure::Solicitations];
-const LEFT: [Measure; 6] = [
-    Measure::Answered,
-    Measure::Abandoned,
-    Measure::FlowedOut,
+const ENTERED: [Measure; 8] = [
+    Measure::Arrived,
+    Measure::Offered,
     Measure::Blocked,
     Measure::LeftInIvr,
     Measure::ArrivedDecided,
+    Measure::CallbacksOffered,
+    Measure::Outbound,
+    Measure::Solicitations,
 ];
 const HANDLED: [Measure; 6] =
     [Measure::OffersEnded, Measure::Handled, Measure::Held, Measure::TransferredOut, Measure::Talk, Measure::Wrapup];
 
+const LEFT: [Measure; 3] = [Measure::Answered, Measure::Abandoned, Measure::FlowedOut];
+const ANSWERED_OR_ABANDONED: [Measure; 2] = [Measure::Answered, Measure::Abandoned];
+
 impl Lately {
     /// Whatever it was.
     pub fn any(self) -> Option<i64> {
-        self.entered.max(self.left).max(self.handled)
+        self.all().into_iter().max().flatten()
+    }
+
+    /// Each of them.
+    pub fn all(self) -> [Option<i64>; 4] {
+        [self.entered, self.left, self.answered_or_abandoned, self.handled]
     }
 }
 
@@ -42,12 +53,18 @@ impl Tally {
     pub fn lately(&self) -> Lately {
         let mut lately = Lately::default();
         for (second, facts) in self.panes.newest_first() {
-            let was = |any_of: &[Measure]| any_of.iter().any(|measure| facts.get(*measure) != 0);
-            let places =
-                [(&mut lately.entered, &ENTERED[..]), (&mut lately.left, &LEFT), (&mut lately.handled, &HANDLED)];
+            let is_any = |of: &[Measure]| of.iter().any(|measure| facts.get(*measure) != 0);
+            // Some sources tell how a call left its queue when it is over.
+            let is_over = || facts.get(Measure::Handled) != facts.get(Measure::HandledNotInbound);
+            let places: [(&mut Option<i64>, &dyn Fn() -> bool); 4] = [
+                (&mut lately.entered, &|| is_any(&ENTERED)),
+                (&mut lately.left, &|| is_any(&LEFT) || is_over()),
+                (&mut lately.answered_or_abandoned, &|| is_any(&ANSWERED_OR_ABANDONED) || is_over()),
+                (&mut lately.handled, &|| is_any(&HANDLED)),
+            ];
             let mut are_known = true;
-            for (place, of) in places {
-                if place.is_none() && was(of) {
+            for (place, is_so) in places {
+                if place.is_none() && is_so() {
                     *place = Some(second);
                 }
                 are_known &= place.is_some();
