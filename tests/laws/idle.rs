@@ -61,9 +61,10 @@ fn nothing_begins_to_fire_where_nothing_goes_on() {
     assert!(CASES < FIRED.load(Ordering::Relaxed) as u32, "{FIRED:?} fired");
 }
 
-/// Whether anything was counted within the last minute, and a number of calls is not one of none, by the records as others
-/// read them; of the time of agents, whether any is logged in; in `now`, whether a call is there, or the agent.
-fn goes_on(records: &[KpiRecord], entity: &Entity, Level { kpi, window, .. }: &Level) -> bool {
+/// Whether anything was counted within the last minute, of shares of calls one of which they are made, and a
+/// number of calls is not one of none, by the records as others read them; of the time of agents, whether any is logged in;
+/// in `now`, whether a call is there, or the agent.
+fn goes_on(records: &[KpiRecord], entity: &Entity, Level { kpi, window, measure, .. }: &Level) -> bool {
     let record = |name: &str| -> Value {
         let is_it = |record: &&KpiRecord| {
             let of = &record.entity;
@@ -89,6 +90,13 @@ fn goes_on(records: &[KpiRecord], entity: &Entity, Level { kpi, window, .. }: &L
     match (window.as_str(), kpi.as_str()) {
         ("now", _) => has_calls || is_of_agent && is_logged_in,
         (_, "occupancy") => is_logged_in,
+        (_, "abandonment_rate" | "average_speed_of_answer" | "service_level")
+            if !matches!(measure, Measure::Forecast(_)) =>
+        {
+            let count = |of: &str| of_minute["counts"][of].as_i64().unwrap_or(0);
+            let of_some_formulas = if kpi == "service_level" { count("flowed_out") } else { 0 };
+            count("answered") + count("abandoned") + count("handled") + of_some_formulas != 0
+        }
         _ => sum(&of_minute["counts"]) + worked != 0 && (!is_none || has_calls),
     }
 }
