@@ -257,6 +257,13 @@ fn levels_are_suggested_from_enough_and_time_without_events_is_no_past() {
     assert!((pages(&with_wrong) - pages(&found)).abs() < 1.0, "{with_wrong}");
     assert!(said.contains("the only event before it (at 2019-03-01 10:00:00Z)"), "{said}");
 
+    // What is said to be in the future belongs to no past, nor does the time until then.
+    let mut wrong = nine_days();
+    wrong.push(wrong[0].replace("2026-", "9026-").replace("1-0-0", "new"));
+    let (with_wrong, said) = of(&wrong);
+    assert_eq!(pages(&with_wrong), pages(&found), "{with_wrong}");
+    assert!(with_wrong["gaps"] == serde_json::json!([]) && !said.contains("no event for"), "{said}");
+
     let (thin, _) = of(&nine_days().into_iter().step_by(9).collect::<Vec<_>>());
     let why = thin["rules"][0]["why_none"].as_str().expect("a sentence");
     assert!(why.contains("too little to suggest levels from"), "{why}");

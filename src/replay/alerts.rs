@@ -89,7 +89,7 @@ pub fn try_rules(replay: Replay, asked: Asked<'_>, mut progress: impl FnMut(Even
         })
     };
     let walk = replay.walk(settings, asked.rules.iter().any(needs_agents), entity_pace);
-    let mut tried = Tried { from: walk.begins(), gaps: walk.gaps(GAP), ..Tried::default() };
+    let mut tried = Tried { from: walk.begins(), gaps: walk.gaps(GAP, asked.until), ..Tried::default() };
     let mut seats: HashMap<usize, Vec<Trying<'_>>> = HashMap::new();
     tried.refused = walk.run(asked.until, |look| {
         progress(look.shown.as_of);

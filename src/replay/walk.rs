@@ -253,11 +253,13 @@ impl Walk<'_> {
         self.told.first().map(|(at, _)| *at)
     }
 
-    /// The stretches of more than so long between two events, in which nothing was told; in order.
-    pub fn gaps(&self, longer_than: Span) -> Vec<Gap> {
-        let gaps = self.told.windows(2).enumerate().filter_map(|(place, pair)| {
+    /// The stretches of more than so long between two events, in which nothing was told; in order. Of events up to an
+    /// instant, that included.
+    pub fn gaps(&self, longer_than: Span, last: EventTime) -> Vec<Gap> {
+        let told = &self.told[..self.told.partition_point(|(at, _)| *at <= last)];
+        let gaps = told.windows(2).enumerate().filter_map(|(place, pair)| {
             let [(from, _), (until, _)] = pair else { return None };
-            let (before, after) = (place + 1, self.told.len() - place - 1);
+            let (before, after) = (place + 1, told.len() - place - 1);
             (longer_than < until.since(*from)).then_some(Gap { from: *from, until: *until, before, after })
         });
         gaps.collect()
