@@ -431,6 +431,16 @@ fn a_source_that_falls_silent_is_told_until_it_speaks() {
 }
 
 #[test]
+fn a_source_without_any_record_is_silent_since_the_engine_first_looked() {
+    let mut centre = Centre::new(&read("[[sources]]\ntopic = \"events\"\nsilent_after = \"5m\"\n"));
+    centre.hear([], 10);
+    centre.hear([], 15);
+    assert_eq!(centre.alerts, ["watchdog firing"], "it was looked at for five minutes");
+    centre.hear([], 16);
+    assert_eq!(centre.alerts[1..], ["source_silent firing"]);
+}
+
+#[test]
 fn rejects_are_told_from_one_in_a_hundred_on_and_not_of_few_records() {
     let nonsense = |minute: i64| [(EIGHT + minute * MINUTE, b"{".to_vec()), (EIGHT + minute * MINUTE, b"}".to_vec())];
     let mut centre = Centre::new(&read(""));

@@ -141,7 +141,7 @@ const SOURCE: &[Key] = &[
     key(
         "silent_after",
         between(Span(1), Span::from_hours(24 * 366)),
-        "A topic without a record for so long is told as silent; never unless said.",
+        "A topic without a record for so long, one without any since the start, is told as silent; never unless said.",
     ),
     key("hours", Shape::Text, "It is told as silent within them only: hours, or the name of a calendar."),
 ];

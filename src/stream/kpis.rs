@@ -11,7 +11,7 @@ use super::coverage;
 use super::marks::Marks;
 use super::outlet::Outlet;
 use super::own_alarms::Health;
-use super::progress::{self, Watched};
+use super::progress::{self, Silence, Watched};
 use super::publish::{Duty, LASTS_MAX, Turn, concurrent, end_idle_agents, tombstone};
 use super::snapshot;
 use super::stage::{Clock, Input, OutRecord, Record, Stage, commit_every};
@@ -78,6 +78,8 @@ pub struct Kpis {
     shape: Shape,
     finders: HashMap<Arc<str>, Finder>,
     inputs: HashMap<Input, Board>,
+    /// When it first looked at its sources, by the clock of the wall.
+    first_looked: Option<EventTime>,
     last_commit: Option<Instant>,
     pending: Option<Instant>,
     /// At the last commit event time was far behind the clock.
@@ -94,6 +96,7 @@ impl Kpis {
             shape,
             finders: HashMap::new(),
             inputs: HashMap::new(),
+            first_looked: None,
             last_commit: None,
             pending: None,
             is_behind: false,
@@ -406,10 +409,13 @@ impl Stage for Kpis {
     fn collect(&mut self, clock: Clock, out: &mut Vec<OutRecord>) {
         self.is_behind = false;
         let partitions = self.inputs.len();
+        let wall = EventTime(clock.wall_ms);
+        let first_looked = *self.first_looked.get_or_insert(wall);
         for (input, board) in &mut self.inputs {
             if board.is_silent() {
                 continue;
             }
+            let silences = Silence::of_each(&self.settings, &board.marks, (first_looked, wall));
             if let Some(as_of) = board.marks.as_of() {
                 board.keep_newly();
                 let version = self.settings.takeover.version((board.next - 1).max(0));
@@ -449,7 +455,7 @@ impl Stage for Kpis {
                         board.publisher.release();
                         board.publisher.collect(&mut board.accounts, &mut board.alarms, turn, out);
                         board.alarms.tick(&mut board.accounts, turn, out);
-                        board.alarms.own.tick(&Health::of(&board.marks, &board.coverage, turn), turn, out);
+                        board.alarms.own.tick(&Health::of(&silences, &board.coverage, turn), turn, out);
                     }
                 }
                 let is_known = board.marks.log_time().is_some() && takeover.settled() != EventTime(i64::MIN);
@@ -467,7 +473,8 @@ impl Stage for Kpis {
             let is_told = board.last_progress.is_some_and(|last| clock.now.duration_since(last) < PROGRESS_EVERY);
             if (!board.holds_back || board.claims) && !is_told {
                 board.last_progress = Some(clock.now);
-                out.extend(progress::record(input.partition, (&board.marks, board.settled), &self.settings, clock));
+                let said = (&board.marks, board.settled, silences.as_slice());
+                out.extend(progress::record(input.partition, said, &self.settings, clock));
                 let partition = input.partition.to_string();
                 gauge!("callpulse_entities", "partition" => partition).set(board.accounts.len() as f64);
             }

@@ -5,7 +5,7 @@
 
 use super::alarm::{Alarm, Part, Whose, end_orphans, is_changed};
 use super::coverage::Coverage;
-use super::marks::Marks;
+use super::progress::Silence;
 use super::publish::Turn;
 use super::snapshot::Entry;
 use super::stage::OutRecord;
@@ -51,21 +51,16 @@ pub struct Health<'h> {
     pub behind: Span,
     /// Stretches of event time that were lost lately.
     pub gaps: usize,
-    /// Topics, for how long each is silent, and after how long that is told.
-    pub sources: Vec<(&'h str, Span, Span)>,
+    pub silences: &'h [Silence<'h>],
 }
 
 impl<'h> Health<'h> {
-    pub fn of(marks: &Marks, coverage: &Coverage, turn: Turn<'h>) -> Health<'h> {
+    pub fn of(silences: &'h [Silence<'h>], coverage: &Coverage, turn: Turn<'_>) -> Health<'h> {
         let wall = EventTime(turn.clock.wall_ms);
-        let sources = turn.settings.silent_after.iter().map(|watched| {
-            let last = marks.log_time_of(&watched.topic);
-            (watched.topic.as_str(), watched.silent_for(last, &turn.settings.kpi.zone, wall), watched.after)
-        });
         Health {
             behind: Span(wall.since(turn.as_of).0.max(0)),
             gaps: coverage.lost_since(turn.as_of.minus(GAP_TOLD_FOR)),
-            sources: sources.collect(),
+            silences,
         }
     }
 }
@@ -176,13 +171,13 @@ impl OwnAlarms {
         if partition != 0 {
             return looks;
         }
-        for (topic, silent, after) in &health.sources {
-            let after = (after.0 / 1000) as f64;
+        for Silence { watched, lasts } in health.silences {
+            let after = (watched.after.0 / 1000) as f64;
             looks.push(Look {
                 rule: rule(SOURCE_SILENT, ("silent_seconds", after, after), "nothing came from {id} for {value} s"),
                 part: Part::Source,
-                id: (*topic).to_owned(),
-                reading: number((silent.0 / 1000) as f64),
+                id: watched.topic.clone(),
+                reading: number((lasts.0 / 1000) as f64),
             });
         }
         let (read, rejected) =

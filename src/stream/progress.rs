@@ -39,11 +39,37 @@ pub struct ProgressRecord<'a> {
     pub silent: Vec<&'a str>,
 }
 
+/// For how long a topic has had no record.
+#[derive(Clone, Copy, Debug)]
+pub struct Silence<'w> {
+    pub watched: &'w Watched,
+    pub lasts: Span,
+}
+
+impl Silence<'_> {
+    /// That of each topic. One without any record has been silent since this engine first looked.
+    pub fn of_each<'w>(
+        settings: &'w KpisSettings,
+        marks: &Marks,
+        (first_looked, now): (EventTime, EventTime),
+    ) -> Vec<Silence<'w>> {
+        let silence = |watched: &'w Watched| {
+            let since = marks.log_time_of(&watched.topic).unwrap_or(first_looked);
+            Silence { watched, lasts: watched.silent_for(since, &settings.kpi.zone, now) }
+        };
+        settings.silent_after.iter().map(silence).collect()
+    }
+
+    pub fn is_told(&self) -> bool {
+        self.watched.after < self.lasts
+    }
+}
+
 impl Watched {
-    /// For how long it is silent, having had its last record then; without any, from the beginning. Within hours since
-    /// they began at most, outside of them not at all.
-    pub fn silent_for(&self, last: Option<EventTime>, zone: &Zone, now: EventTime) -> Span {
-        let silent = last.map_or(Span(self.after.0 + 1_000), |last| now.since(last));
+    /// For how long it is silent, having been so since then. Within hours since they began at most, outside of them not at
+    /// all.
+    fn silent_for(&self, since: EventTime, zone: &Zone, now: EventTime) -> Span {
+        let silent = now.since(since);
         match &self.hours {
             Some(hours) => hours.open_since(zone, now).map_or(Span(0), |opened| silent.min(now.since(opened))),
             None => silent,
@@ -55,17 +81,16 @@ impl Watched {
 /// published.
 pub fn record(
     partition: i32,
-    (marks, settled): (&Marks, Option<EventTime>),
+    (marks, settled, silences): (&Marks, Option<EventTime>, &[Silence<'_>]),
     settings: &KpisSettings,
     clock: Clock,
 ) -> Option<OutRecord> {
     let as_of = marks.as_of()?;
     let mut silent = Vec::new();
-    for watched in settings.silent_after.iter() {
-        let last = marks.log_time_of(&watched.topic);
-        let is_silent = watched.after < watched.silent_for(last, &settings.kpi.zone, EventTime(clock.wall_ms));
-        gauge!("callpulse_source_silent", "topic" => watched.topic.clone()).set(f64::from(u8::from(is_silent)));
-        silent.extend(is_silent.then_some(watched.topic.as_str()));
+    for silence in silences {
+        let (topic, is_silent) = (&silence.watched.topic, silence.is_told());
+        gauge!("callpulse_source_silent", "topic" => topic.clone()).set(f64::from(u8::from(is_silent)));
+        silent.extend(is_silent.then_some(topic.as_str()));
     }
     for ((topic, partition), complete) in marks.by_source() {
         let labels = [("topic", topic.to_owned()), ("partition", partition.to_string())];
@@ -115,28 +140,26 @@ mod tests {
 
     /// Open from Monday to Friday 08:00 to 20:00 and around the weekend's midnight, told after five minutes.
     #[track_caller]
-    fn check(last: Option<&str>, now: &str, silent: bool) {
+    fn check(last: &str, now: &str, silent: bool) {
         let mut week: [Vec<(u16, u16)>; 7] = std::array::from_fn(|_| vec![(480, 1200)]);
         (week[5], week[6]) = (vec![(1430, 1440)], vec![(0, 10)]);
         let hours = Some(Hours { week, ..Hours::default() });
         let watched = Watched { topic: "acd.events".to_owned(), after: Span::from_secs(300), hours };
         let time = |text: &str| EventTime::parse(&format!("2026-{text}+02:00")).expect(text);
         let zone = Zone::named("Europe/Budapest", Weekday::Monday).expect("a zone");
-        let silent_for = watched.silent_for(last.map(time), &zone, time(now));
-        assert_eq!(watched.after < silent_for, silent, "{last:?} {now}: {silent_for:?}");
+        let silence = Silence { watched: &watched, lasts: watched.silent_for(time(last), &zone, time(now)) };
+        assert_eq!(silence.is_told(), silent, "{last} {now}: {silence:?}");
     }
 
     #[test]
     fn a_topic_is_silent_within_its_hours_once_they_have_lasted() {
         // Thursday evening, Friday morning, Friday.
-        let evening = Some("04-02T19:59:00");
+        let evening = "04-02T19:59:00";
         check(evening, "04-02T20:30:00", false);
         check(evening, "04-03T08:05:00", false);
         check(evening, "04-03T08:05:01", true);
-        check(None, "04-03T08:04:00", false);
-        check(None, "04-03T08:06:00", true);
-        check(Some("04-03T08:03:00"), "04-03T08:07:00", false);
-        check(Some("04-03T08:03:00"), "04-03T08:08:01", true);
+        check("04-03T08:03:00", "04-03T08:07:00", false);
+        check("04-03T08:03:00", "04-03T08:08:01", true);
         // Saturday 23:50 to Sunday 00:10 is one stretch.
         check(evening, "04-04T23:54:00", false);
         check(evening, "04-05T00:04:00", true);
