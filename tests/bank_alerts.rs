@@ -365,7 +365,7 @@ fn expected(stays: &BTreeMap<String, Vec<Stay>>, until: i64) -> BTreeMap<(String
                 let [long, short] = [(1800, 20), (300, 1)].map(|(length, least)| seconds.burn_rate(at, length, least));
                 seconds.latch(at, &mut on[0], long?.min(short?), (2.0, 1.25))
             };
-            put("burn", periods(&seconds, (60, 300), |_| true, burn));
+            put("burn", periods(&seconds, (60, 900), |_| true, burn));
             let hours = Hours::of(stays, all_stays);
             let mut last = (0, None);
             let unusual = |at: usize, on: &mut [bool; 2]| {

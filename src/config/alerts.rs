@@ -9,6 +9,7 @@ use super::view::View;
 use crate::alert::condition::{Condition, Level, Measure};
 use crate::alert::record::PLACES;
 use crate::alert::rule::{Rule, Selector, Severity, built_in_names};
+use crate::calendar::Length;
 use crate::entity::{Entity, Kind};
 use crate::kpi::settings::KpiSettings;
 use crate::life::plan::Plan;
@@ -18,9 +19,12 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use toml::Value;
 
-/// What fires has to be clear for so long, unless a rule says otherwise: for the longest sliding window of which it looks
-/// at a number itself, in these bounds. Numbers of a window that far apart have no call in common; closer ones waver together.
+/// What fires has to be clear for so long, unless a rule says otherwise: for the longest sliding window or interval of which
+/// it looks at a number itself, in these bounds. Numbers of a window that far apart have no call in common; closer ones waver
+/// together.
 const KEPT_FIRING_FOR: RangeInclusive<Span> = Span::from_secs(300)..=Span::from_secs(1_800);
+/// The same of a burn rate: its short window ends it soon after the trouble, and wavers most.
+const KEPT_BURNING_FOR: Span = Span::from_secs(900);
 
 /// What rules are understood by.
 #[derive(Clone, Copy)]
@@ -105,12 +109,22 @@ fn rule(table: View, name: &str, place: &str, around: Around, told: &mut Told) -
 
 /// For how long what fires has to be clear where the rule does not say.
 fn kept_firing_for(when: &Condition, kpi: &KpiSettings) -> Span {
-    // A burn rate has a short window and a forecast looks ahead, so that they end soon after the trouble.
-    let is_itself = |level: &&Level| matches!(level.measure, Measure::Value);
-    let levels: Vec<&Level> = when.levels().into_iter().filter(is_itself).collect();
-    let sliding = kpi.sliding.iter().filter(|(name, _)| levels.iter().any(|level| level.window == *name));
     let (least, most) = KEPT_FIRING_FOR.into_inner();
-    sliding.map(|(_, length)| *length).max().unwrap_or(least).clamp(least, most)
+    let length = |window: &str| {
+        let sliding = kpi.sliding.iter().find(|(name, _)| name == window).map(|(_, length)| *length);
+        let interval = kpi.intervals.iter().find(|(name, _)| name == window).map(|(_, length)| match length {
+            Length::Piece(millis) => Span(*millis),
+            Length::Week | Length::Month => most,
+        });
+        sliding.or(interval).unwrap_or(least)
+    };
+    let keep = |level: &Level| match &level.measure {
+        Measure::Value => length(&level.window),
+        Measure::Burn(_) => KEPT_BURNING_FOR,
+        // One looks ahead, and the other stays as it is for a whole interval.
+        Measure::Forecast(_) | Measure::Unusual(_) => least,
+    };
+    when.levels().into_iter().map(keep).max().unwrap_or(least).clamp(least, most)
 }
 
 /// A condition below `when`.

@@ -464,8 +464,8 @@ const RULE: &[Key] = &[
     key(
         "keep_firing_for",
         between(Span(0), Span::from_hours(24 * 7)),
-        "What fires resolves once it has been clear for so long; its longest sliding window unless said, but 5m at \
-         least and 30m at most; 5m of a burn rate and a forecast.",
+        "What fires resolves once it has been clear for so long; its longest window unless said, but 5m at least and \
+         30m at most; 15m of a burn rate, 5m of a forecast and of what is unusual.",
     ),
     key("severity", Shape::Word(&SEVERITIES), "How urgent it is; warning unless said."),
     key("hours", Shape::Text, "When it is in force: hours, or the name of a calendar; always unless said."),

@@ -132,14 +132,30 @@ fn kept(minutes: i64) -> Rule {
 }
 
 #[test]
-fn what_fires_is_kept_for_the_longest_sliding_window_of_its_rule_within_bounds() {
+fn what_fires_is_kept_for_the_longest_window_of_its_rule_within_bounds() {
     let minutes = |minutes: i64| Span::from_secs(60 * minutes);
     for (window, keep) in [(1, 5), (5, 5), (15, 15), (30, 30), (60, 30)] {
         assert_eq!(kept(window).keep, minutes(keep), "{window}m");
     }
     let keep = |keys: &str| rule(keys).keep;
     assert_eq!(keep("kpi = 'waiting', window = 'now', trigger = 5"), minutes(5));
-    assert_eq!(keep("kpi = 'calls_offered', window = 'per_1h', trigger = 5"), minutes(5));
+    for (window, keep_for) in
+        [("per_15m", 15), ("per_30m", 30), ("per_1h", 30), ("per_1d", 30), ("per_1w", 30), ("total", 5)]
+    {
+        assert_eq!(
+            keep(&format!("kpi = 'calls_offered', window = '{window}', trigger = 5")),
+            minutes(keep_for),
+            "{window}"
+        );
+    }
+    let burn = "burn = 'service_level', windows = ['30m', '5m'], trigger = 3";
+    assert_eq!(keep(burn), minutes(15));
+    assert_eq!(keep("forecast = 'service_level', window = '30m', within = '30m', trigger = 0.7"), minutes(5));
+    assert_eq!(keep("unusual = 'calls_offered', window = 'per_1h', trigger = 3.5"), minutes(5));
+    assert_eq!(
+        keep(&format!("when = {{ any = [{{ {burn} }}, {{ kpi = 'waiting', window = 'now', trigger = 9 }}] }}")),
+        minutes(15)
+    );
     let [short, long] =
         ["5m", "30m"].map(|window| format!("{{ kpi = 'calls_offered', window = '{window}', trigger = 5 }}"));
     assert_eq!(keep(&format!("when = {{ all = [{long}, {short}] }}")), minutes(30));
