@@ -35,6 +35,10 @@ use tracing::{debug, error, info, warn};
 const WAIT_MAX: Duration = Duration::from_millis(200);
 /// Before a member that failed begins again.
 const ANEW_AFTER: Duration = Duration::from_secs(1);
+/// A longer turn of the loop may have been a standstill of the process, in which the group gave its partitions away.
+const TURN_MAX: Span = Span::from_secs(3);
+/// Then it takes from the queue for so long before it tells again: the group answers each second whose they are.
+const LOOKS_FOR: Span = Span::from_secs(5);
 
 /// Notifies a target in a thread of its own until `stop` is asked for. If the cluster does not allow it, everybody is
 /// asked to leave, and the thread ends with the reason.
@@ -76,6 +80,8 @@ struct Driver<'a> {
     queue: Queue<'a>,
     intake: Intake<'a>,
     begun: Instant,
+    /// When the last turn of the loop ended.
+    turned: Span,
     /// Failures in a row of what goes out next, and until when to wait.
     failures: u32,
     not_before: Span,
@@ -104,8 +110,8 @@ impl<'a> Driver<'a> {
         let outbox = Outbox::new(target.together());
         let (standing, ledger, told) = (Standing::default(), Ledger::default(), Told::default());
         let intake = Intake { target, standing, outbox, ledger, told, again_at: Span(0) };
-        let (begun, failures, not_before) = (Instant::now(), 0, Span(0));
-        Ok(Driver { sender, meters, stop, queue, intake, begun, failures, not_before })
+        let (begun, turned, failures, not_before) = (Instant::now(), Span(0), 0, Span(0));
+        Ok(Driver { sender, meters, stop, queue, intake, begun, turned, failures, not_before })
     }
 
     fn work(mut self) -> Result<(), QueueError> {
@@ -114,14 +120,14 @@ impl<'a> Driver<'a> {
             self.queue.take(wait, |taken| intake.take(taken, now))?;
             self.intake.outbox.close_due(self.now());
             self.meters.waiting.set(self.intake.outbox.waiting() as f64);
-            if !self.queue.holds_any() {
-                continue;
+            if self.queue.holds_any() {
+                if self.commit()? && self.send_next() {
+                    // At once: the next turn may give the partition to somebody else.
+                    self.commit()?;
+                }
+                self.tell_again();
             }
-            if self.commit()? && self.send_next() {
-                // At once: the next turn may give the partition to somebody else.
-                self.commit()?;
-            }
-            self.tell_again();
+            self.turned = self.now();
         }
         // What was accepted last is known to the group before somebody else takes over.
         self.commit().map(drop)
@@ -199,7 +205,11 @@ impl<'a> Driver<'a> {
     /// Alertmanagers want to hear again what fires.
     fn tell_again(&mut self) {
         let To::Alertmanager(settings) = &self.intake.target.to else { return };
-        if self.now() < self.intake.again_at {
+        let now = self.now();
+        if self.turned.0 + TURN_MAX.0 < now.0 {
+            self.intake.again_at = self.intake.again_at.max(Span(now.0 + LOOKS_FOR.0));
+        }
+        if now < self.intake.again_at {
             return;
         }
         self.intake.again_at = Span(self.now().0 + settings.resend_every.0);
