@@ -490,7 +490,7 @@ const NOTIFY: &[Key] = &[
     key(
         "give_up_after",
         between(Span::from_secs(60), Span::from_hours(24 * 7)),
-        "What was not accepted for so long is left aside; 24h unless said.",
+        "What was not accepted for so long is left aside when another try fails; 24h unless said.",
     ),
     key("urls", Shape::List { of: &Shape::Text, distinct: true }, "The addresses of an Alertmanager's cluster."),
     key("token", Shape::Secret { least: 1 }, "Sent as a bearer token; none unless said."),
