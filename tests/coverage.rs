@@ -198,12 +198,12 @@ fn other_settings_hold_for_everybody_also_where_nothing_happens() {
     let level = |record: &KpiRecord| record.kpis.get("service_level").expect("a service level").clone();
     assert_eq!((level(&before).threshold_s, level(&before).value), (Some(20), Some(0.0)));
 
-    let other = settings(&format!("{windows}\n[service_level]\nthreshold = \"60s\""));
+    let other = settings(&format!("{windows}\n[service_level]\nthreshold = \"2m\""));
     centre.restart(&other);
     centre.hear([], 3);
     for window in ["total", "5m", "per_1h"] {
         let record = centre.queue(window);
-        assert_eq!((level(record).threshold_s, level(record).value), (Some(60), Some(1.0)), "{window}");
+        assert_eq!((level(record).threshold_s, level(record).value), (Some(120), Some(1.0)), "{window}");
         assert!(before.version < record.version, "{window}: one version has one content");
     }
     // It is told once.
