@@ -8,8 +8,8 @@
 //!
 //! A group is what one rule tells of one tenant, firing or resolved. It is open for `wait` after its first alert. Up to
 //! `at_most` alerts go out one by one, more of them as one; what is told of partitions is one, since they stand and fall
-//! with the engine. No alert stands in two open groups: what tells of it
-//! again closes the first, and those before it, so that what is told of one alert is told in order.
+//! with the engine. No alert stands in two open groups: what tells of it again closes the first, and those before it, so
+//! that what is told of one alert is told in order.
 
 use super::standing::Place;
 use crate::alert::record::{AlertRecord, PARTITION};

@@ -51,6 +51,7 @@ pub struct Health<'h> {
     pub behind: Span,
     /// Stretches of event time that were lost lately.
     pub gaps: usize,
+    /// Of each topic that is watched.
     pub silences: &'h [Silence<'h>],
 }
 

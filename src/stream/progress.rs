@@ -43,6 +43,7 @@ pub struct ProgressRecord<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Silence<'w> {
     pub watched: &'w Watched,
+    /// Within the topic's hours; none outside of them. Negative where a record's clock is ahead of ours.
     pub lasts: Span,
 }
 
@@ -60,6 +61,7 @@ impl Silence<'_> {
         settings.silent_after.iter().map(silence).collect()
     }
 
+    /// Whether it lasts longer than the settings let it.
     pub fn is_told(&self) -> bool {
         self.watched.after < self.lasts
     }

@@ -296,14 +296,20 @@ fn generation_of(value: &[u8]) -> u64 {
 mod tests {
     use super::*;
     use rdkafka::mocking::MockCluster;
-    use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+    use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer as _};
+
+    /// A cluster with a board of so many partitions, how it is reached, and who writes to it.
+    fn board(partitions: i32) -> (MockCluster<'static, DefaultProducerContext>, Connection, BaseProducer) {
+        let cluster = MockCluster::new(1).expect("a cluster");
+        cluster.create_topic("board", partitions, 1).expect("a topic");
+        let connection = Connection { brokers: cluster.bootstrap_servers(), ..Connection::default() };
+        let producer = connection.plain().create().expect("a producer");
+        (cluster, connection, producer)
+    }
 
     #[test]
     fn who_claims_the_board_is_read_from_the_ends_of_its_partitions() {
-        let cluster = MockCluster::new(1).expect("a cluster");
-        cluster.create_topic("board", 2, 1).expect("a topic");
-        let connection = Connection { brokers: cluster.bootstrap_servers(), ..Connection::default() };
-        let producer: BaseProducer = connection.plain().create().expect("a producer");
+        let (_cluster, connection, producer) = board(2);
         let write = |partition: i32, value: &str| {
             producer.send(BaseRecord::<str, str>::to("board").partition(partition).payload(value)).expect("room");
             producer.flush(Duration::from_secs(30)).expect("written");
@@ -322,10 +328,7 @@ mod tests {
 
     #[test]
     fn a_claim_is_found_before_records_that_are_gone() {
-        let cluster = MockCluster::new(1).expect("a cluster");
-        cluster.create_topic("board", 1, 1).expect("a topic");
-        let connection = Connection { brokers: cluster.bootstrap_servers(), ..Connection::default() };
-        let producer: BaseProducer = connection.plain().create().expect("a producer");
+        let (_cluster, connection, producer) = board(1);
         let claim = r#"{"schema":"callpulse.progress.v1","generation":2}"#;
         producer.send(BaseRecord::<str, str>::to("board").payload(claim)).expect("room");
         for _ in 0..2 * TAIL {
