@@ -46,21 +46,25 @@ pub fn is_idle<'r>(
         let last = last.as_deref().and_then(EventTime::parse);
         last.is_some_and(|last| as_of.since(last) < IDLE_AFTER)
     };
+    let are_recent = |any: &[&Option<String>]| any.iter().copied().any(is_recent);
     let formula = || record.kpis.get(&level.kpi)?.formula.as_deref().and_then(Formula::from_word);
     let goes_on = match made_of(level) {
         MadeOf::Time => return !is_logged_in,
         MadeOf::WhatLeft => is_recent(&now.last_left_at),
+        MadeOf::WaitsOfWhatLeft => are_recent(&[&now.last_left_at, &now.last_ended_at]),
         MadeOf::AnsweredOrAbandoned => is_recent(&now.last_answered_or_abandoned_at),
+        MadeOf::WaitsOfAnswered => are_recent(&[&now.last_answered_or_abandoned_at, &now.last_ended_at]),
         MadeOf::ServiceLevel => match formula() {
-            Some(formula) if formula.counts_flow_outs() => is_recent(&now.last_left_at),
+            Some(formula) if formula.counts_flow_outs() => are_recent(&[&now.last_left_at, &now.last_ended_at]),
             formula => {
                 // Who waits for too long counts though they have not left.
                 let counts_who_waits = formula == Some(Formula::ExpiredCounts);
-                is_recent(&now.last_answered_or_abandoned_at) || counts_who_waits && now.waiting != 0
+                are_recent(&[&now.last_answered_or_abandoned_at, &now.last_ended_at])
+                    || counts_who_waits && now.waiting != 0
             }
         },
         MadeOf::WhatIsHandled => is_recent(&now.last_handled_at),
-        MadeOf::Calls => [&now.last_entered_at, &now.last_left_at, &now.last_handled_at].into_iter().any(is_recent),
+        MadeOf::Calls => are_recent(&[&now.last_entered_at, &now.last_left_at, &now.last_handled_at]),
     };
     let is_none = number.denominator.is_none() && number.value == Some(0.0);
     let is_away = is_of_agent && !is_logged_in && says_when_away(record);
@@ -123,7 +127,13 @@ mod tests {
         for (kpi, field) in [
             ("abandonment_rate", "last_answered_or_abandoned_at"),
             ("service_level", "last_answered_or_abandoned_at"),
+            ("average_time_to_abandon", "last_answered_or_abandoned_at"),
+            ("average_speed_of_answer", "last_answered_or_abandoned_at"),
+            ("average_speed_of_answer", "last_ended_at"),
+            ("service_level", "last_ended_at"),
             ("wait_p90", "last_left_at"),
+            ("wait_p90", "last_ended_at"),
+            ("answer_rate", "last_left_at"),
             ("flow_out_rate", "last_left_at"),
             ("average_handle_time", "last_handled_at"),
             ("agent_answer_rate", "last_handled_at"),
@@ -137,10 +147,10 @@ mod tests {
             check(("queue", kpi), json!({}), last(field, AT_A_MINUTE), true);
             check(("queue", kpi), json!({}), json!({}), true);
         }
-        // Neither who comes or is turned away nor who is talked to or flows out makes more of those who left give up.
+        // Neither who comes or is turned away nor who is talked to, hangs up after it or flows out makes more of those who left give up.
         let others = json!({
-            "last_entered_at": AT_59_SECONDS, "last_left_at": AT_59_SECONDS, "last_handled_at": AT_59_SECONDS, "talking": 1,
-            "waiting": 1,
+            "last_entered_at": AT_59_SECONDS, "last_left_at": AT_59_SECONDS, "last_handled_at": AT_59_SECONDS,
+            "last_ended_at": AT_59_SECONDS, "talking": 1, "waiting": 1,
         });
         check(("queue", "abandonment_rate"), json!({}), others, true);
         for (formula, is_idle) in [("exclude_short_abandons", true), ("offered", false)] {

@@ -45,8 +45,12 @@ pub enum Windows {
 pub enum MadeOf {
     /// Calls that leave a queue, in whatever way.
     WhatLeft,
+    /// How long those waited: of answered ones some sources tell when the call is over.
+    WaitsOfWhatLeft,
     /// Calls that are answered or give up, and no others make it worse.
     AnsweredOrAbandoned,
+    /// How long those waited that were answered.
+    WaitsOfAnswered,
     /// The same, and with some formulas calls that flow out or wait.
     ServiceLevel,
     /// What agents do with calls, and decline.
@@ -113,10 +117,10 @@ macro_rules! made_of {
     (answer_rate in visits) => { MadeOf::WhatLeft };
     (flow_out_rate in visits) => { MadeOf::WhatLeft };
     ($abandonment:ident in visits) => { MadeOf::AnsweredOrAbandoned };
-    (average_speed_of_answer in waits) => { MadeOf::AnsweredOrAbandoned };
-    (average_speed_of_answer_from_arrival in waits) => { MadeOf::AnsweredOrAbandoned };
     (average_time_to_abandon in waits) => { MadeOf::AnsweredOrAbandoned };
-    ($of_all_that_left:ident in waits) => { MadeOf::WhatLeft };
+    (average_speed_of_answer in waits) => { MadeOf::WaitsOfAnswered };
+    (average_speed_of_answer_from_arrival in waits) => { MadeOf::WaitsOfAnswered };
+    ($of_all_that_left:ident in waits) => { MadeOf::WaitsOfWhatLeft };
 }
 
 macro_rules! kpi {

@@ -387,6 +387,7 @@ impl<'a> Projection<'a> {
             last_entered_at: at(lately.entered),
             last_left_at: at(lately.left),
             last_answered_or_abandoned_at: at(lately.answered_or_abandoned),
+            last_ended_at: at(lately.ended),
             last_handled_at: at(lately.handled),
             agents: has_agents.then(|| {
                 let agents = |standing: Standing| (Cow::Borrowed(standing.word()), self.tally.agents(standing));

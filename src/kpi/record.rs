@@ -180,12 +180,15 @@ pub struct Now {
     /// was decided; absent if none was within the longest sliding window, a minute at least.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub last_entered_at: Option<String>,
-    /// The same of calls that were answered, gave up or flowed out; or came in, were answered and are over.
+    /// The same of calls that were answered, gave up or flowed out.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub last_left_at: Option<String>,
     /// The same as `last_left_at`, without those that flowed out.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub last_answered_or_abandoned_at: Option<String>,
+    /// The same of incoming calls and callbacks that were over for an agent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub last_ended_at: Option<String>,
     /// The same of calls that agents declined or handled, in part or to their end.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub last_handled_at: Option<String>,

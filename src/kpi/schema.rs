@@ -147,8 +147,9 @@ fn properties() -> Map<String, Value> {
                 "in_wrapup": integer,
                 "over_threshold_waiting": integer,
                 "last_entered_at": last("arrived, was offered to the queue or an agent, turned away or dialled, or its fate was decided"),
-                "last_left_at": last("was answered, gave up or flowed out; or came in, was answered and was over"),
-                "last_answered_or_abandoned_at": last("was answered or gave up; or came in, was answered and was over"),
+                "last_left_at": last("was answered, gave up or flowed out"),
+                "last_answered_or_abandoned_at": last("was answered or gave up"),
+                "last_ended_at": last("came in or was a callback, and was over for an agent"),
                 "last_handled_at": last("was declined by an agent, or handled in part or to its end"),
                 "agents": {
                     "type": "object",

@@ -12,10 +12,12 @@ pub struct Lately {
     /// Arrived, was offered to the queue or to an agent, was turned away, came up as a callback or was dialled; or the fate
     /// of one that arrived was decided.
     pub entered: Option<i64>,
-    /// Left its queue: was answered, gave up or flowed out; or came in, was answered and is over.
+    /// Left its queue: was answered, gave up or flowed out.
     pub left: Option<i64>,
     /// The same without those that flowed out.
     pub answered_or_abandoned: Option<i64>,
+    /// Was over for an agent, incoming calls and callbacks: some sources tell only then of its answer.
+    pub ended: Option<i64>,
     /// Was declined by an agent, or handled: in part, or to its end.
     pub handled: Option<i64>,
 }
@@ -43,8 +45,8 @@ impl Lately {
     }
 
     /// Each of them.
-    pub fn all(self) -> [Option<i64>; 4] {
-        [self.entered, self.left, self.answered_or_abandoned, self.handled]
+    pub fn all(self) -> [Option<i64>; 5] {
+        [self.entered, self.left, self.answered_or_abandoned, self.ended, self.handled]
     }
 }
 
@@ -54,12 +56,11 @@ impl Tally {
         let mut lately = Lately::default();
         for (second, facts) in self.panes.newest_first() {
             let is_any = |of: &[Measure]| of.iter().any(|measure| facts.get(*measure) != 0);
-            // Some sources tell how a call left its queue when it is over.
-            let is_over = || facts.get(Measure::Handled) != facts.get(Measure::HandledNotInbound);
-            let places: [(&mut Option<i64>, &dyn Fn() -> bool); 4] = [
+            let places: [(&mut Option<i64>, &dyn Fn() -> bool); 5] = [
                 (&mut lately.entered, &|| is_any(&ENTERED)),
-                (&mut lately.left, &|| is_any(&LEFT) || is_over()),
-                (&mut lately.answered_or_abandoned, &|| is_any(&ANSWERED_OR_ABANDONED) || is_over()),
+                (&mut lately.left, &|| is_any(&LEFT)),
+                (&mut lately.answered_or_abandoned, &|| is_any(&ANSWERED_OR_ABANDONED)),
+                (&mut lately.ended, &|| facts.get(Measure::Handled) != facts.get(Measure::HandledNotInbound)),
                 (&mut lately.handled, &|| is_any(&HANDLED)),
             ];
             let mut are_known = true;
