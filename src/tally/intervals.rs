@@ -6,8 +6,9 @@
 
 use super::sums::Sums;
 use crate::calendar::{Interval, Length, Zone};
-use crate::fact::{Family, Key};
+use crate::fact::{Facts, Family, Key};
 use crate::time::EventTime;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 /// One interval's facts.
@@ -34,7 +35,27 @@ pub struct Kept {
 pub struct Intervals {
     base: Pieces,
     long: Vec<Pieces>,
+    asked_last: AskedLast,
 }
+
+/// The last sum of [`Intervals::from_edge`] over base pieces, as long as it holds: the edge and what was booked from it on.
+/// It is no part of what the intervals are: two that differ in it alone are equal.
+#[derive(Debug, Default)]
+struct AskedLast(RefCell<Option<(EventTime, Facts)>>);
+
+impl Clone for AskedLast {
+    fn clone(&self) -> AskedLast {
+        AskedLast::default()
+    }
+}
+
+impl PartialEq for AskedLast {
+    fn eq(&self, _: &AskedLast) -> bool {
+        true
+    }
+}
+
+impl Eq for AskedLast {}
 
 /// Finds intervals in one zone, remembering where it looked last.
 #[derive(Clone, Debug)]
@@ -106,6 +127,7 @@ impl Intervals {
     /// Adds facts of a second to the piece of every kept length that holds it.
     pub fn add(&mut self, kept: &Kept, finder: &mut Finder, family: Family, second: i64, facts: &[(Key, i64)]) {
         self.long.resize_with(kept.long.len(), Pieces::new);
+        *self.asked_last.0.get_mut() = None;
         let at = EventTime(second * 1000);
         let may_cancel = facts.iter().any(|(_, amount)| *amount < 0);
         let base = std::iter::once(&mut self.base).take(usize::from(kept.base.is_some()));
@@ -162,6 +184,46 @@ impl Intervals {
         pieces.into_iter().flatten().map(|(start, piece)| (*start, piece))
     }
 
+    /// What was booked at the event under some keys, the same ones each time, in all pieces that make up intervals of a
+    /// configured length and begin at an edge or later.
+    ///
+    /// Costs the pieces between the edge and the one asked for last, or the end, whichever is nearer: interval after
+    /// interval is asked for where history is read.
+    pub fn from_edge(
+        &self,
+        kept: &Kept,
+        length: Length,
+        edge: EventTime,
+        keys: impl Iterator<Item = Key> + Clone,
+    ) -> Facts {
+        let sum_up = |facts: &mut Facts, pieces: &Pieces, from: EventTime, to: EventTime, sign: i64| {
+            for (_, piece) in pieces.range(from..to) {
+                keys.clone().for_each(|key| facts.add(key, sign * piece.event.of(key)));
+            }
+        };
+        let mut facts = Facts::default();
+        if let Some(place) = kept.long.iter().position(|long| *long == length) {
+            if let Some(pieces) = self.long.get(place) {
+                sum_up(&mut facts, pieces, edge, EventTime(i64::MAX), 1);
+            }
+            return facts;
+        }
+        let end = self.base.last_key_value().map_or(edge, |(last, _)| *last);
+        let mut asked_last = self.asked_last.0.borrow_mut();
+        match asked_last.take() {
+            Some((last, known)) if (edge.0 - last.0).abs() < end.0 - edge.0 => {
+                facts = known;
+                match edge < last {
+                    true => sum_up(&mut facts, &self.base, edge, last, 1),
+                    false => sum_up(&mut facts, &self.base, last, edge, -1),
+                }
+            }
+            _ => sum_up(&mut facts, &self.base, edge, EventTime(i64::MAX), 1),
+        }
+        *asked_last = Some((edge, facts.clone()));
+        facts
+    }
+
     /// Where the base pieces that hold facts begin, of those that overlap some time.
     pub fn base_starts(&self, kept: &Kept, finder: &mut Finder, from: EventTime, to: EventTime) -> Vec<EventTime> {
         let Some(base) = kept.base else { return Vec::new() };
@@ -172,6 +234,7 @@ impl Intervals {
     /// Forgets base pieces that began before an instant, and weeks and months that were over by then, but for the
     /// last two.
     pub fn forget_before(&mut self, at: EventTime) {
+        *self.asked_last.0.get_mut() = None;
         self.base = self.base.split_off(&at);
         for pieces in &mut self.long {
             // A piece is over where the one after it has begun.
@@ -206,6 +269,7 @@ impl Intervals {
     /// Puts back facts of a piece of one kept length, as a snapshot kept them.
     pub fn restore(&mut self, kept: &Kept, place: usize, start: EventTime, family: Family, facts: &[(Key, i64)]) {
         self.long.resize_with(kept.long.len(), Pieces::new);
+        *self.asked_last.0.get_mut() = None;
         let pieces = match place.checked_sub(1) {
             None => &mut self.base,
             Some(long) => &mut self.long[long],
@@ -226,6 +290,39 @@ mod tests {
     /// Monday, 2026-03-02T00:00:00Z.
     const MONDAY: i64 = 1_772_409_600;
     const DAY: i64 = 86_400;
+
+    #[test]
+    fn what_was_booked_from_an_edge_on_is_the_sum_of_its_pieces_wherever_was_asked_before() {
+        let quarter = Length::piece(15 * 60_000).expect("a length");
+        let kept = Kept::of([quarter].into_iter());
+        let mut finder = Finder::new(Zone::UTC);
+        let mut intervals = Intervals::default();
+        let key = Key::measure(Measure::AgentsAvailable);
+        // An agent comes in each quarter of an hour whose number is no multiple of three.
+        let book = |intervals: &mut Intervals, finder: &mut Finder, quarter: i64| {
+            intervals.add(&kept, finder, Family::Event, MONDAY + quarter * 900, &[(key, 1)]);
+        };
+        (0..96).filter(|quarter| quarter % 3 != 0).for_each(|quarter| book(&mut intervals, &mut finder, quarter));
+        let start = |quarter: i64| EventTime((MONDAY + quarter * 900) * 1000);
+        let check = |intervals: &Intervals, from: i64| {
+            let pieces = intervals.pieces(&kept, quarter).filter(|(at, _)| start(from) <= *at);
+            let expected: i64 = pieces.map(|(_, piece)| piece.event.of(key)).sum();
+            let found = intervals.from_edge(&kept, quarter, start(from), std::iter::once(key));
+            assert_eq!(found.get(key), expected, "from {from}");
+        };
+        // Forwards, backwards, there and back, past both ends.
+        for from in (0..100).chain((-3..100).rev()).chain([5, 90, 6, 50, 49, 51, 200, -1]) {
+            check(&intervals, from);
+        }
+        // What is booked and forgotten after it was asked for counts.
+        check(&intervals, 10);
+        book(&mut intervals, &mut finder, 60);
+        check(&intervals, 11);
+        intervals.forget_before(start(40));
+        check(&intervals, 12);
+        intervals.restore(&kept, 0, start(20), Family::Event, &[(key, 7)]);
+        check(&intervals, 13);
+    }
 
     #[test]
     fn a_week_is_forgotten_only_once_it_is_over() {

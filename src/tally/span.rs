@@ -214,13 +214,7 @@ impl Tally {
 
     /// How many agents the changes at or after an edge of an interval come to.
     fn agents_after(&self, kept: &Kept, length: Length, edge: EventTime) -> Facts {
-        let mut after = Facts::default();
-        for (_, piece) in self.intervals.pieces(kept, length).rev().take_while(|(start, _)| edge <= *start) {
-            for key in self.keys() {
-                after.add(key, piece.event.of(key));
-            }
-        }
-        after
+        self.intervals.from_edge(kept, length, edge, self.keys())
     }
 
     fn stretch(&self, stretch: &Stretch<'_>) -> TimeSpent {
@@ -248,7 +242,7 @@ impl Tally {
         ahead.filter(move |((_, of), _)| *of == key).map(|((at, _), amount)| (at.0, *amount))
     }
 
-    fn keys(&self) -> impl Iterator<Item = Key> {
+    fn keys(&self) -> impl Iterator<Item = Key> + Clone {
         let standings = Standing::ALL.iter().map(|standing| Key::measure(standing.agents()));
         standings.chain(self.total.reasons().map(Key::paused))
     }

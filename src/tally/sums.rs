@@ -62,7 +62,7 @@ impl Sums {
     }
 
     /// The reasons that hold something, in the order of their numbers.
-    pub fn reasons(&self) -> impl Iterator<Item = Reason> {
+    pub fn reasons(&self) -> impl Iterator<Item = Reason> + Clone {
         let mut last = None;
         let reasons = self.reasons.as_slice().iter().filter_map(|(key, _)| key.reason());
         reasons.filter(move |reason| last.replace(*reason) != Some(*reason))
