@@ -175,7 +175,7 @@ impl OwnAlarms {
         for Silence { watched, lasts } in health.silences {
             let after = (watched.after.0 / 1000) as f64;
             looks.push(Look {
-                rule: rule(SOURCE_SILENT, ("silent_seconds", after, after), "nothing came from {id} for {value} s"),
+                rule: rule(SOURCE_SILENT, ("silent_seconds", after, after), "{id} has been silent for {value} s"),
                 part: Part::Source,
                 id: watched.topic.clone(),
                 reading: number((lasts.0 / 1000) as f64),

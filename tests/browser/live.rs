@@ -1,4 +1,4 @@
-//! A running engine over a real Kafka, with half an hour of a simulated centre behind it.
+//! A running engine over a real Kafka: before its first event, and with half an hour of a simulated centre behind it.
 
 use crate::alert_records::{firing, key, resolved};
 use crate::kafka::{shared, unique};
@@ -69,7 +69,7 @@ fn settings(brokers: &str, events: &str, port: u16) -> String {
          [topics]\npartitions = 2\npartials = \"{events}.partials\"\nsubjects = \"{events}.subjects\"\n\
          state = \"{events}.state\"\nkpis = \"{events}.kpis\"\nintervals = \"{events}.intervals\"\n\
          rejects = \"{events}.rejects\"\ncalls = \"{events}.calls\"\nalerts = \"{events}.alerts\"\n\
-         [windows]\nintervals = [\"15m\", \"1d\"]\n\
+         [windows]\nsliding = [\"150s\", \"30m\"]\nintervals = [\"15m\", \"1d\"]\n\
          [queues.sales]\ntitle = \"Sales\"\n\
          targets = {{ average_speed_of_answer = 15, abandonment_rate = 0.05, average_wait = 20 }}\n\
          [queues.support]\ntitle = \"Support\"\nthreshold = \"30s\"\n\
@@ -80,6 +80,25 @@ fn settings(brokers: &str, events: &str, port: u16) -> String {
 
 fn clock() -> EventTime {
     EventTime(SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_millis() as i64)
+}
+
+/// Half an hour of a simulated centre, up to now.
+fn begin(feed: &Feed) {
+    let now = clock();
+    let centre = Centre::new(SimSettings {
+        calls: u64::MAX,
+        start: EventTime(now.0 - 30 * 60_000),
+        calls_per_hour: 400,
+        agents: Some(34),
+        shape: Shape::Flat,
+        keeps_books: false,
+        ..SimSettings::default()
+    });
+    for (at, event) in centre.take_while(|(at, _)| *at < now) {
+        let key = event.call_id.as_deref().or(event.agent.as_deref()).unwrap_or_default();
+        feed.send(key, &json::encode(&event), at.0).expect("an event sent");
+    }
+    feed.flush().expect("the past sent");
 }
 
 #[test]
@@ -96,20 +115,6 @@ fn the_wallboard_of_a_running_engine() {
     let engine = Engine::start(&connection, &events, port);
     let feed = Feed::open(&connection, &events).expect("a producer");
     let now = clock();
-    let centre = Centre::new(SimSettings {
-        calls: u64::MAX,
-        start: EventTime(now.0 - 30 * 60_000),
-        calls_per_hour: 400,
-        agents: Some(34),
-        shape: Shape::Flat,
-        keeps_books: false,
-        ..SimSettings::default()
-    });
-    for (at, event) in centre.take_while(|(at, _)| *at < now) {
-        let key = event.call_id.as_deref().or(event.agent.as_deref()).unwrap_or_default();
-        feed.send(key, &json::encode(&event), at.0).expect("an event sent");
-    }
-    feed.flush().expect("the past sent");
     let alerts = Feed::open(&connection, &format!("{events}.alerts")).expect("a producer");
     let tell_alert = |record: &Value| {
         alerts.send(&key(record), &record.to_string(), clock().0).expect("an alert sent");
@@ -132,6 +137,7 @@ fn the_wallboard_of_a_running_engine() {
                 feed.send(&format!("late-{calls}"), &call, at.0).expect("a call sent");
                 feed.flush().expect("a call sent");
             }
+            "begin" => begin(&feed),
             "alert" => tell_alert(&alert),
             "resolve" => tell_alert(&resolved(alert.clone(), clock())),
             "stop" => engine.signal("-STOP"),

@@ -30,6 +30,11 @@ export function pickLanguage(chosen: string): string {
 /** What is not known or has no value. */
 export const NONE = "–";
 
+type Unit = "day" | "hour" | "minute" | "second";
+
+/** The largest first, in seconds. */
+const UNITS: [Unit, number][] = [["day", 86_400], ["hour", 3600], ["minute", 60], ["second", 1]];
+
 /** Texts and numbers in one language. */
 export class Language {
   readonly dir: "ltr" | "rtl";
@@ -43,7 +48,7 @@ export class Language {
   private readonly hours: Intl.DateTimeFormat;
   private readonly dated: Intl.DateTimeFormat;
   private readonly plural: Intl.PluralRules;
-  private readonly units = new Map<string, Intl.NumberFormat>();
+  private readonly units = new Map<Unit, Intl.NumberFormat>();
 
   constructor(readonly tag: string) {
     const { dir, texts } = LANGUAGES[tag]!;
@@ -104,21 +109,10 @@ export class Language {
     return `${this.number(Math.floor(minutes / 60))}:${this.two.format(minutes % 60)}:${s}`;
   }
 
-  /** A length in words, such as "3 minutes", in its largest unit. */
+  /** About how long, in words, such as "3 minutes": in the largest unit of which there are two. */
   length(seconds: number): string {
-    const [unit, size] =
-      seconds < 120 ? ["second", 1] : seconds < 7200 ? ["minute", 60] : seconds < 172_800 ? ["hour", 3600] : ["day", 86_400];
-    let format = this.units.get(unit as string);
-    if (!format) {
-      format = new Intl.NumberFormat(this.tag, {
-        style: "unit",
-        unit: unit as string,
-        unitDisplay: "long",
-        maximumFractionDigits: 0,
-      });
-      this.units.set(unit as string, format);
-    }
-    return format.format(Math.floor(seconds / (size as number)));
+    const [unit, size] = UNITS.find(([, size]) => 2 * size <= seconds) ?? ["second", 1];
+    return this.unit(unit, size, seconds);
   }
 
   time(at: number): string {
@@ -163,12 +157,22 @@ export class Language {
     const parts = /^(per_)?(\d+)(s|m|h|d)$/.exec(name);
     if (!parts) return name;
     const seconds = Number(parts[2]) * { s: 1, m: 60, h: 3600, d: 86_400 }[parts[3] as "s" | "m" | "h" | "d"];
-    const length = seconds % 60 === 0 && seconds < 120 ? this.length60(seconds / 60) : this.length(seconds);
-    return this.t(parts[1] ? "window.interval" : "window.last", { length });
+    return this.t(parts[1] ? "window.interval" : "window.last", { length: this.exactly(seconds) });
   }
 
-  private length60(minutes: number): string {
-    return new Intl.NumberFormat(this.tag, { style: "unit", unit: "minute", unitDisplay: "long" }).format(minutes);
+  /** A length in words, in the largest unit that it is a whole number of; days from two on. */
+  private exactly(seconds: number): string {
+    const whole = UNITS.find(([unit, size]) => seconds % size === 0 && (unit !== "day" || 2 * size <= seconds));
+    return this.unit(...(whole ?? ["second", 1]), seconds);
+  }
+
+  private unit(unit: Unit, size: number, seconds: number): string {
+    let format = this.units.get(unit);
+    if (!format) {
+      format = new Intl.NumberFormat(this.tag, { style: "unit", unit, unitDisplay: "long", maximumFractionDigits: 0 });
+      this.units.set(unit, format);
+    }
+    return format.format(Math.floor(seconds / size));
   }
 }
 

@@ -70,14 +70,17 @@ function App() {
   );
 }
 
-/** Has the address ask only for what the settings have, once they are known. */
-function useSettings({ session: { meta }, route: { window, group } }: Wall): void {
+/** Has the address ask only for what there is, once that is known. */
+function useSettings({ session: { meta, tenants }, route: { tenant, window, group } }: Wall): void {
   useEffect(() => {
     if (meta && window && (window === "now" || !meta.windows.includes(window))) refuse("window");
   }, [meta, window]);
   useEffect(() => {
     if (meta && group && !meta.groups.some((one) => one.id === group)) refuse("group");
   }, [meta, group]);
+  useEffect(() => {
+    if (tenants?.length && tenant && !tenants.includes(tenant)) refuse("tenant");
+  }, [tenants, tenant]);
 }
 
 /** Dark or light as asked for, else as the system has it. */

@@ -55,8 +55,9 @@ const DEFAULTS: Route = {
   keys: true,
 };
 
-/** The shortest time a rotating view stays. */
+/** The shortest and the longest time a rotating view stays. */
 const ROTATE_MIN_S = 5;
+const ROTATE_MAX_S = 86_400;
 
 /** What an address asks for, and its strays, each as `name=value`. */
 function parse(search: string): { route: Route; strays: string[] } {
@@ -73,7 +74,7 @@ function parse(search: string): { route: Route; strays: string[] } {
   const known = VIEWS.filter((view) => view !== "entity");
   strays.push(...views.filter((view) => !(known as string[]).includes(view)).map((view) => `views=${view}`));
   const rotate = Number(text("rotate"));
-  const turns = Number.isInteger(rotate) && 0 <= rotate;
+  const turns = Number.isInteger(rotate) && 0 <= rotate && rotate <= ROTATE_MAX_S;
   if (!turns) strays.push(`rotate=${text("rotate")}`);
   const lang = text("lang") && languageOf(text("lang"));
   if (lang === undefined) strays.push(`lang=${text("lang")}`);
@@ -146,13 +147,14 @@ function replace(next: Route): void {
   set(next);
 }
 
-/** What a way back takes along. */
+/** What a way back out of the details takes along, beside language, theme and keys, which no step of the history changes. */
 let kept: Partial<Route> = {};
 
 replace(current);
 addEventListener("popstate", () => {
   const { route } = parse(location.search);
-  replace({ ...route, ...kept });
+  const { lang, theme, keys } = current;
+  replace({ ...route, lang, theme, keys, ...kept });
   kept = {};
 });
 
@@ -184,8 +186,8 @@ export function go(change: Partial<Route>, how: "push" | "replace" = "push"): vo
 export function back(): void {
   const { nth, from } = step();
   if (from === undefined) return go({ view: "board" });
-  const { window, lang, theme, kiosk, rotate, keys } = current;
-  kept = { window, lang, theme, kiosk, rotate, keys };
+  const { window, kiosk, rotate } = current;
+  kept = { window, kiosk, rotate };
   history.go(from - nth);
 }
 
@@ -195,7 +197,7 @@ export function placeBefore(): Place | undefined {
 }
 
 /** Takes out of the address what is not there, and tells it. */
-export function refuse(name: "group" | "window" | "sort"): void {
+export function refuse(name: "tenant" | "group" | "window" | "sort"): void {
   strays = [...strays, `${name}=${current[name]}`];
   go({ [name]: DEFAULTS[name] }, "replace");
 }

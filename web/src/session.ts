@@ -14,6 +14,8 @@ const DRAW_EVERY_MS = 250;
 /** A stream that comes back within this was not away. */
 const HICCUP_MS = 2_000;
 const AGAIN_MS = 3_000;
+/** So often it is asked which tenants there are. */
+const TENANTS_EVERY_MS = 60_000;
 
 /** Why the stream is not there. */
 export interface Away {
@@ -35,7 +37,8 @@ export class Session {
   readonly store = new Store(() => this.changed());
   readonly alerts = new Alerts(() => this.changed());
   meta: Meta | null = null;
-  tenants: string[] = [];
+  /** Null before it was asked with a whole snapshot there: a server that begins does not know them all. */
+  tenants: string[] | null = null;
   /** Whether the server asks for a token, and whether it refused the one given. */
   token: "fine" | "needed" | "wrong" = "fine";
   away: Away | null = null;
@@ -43,11 +46,14 @@ export class Session {
   private stream: Stream | null = null;
   private streamed = "";
   private wanted: Wanted | null = null;
+  /** The tenant shown where none is asked for: once there is one it stays. */
+  private usual = "";
   private dirty = false;
   private drawn = 0;
 
   constructor() {
     setInterval(() => this.draw(), 1_000);
+    setInterval(() => void this.learnTenants(), TENANTS_EVERY_MS);
     void this.open();
   }
 
@@ -71,9 +77,9 @@ export class Session {
     return windows.find((name) => name === "30m") ?? sliding.at(-1) ?? windows[0] ?? "total";
   }
 
-  /** The tenant shown: the one asked for, else the first. */
+  /** The tenant shown: the one asked for, else `default` or the first one; empty before any is known. */
   tenant(asked: string): string {
-    return asked || (this.tenants.includes("default") ? "default" : (this.tenants[0] ?? ""));
+    return asked || this.usual;
   }
 
   /** Sees to it that this is streamed. Agents, once asked for, stay. */
@@ -104,14 +110,35 @@ export class Session {
   private async open(): Promise<void> {
     try {
       this.meta = await this.get<Meta>("/api/v1/meta");
-      const { entities } = await this.get<{ entities: { id: string }[] }>("/api/v1/entities?kind=tenant");
-      this.tenants = [...new Set(entities.map((tenant) => tenant.id))].sort();
+      this.choose(await this.askTenants());
       this.streamed = "";
       if (this.wanted) await this.follow();
       this.changed();
     } catch {
       if (this.token === "fine") setTimeout(() => void this.open(), AGAIN_MS);
     }
+  }
+
+  private async askTenants(): Promise<string[]> {
+    const { entities } = await this.get<{ entities: { id: string }[] }>("/api/v1/entities?kind=tenant");
+    return [...new Set(entities.map((tenant) => tenant.id))].sort();
+  }
+
+  private choose(tenants: string[]): void {
+    if (!this.usual) this.usual = tenants.includes("default") ? "default" : (tenants[0] ?? "");
+  }
+
+  /** Which tenants there are, once there is a whole snapshot: a centre may be opened before its first event. */
+  private async learnTenants(): Promise<void> {
+    if (!this.store.live || this.token !== "fine") return;
+    try {
+      this.tenants = await this.askTenants();
+    } catch {
+      return;
+    }
+    this.choose(this.tenants);
+    await this.follow();
+    this.changed();
   }
 
   private async follow(): Promise<void> {
@@ -184,12 +211,17 @@ export class Session {
         return this.store.snapshot();
       case "kpi": {
         const { key, record } = data as { key: string; record: KpiRecord };
+        if (record.entity.kind === "tenant" && this.tenants && !this.tenants.includes(record.tenant)) {
+          this.tenants.push(record.tenant);
+          void this.learnTenants();
+        }
         return this.store.put(key, record);
       }
       case "end":
         return this.store.end((data as { key: string }).key);
       case "live":
-        return this.store.complete();
+        this.store.complete();
+        return void this.learnTenants();
       case "progress":
         return this.store.hear(data as Progress, stopwatch);
       case "alerts":

@@ -1,7 +1,7 @@
 // The wallboard over a running engine: loads, shows the API's numbers, follows events, says when it is cut off.
 //
-//   node live.mjs URL TOKEN     `? call`, `? alert` and `? resolve` on standard output ask for events and alerts,
-//                               `? stop` and `? go` for the engine's process to stand still and to go on
+//   node live.mjs URL TOKEN     `? begin` on standard output asks for the first half hour of events, `? call`, `? alert` and
+//                               `? resolve` for one more, `? stop` and `? go` for the engine's process to stand still and to go on
 import { ask, check, grave, open, story, until } from "./page.mjs";
 
 const [base, token] = process.argv.slice(2);
@@ -60,6 +60,28 @@ const counted = (page) => page.locator(".top [data-alerts]").getAttribute("data-
 const row = (page, state) => page.locator(`.alert[data-alert=abandonment][data-state=${state}]`);
 
 await story([
+  ["a page opened before the first event shows what comes", async (browser) => {
+    const one = await open(browser, `${base}/`, { token });
+    await one.waitForSelector(".tile[data-kpi=service_level]");
+    check((await tile(one, "service_level").innerText()) === "–", "no number is made up");
+    await ask("begin");
+    await one.waitForSelector(".tile[data-kpi=service_level] data", { timeout: 60_000 });
+    await until("live", 30, async () => (await trouble(one)) === "none");
+    check(one.faults.length === 0, one.faults.join("\n"));
+    await one.context().close();
+  }],
+  ["where nothing is known nothing is said to be well", async (browser) => {
+    const one = await open(browser, `${base}/`, { token });
+    await one.route("**/api/v1/stream*", (asked) => asked.abort());
+    for (const view of ["attention", "alerts"]) {
+      await one.goto(`${base}/?view=${view}`);
+      await one.waitForSelector(`.${view} h1`);
+      const said = await one.locator("main").innerText();
+      check(said.startsWith("It is not known yet") && !/Nothing|None/.test(said), said);
+      check((await trouble(one)) === "connecting", "the banner says why");
+    }
+    await one.context().close();
+  }],
   ["a token is asked for, a wrong one refused", async (browser) => {
     page = await open(browser, `${base}/`);
     await page.fill("input[name=token]", "wrong");
@@ -221,8 +243,11 @@ await story([
     check((await one.locator("select").count()) === 0, "a kiosk has no controls");
     await press("Escape");
     await one.waitForSelector(".top nav");
+    await press("l");
+    check(at("lang") === "hu", "l leads to the next language");
     await one.goBack();
     await one.waitForSelector(".top.kiosk");
+    check(at("lang") === "hu", "the language is no step of the history");
     await one.goto(`${base}/?keys=0`);
     await one.waitForSelector(".tile");
     await press("2");
@@ -241,10 +266,11 @@ await story([
     check((await grave(one)).length === 0, (await grave(one)).join("\n"));
     await one.locator(".banner.strays button").click();
     check((await one.locator(".banner.strays").count()) === 0, "read and put away");
-    await one.goto(`${base}/?view=queues&lang=zh-TW&window=7m&group=nobody&sort=-nothing&state=asleep`);
+    await one.goto(`${base}/?view=queues&lang=zh-TW&window=7m&group=nobody&sort=-nothing&state=asleep&tenant=nope&rotate=2147484`);
     await until("what the settings do not have", 10, async () => {
       const told = await one.locator(".banner.strays").innerText();
-      return ["window=7m", "group=nobody", "sort=-nothing", "state=asleep"].every((stray) => told.includes(stray)) || told;
+      const strays = ["window=7m", "group=nobody", "sort=-nothing", "state=asleep", "tenant=nope", "rotate=2147484"];
+      return strays.every((stray) => told.includes(stray)) || told;
     });
     check(query() === "view=queues&lang=zh-CN", `one of a region is the language's: ${one.url()}`);
     await one.keyboard.press("1");
@@ -258,15 +284,33 @@ await story([
     check(one.faults.length === 0, one.faults.join("\n"));
     await one.context().close();
   }],
-  ["a phone has no sideways scrolling", async (browser) => {
-    const one = await open(browser, `${base}/`, { token, width: 390, height: 844 });
-    for (const query of ["", "view=queues", "view=agents", "view=attention", "view=alerts", SALES]) {
-      await one.goto(`${base}/?${query}`);
-      await one.waitForSelector(SHOWN);
-      const beyond = await one.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-      check(beyond <= 0, `${query} is ${beyond} px too wide`);
+  ["on a phone and magnified nothing is too wide, and the age of the numbers stays in sight", async (browser) => {
+    for (const [width, height] of [[390, 844], [700, 450]]) {
+      const one = await open(browser, `${base}/`, { token, width, height });
+      for (const query of ["", "kiosk=1", "view=queues", "view=agents", "view=attention", "view=alerts", SALES]) {
+        await one.goto(`${base}/?${query}`);
+        await one.waitForSelector(SHOWN);
+        await until("live", 10, async () => (await trouble(one)) === "none");
+        const beyond = await one.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        check(beyond <= 0, `${query} is ${beyond} px too wide`);
+        await one.mouse.move(width / 2, height / 2);
+        await one.mouse.wheel(0, 5000);
+        await one.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
+        const age = await one.locator(".age").boundingBox();
+        check(0 <= age.y && age.y < height, `${query} at ${width}x${height} scrolls the age to ${age.y}`);
+      }
+      await one.context().close();
     }
-    await one.context().close();
+  }],
+  ["a window is called by its length", async (browser) => {
+    for (const [tag, name] of [["en", "last 150 seconds"], ["hu", "utolsó 150 másodperc"]]) {
+      const one = await open(browser, `${base}/?window=150s&lang=${tag}`, { token });
+      await until(name, 10, async () => {
+        const names = await one.locator("option").allInnerTexts();
+        return names.includes(name) || names;
+      });
+      await one.context().close();
+    }
   }],
   ["an alert that resolves is told below, and nowhere else", async (browser) => {
     const one = await open(browser, `${base}/?view=alerts`, { token });

@@ -23,7 +23,12 @@ export function Banner() {
               </>
             )}
             {lang.t(`trouble.${trouble}.text`)}
-            {away?.detail && <> {away.detail}.</>}
+            {away?.detail && (
+              <bdi>
+                {" "}
+                {away.detail[0]!.toUpperCase() + away.detail.slice(1)}.
+              </bdi>
+            )}
             {0.5 < retry && <> {lang.t("trouble.retry", { length: lang.length(Math.ceil(retry)) })}</>}
           </span>
         </div>

@@ -46,7 +46,7 @@ export function Top({ onHelp }: { onHelp: () => void }) {
         ))}
       </nav>
       <div class="selects">
-        {1 < session.tenants.length && (
+        {session.tenants && 1 < session.tenants.length && (
           <Select
             id="tenant"
             label={lang.t("control.tenant")}

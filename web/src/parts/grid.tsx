@@ -72,7 +72,8 @@ export function Grid<Row extends { key: string }>({ label, rows, columns, lead, 
     if (route.sort && !isSorted) refuse("sort");
   }, [route.sort, isSorted]);
 
-  useEffect(() => {
+  // With the drawing and not after it: a list that is left at once would else tell its place when it is gone.
+  useLayoutEffect(() => {
     list.place = () => {
       const row = document.activeElement?.closest<HTMLElement>("tr[data-row]");
       return { top: scroller.current!.scrollTop, row: row?.dataset.key };

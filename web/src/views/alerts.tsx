@@ -25,7 +25,7 @@ export function AlertsView() {
       <h1 aria-live="polite">{heading}</h1>
       <Firing alerts={firing} />
       <h2>{lang.t("alerts.resolved")}</h2>
-      {resolved.length === 0 && <p class="note">{lang.t("alerts.resolved.none")}</p>}
+      {resolved.length === 0 && session.alerts.isKnown && <p class="note">{lang.t("alerts.resolved.none")}</p>}
       <ul>
         {resolved.slice(0, SHOWN_MAX).map((alert) => (
           <Row key={`${alert.alert_id}|${alert.entity.id}`} alert={alert} />

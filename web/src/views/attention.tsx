@@ -19,12 +19,14 @@ export function Attention() {
   const wall = useWall();
   const { lang } = wall;
   const all = found(wall);
-  const { silent } = wall.session.freshness();
+  const { silent, trouble } = wall.session.freshness();
   const n = all.length + silent.length;
+  const isKnown = trouble !== "connecting";
+  const none = lang.t(isKnown ? "attention.none" : "attention.unknown");
   return (
     <div class="attention">
-      <h1 aria-live="polite">{n === 0 ? lang.t("attention.none") : lang.many("attention", n)}</h1>
-      {n === 0 && <p>{lang.t("attention.none.text")}</p>}
+      <h1 aria-live="polite">{n === 0 ? none : lang.many("attention", n)}</h1>
+      {n === 0 && isKnown && <p>{lang.t("attention.none.text")}</p>}
       <ul>
         {silent.map((name) => (
           <li key={`silent ${name}`} class="row s1">

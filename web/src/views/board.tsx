@@ -64,7 +64,7 @@ function Card({ of, isGroup = false }: { of: Entity; isGroup?: boolean }) {
         <span class="name">
           <Icon name={SEVERITY_ICON[severity]} />
           <bdi>{title(wall, of)}</bdi>
-          <span class="hidden">{lang.t(`severity.${severity}`)}</span>
+          {severity !== 0 && <span class="hidden">{lang.t(`severity.${severity}`)}</span>}
           <Alarm of={of} />
         </span>
         <span class={`figure s${levelSeverity}`}>

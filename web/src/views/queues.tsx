@@ -53,7 +53,7 @@ function nameColumn(wall: Wall, ranks: Map<string, number>): Column<Entity> {
     cell: (row) => (
       <>
         <Icon name={SEVERITY_ICON[severity(row)]} />
-        <span class="hidden">{wall.lang.t(`severity.${severity(row)}`)}</span>
+        {severity(row) !== 0 && <span class="hidden">{wall.lang.t(`severity.${severity(row)}`)}</span>}
         <bdi>{row.title}</bdi>
         <Alarm of={row} />
       </>
