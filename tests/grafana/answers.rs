@@ -109,6 +109,30 @@ fn every_query_of_every_dashboard_and_rule_has_an_answer() {
     alerting::event_time_goes_on(&prometheus);
 }
 
+/// Grafana makes the signs of a pattern harmless only where several values may be chosen, and a queue may be called `a|b`.
+#[test]
+fn what_may_be_chosen_alone_is_no_pattern() {
+    let mut alone = 0;
+    for dashboard in written() {
+        let variables = dashboard["templating"]["list"].as_array().expect("variables");
+        for variable in variables.iter().filter(|variable| variable["multi"] == false) {
+            let name = variable["name"].as_str().expect("a name");
+            let text = dashboard.to_string();
+            for after in text.split(&format!("=~\\\"${name}")).skip(1) {
+                let is_longer_name = after.starts_with(|next: char| next.is_ascii_alphanumeric() || next == '_');
+                assert!(
+                    is_longer_name,
+                    "{}: ${name} is a pattern in ...{}",
+                    dashboard["title"],
+                    &after[..after.len().min(60)]
+                );
+            }
+            alone += 1;
+        }
+    }
+    assert!(10 < alone, "{alone}");
+}
+
 #[test]
 fn a_variable_is_filled_in_as_grafana_does() {
     let chosen = BTreeMap::from([("queue".to_owned(), ".+".to_owned())]);

@@ -115,7 +115,7 @@ fn queues_live() -> Dashboard {
                 "Speed of answer",
                 &queues(&kpi("average_speed_of_answer"), "$window"),
                 "s",
-                &[("decimals", json!(0))],
+                &[("decimals", json!(0)), ("custom.width", json!(145))],
             )
             .column(
                 "Abandonment",
@@ -204,7 +204,7 @@ fn one_queue() -> Dashboard {
     let service_target = queues(&target("service_level"), "$window");
     let counts = |name: &str| queues(&count(name), "$window");
     let with_target = |title: &str, id: &str, unit: &'static str, more: &str| {
-        stat(title, &formula(id, more), unit, &of(id)).red_above(&queues(&target(id), "$window")).filled()
+        stat(title, &formula(id, more), unit, &of(id)).red_above(&queues(&target(id), "$window"))
     };
     let red_above_target = "Red above its target in the settings.";
     let hours = format!("max by (weekday, hour) (acd_queue_offered_weekly_mean_calls{{{}}})", queue_labels("total"));
@@ -344,6 +344,8 @@ fn one_queue() -> Dashboard {
             "up to {{le}} s",
         )
         .buckets()
+        .transformation("renameByRegex", json!({ "regex": "^up to \\+Inf s$", "renamePattern": "longer" }))
+        .transformation("renameByRegex", json!({ "regex": "^(.*)\\.0 s$", "renamePattern": "$1 s" }))
         .decimals(0)
         .default("color", fixed("blue"))
         .size(12, 15),
@@ -366,9 +368,9 @@ fn one_queue() -> Dashboard {
             of_datasource(),
             one("tenant", "Tenant", "acd_queue_info", "tenant", "Whose queue"),
             one("queue", "Queue", "acd_queue_info{tenant=\"$tenant\"}", "queue", "Which queue"),
-            window("acd_queue_offered_calls{tenant=\"$tenant\",queue=~\"$queue\"}", "30m"),
+            window("acd_queue_offered_calls{tenant=\"$tenant\",queue=\"$queue\"}", "30m"),
         ],
-        panels,
+        panels: panels.into_iter().map(|panel| panel.of_one("queue")).collect(),
     }
 }
 
@@ -690,9 +692,8 @@ fn agents_of(name: &str, window: &str) -> String {
 /// fires.
 fn firing(labels: &str) -> String {
     let more = if labels.is_empty() { String::new() } else { format!(",{labels}") };
-    format!(
-        "sum by (rule, severity, tenant) (callpulse_alerts_firing{{tenant=~\"$tenant|callpulse\",rule!=\"watchdog\"{more}}})"
-    )
+    let of = |tenant: &str| format!("callpulse_alerts_firing{{tenant=\"{tenant}\",rule!=\"watchdog\"{more}}}");
+    format!("sum by (rule, severity, tenant) ({} or {})", of("$tenant"), of("callpulse"))
 }
 
 /// Titles of what is chosen.

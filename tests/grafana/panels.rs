@@ -179,6 +179,15 @@ impl Panel {
         self
     }
 
+    /// Its queries are of the one value chosen: Grafana makes no pattern safe but where several may be chosen.
+    pub fn of_one(mut self, variable: &str) -> Panel {
+        for target in &mut self.targets {
+            let query = target["expr"].as_str().expect("a query");
+            target["expr"] = query.replace(&format!("=~\"${variable}\""), &format!("=\"${variable}\"")).into();
+        }
+        self
+    }
+
     /// How the series of the last query are named.
     pub fn legend(mut self, legend: &str) -> Panel {
         if let Some(last) = self.targets.last_mut() {
@@ -215,10 +224,10 @@ impl Panel {
         panel.default("color", json!({ "mode": "thresholds" }))
     }
 
-    /// Red above the value of a query of its own, green up to it, such as the target of the settings.
+    /// Red above the value of a query of its own, such as the target of the settings; where there is none it is not judged.
     pub fn red_above(self, query: &str) -> Panel {
         let last = self.targets.len();
-        let panel = self.rows(query).colours("green", &[]);
+        let panel = self.rows(query).colours("text", &[]);
         let id = panel.targets[last]["refId"].clone();
         let mapping = json!({ "fieldName": "Value", "handlerKey": "threshold1", "reducerId": "lastNotNull" });
         panel.transformation("configFromData", json!({ "configRefId": id, "mappings": [mapping] }))
