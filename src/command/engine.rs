@@ -90,7 +90,9 @@ pub fn topics(settings: &Settings) -> Vec<TopicSpec> {
         let dirty = ("min.cleanable.dirty.ratio", "0.1".to_string());
         specs.push(spec(state, &[compact.clone(), dirty, ("segment.bytes", (64 << 20).to_string())]));
     }
-    specs.push(spec(&settings.topics.kpis, std::slice::from_ref(&compact)));
+    // Who reads the board reads what is not compacted yet, too: the newest segment of each partition is never.
+    let small = ("segment.bytes", (16 << 20).to_string());
+    specs.push(spec(&settings.topics.kpis, &[compact.clone(), small]));
     // For a day each transition is there, for targets of notifications that were away.
     let lag = ("min.compaction.lag.ms", DAY_MS.to_string());
     specs.push(spec(&settings.topics.alerts, &[compact, lag]));
