@@ -128,6 +128,10 @@ fn stays(table: &Path) -> BTreeMap<String, Vec<Stay>> {
     stays
 }
 
+/// What keeps a queue from being idle: of abandonment that a call left, of service levels also that one was over.
+const LEFT: usize = 0;
+const OVER: usize = 1;
+
 /// What a queue's numbers are at the end of each second, from its first stay on.
 struct Seconds {
     first: i64,
@@ -136,8 +140,8 @@ struct Seconds {
     /// Since when the one that waits longest waits, and how many wait.
     longest: Vec<Option<i64>>,
     waiting: Vec<i64>,
-    /// When a call last left or was over.
-    moved: Vec<Option<i64>>,
+    /// When a call last left, and when one last left or was over.
+    moved: Vec<[Option<i64>; 2]>,
 }
 
 impl Seconds {
@@ -149,7 +153,7 @@ impl Seconds {
             left: vec![[0; 4]; count + 1],
             longest: vec![None; count],
             waiting: vec![0; count],
-            moved: vec![None; count],
+            moved: vec![[None; 2]; count],
         };
         for stay in stays {
             let wait = stay.leave - stay.enter;
@@ -157,8 +161,12 @@ impl Seconds {
                 [true, stay.is_abandoned && 5 < wait, stay.is_abandoned && wait <= 5, !stay.is_abandoned && wait <= 20];
             let sums = &mut seconds.left[(stay.leave - first) as usize + 1];
             (0..4).for_each(|place| sums[place] += i64::from(left[place]));
-            for second in [Some(stay.leave), stay.end].into_iter().flatten().filter(|second| *second <= until) {
-                seconds.moved[(second - first) as usize] = Some(second);
+            for (second, has_left) in [(Some(stay.leave), true), (stay.end, false)] {
+                if let Some(second) = second.filter(|second| *second <= until) {
+                    let moved = &mut seconds.moved[(second - first) as usize];
+                    moved[OVER] = Some(second);
+                    moved[LEFT] = moved[LEFT].or(Some(second).filter(|_| has_left));
+                }
             }
             for second in stay.enter..stay.leave {
                 let at = (second - first) as usize;
@@ -167,7 +175,8 @@ impl Seconds {
             }
         }
         for at in 1..count {
-            seconds.moved[at] = seconds.moved[at].or(seconds.moved[at - 1]);
+            let before = seconds.moved[at - 1];
+            seconds.moved[at].iter_mut().zip(before).for_each(|(moved, before)| *moved = moved.or(before));
         }
         for at in 1..=count {
             (0..4).for_each(|place| seconds.left[at][place] += seconds.left[at - 1][place]);
@@ -199,10 +208,16 @@ impl Seconds {
         (least <= counted).then(|| (counted - met) as f64 / (0.2 * counted as f64))
     }
 
-    /// What a latch says of calls that left: nothing where it is on, and for a minute none left or was over.
-    fn latch(&self, at: usize, on: &mut bool, value: f64, (trigger, clear): (f64, f64)) -> Option<bool> {
+    /// What a latch says of calls that left: nothing where it is on, and for a minute none left, or was over either.
+    fn latch(
+        &self,
+        (at, what): (usize, usize),
+        on: &mut bool,
+        value: f64,
+        (trigger, clear): (f64, f64),
+    ) -> Option<bool> {
         let was = *on;
-        let is_idle = self.moved[at].is_none_or(|moved| 60 <= self.first + at as i64 - moved);
+        let is_idle = self.moved[at][what].is_none_or(|moved| 60 <= self.first + at as i64 - moved);
         if latch(on, value, trigger, clear) && is_idle {
             *on = was;
             return None;
@@ -336,7 +351,7 @@ fn expected(stays: &BTreeMap<String, Vec<Stay>>, until: i64) -> BTreeMap<(String
             let rate = |at, on: &mut [bool; 2]| {
                 seconds
                     .abandonment_rate(at, 1800, 20)
-                    .and_then(|value| seconds.latch(at, &mut on[0], value, (0.3, 0.2)))
+                    .and_then(|value| seconds.latch((at, LEFT), &mut on[0], value, (0.3, 0.2)))
             };
             put("abandonment", periods(&seconds, (120, 1_800), |_| true, rate));
         }
@@ -346,14 +361,16 @@ fn expected(stays: &BTreeMap<String, Vec<Stay>>, until: i64) -> BTreeMap<(String
         }
         if queue == "IN" {
             let level = |at, on: &mut [bool; 2]| {
-                seconds.service_level(at, 1800, 5).and_then(|value| seconds.latch(at, &mut on[0], value, (0.3, 0.5)))
+                seconds
+                    .service_level(at, 1800, 5)
+                    .and_then(|value| seconds.latch((at, OVER), &mut on[0], value, (0.3, 0.5)))
             };
             put("service_level", periods(&seconds, (30, 0), |_| true, level));
         }
         if queue == "NW" {
             let both = |at: usize, on: &mut [bool; 2]| {
                 let gives_up = seconds.abandonment_rate(at, 300, 4);
-                let gives_up = gives_up.and_then(|value| seconds.latch(at, &mut on[0], value, (0.2, 0.1)));
+                let gives_up = gives_up.and_then(|value| seconds.latch((at, LEFT), &mut on[0], value, (0.2, 0.1)));
                 let waits = latch(&mut on[1], seconds.waiting[at] as f64, 1.0, 0.0);
                 match (gives_up, waits) {
                     (_, false) => Some(false),
@@ -363,7 +380,7 @@ fn expected(stays: &BTreeMap<String, Vec<Stay>>, until: i64) -> BTreeMap<(String
             put("gives_up_and_waits", periods(&seconds, (0, 60), |_| true, both));
             let burn = |at: usize, on: &mut [bool; 2]| {
                 let [long, short] = [(1800, 20), (300, 1)].map(|(length, least)| seconds.burn_rate(at, length, least));
-                seconds.latch(at, &mut on[0], long?.min(short?), (2.0, 1.25))
+                seconds.latch((at, OVER), &mut on[0], long?.min(short?), (2.0, 1.25))
             };
             put("burn", periods(&seconds, (60, 900), |_| true, burn));
             let hours = Hours::of(stays, all_stays);
