@@ -390,7 +390,8 @@ fn expected(stays: &BTreeMap<String, Vec<Stay>>, until: i64) -> BTreeMap<(String
                 if last.0 != hour {
                     last = (hour, hours.deviation(hour - 3_600, &zone));
                 }
-                last.1.map(|value| latch(&mut on[0], value, 2.0, 1.0))
+                // An hour of which nothing is known is not unusual.
+                Some(latch(&mut on[0], last.1.unwrap_or(0.0), 2.0, 1.0))
             };
             put("unusual", periods(&seconds, (0, 300), |_| true, unusual));
         }

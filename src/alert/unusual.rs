@@ -121,12 +121,16 @@ impl Past {
 }
 
 impl Unusual {
-    /// How far the interval that ended last is off its usual value, in spreads: how far above, below, or either. None if
-    /// it has no value, too few weeks before it have, or too few calls: of a number of calls both in it and in the median
-    /// week, of all else in it.
-    pub fn read(&self, Before { past, zone, as_of }: Before<'_>, min_volume: i64) -> Option<Reading> {
-        let past = past?;
-        let open = zone.interval(self.length, as_of);
+    /// How far the interval that ended last is off its usual value, in spreads: how far above, below, or either. 0 and no
+    /// basis if that is not known, so that what was unusual before it is over: it has no value, too few weeks before it have,
+    /// or too few calls, of a number of calls both in it and in the median week, of all else in it. None where nothing is kept.
+    pub fn read(&self, before: Before<'_>, min_volume: i64) -> Option<Reading> {
+        let Before { past, zone, as_of } = before;
+        let compared = self.compare(past?, zone.interval(self.length, as_of), zone, min_volume);
+        Some(compared.unwrap_or(Reading { value: Some(0.0), ..Reading::default() }))
+    }
+
+    fn compare(&self, past: &Past, open: Interval, zone: &Zone, min_volume: i64) -> Option<Reading> {
         let start = zone.interval(self.length, EventTime(open.start.0 - 1)).start;
         let now = past.0.get(&start)?;
         let before = |week: usize| past.0.get(&self.weeks_before(start, week as i32, zone)?).copied();
@@ -157,10 +161,12 @@ impl Unusual {
         Some(Reading { value: Some(value), basis, ..Reading::default() })
     }
 
-    /// When the interval of the same wall clock began so many weeks before.
+    /// When the interval of the same wall clock began so many weeks before; none if there was no such time.
     fn weeks_before(&self, start: EventTime, weeks: i32, zone: &Zone) -> Option<EventTime> {
         let local = zone.local(start).checked_sub(weeks.weeks()).ok()?;
-        Some(zone.interval(self.length, zone.instant(local)).start)
+        let then = zone.instant(local);
+        // There is none that the clocks leapt over.
+        (zone.local(then) == local).then(|| zone.interval(self.length, then).start)
     }
 }
 
@@ -224,7 +230,7 @@ mod tests {
         Unusual { length: Length::Piece(HOUR), weeks: 6, weeks_min: 4, side: Side::Both, noise }
     }
 
-    /// Of the hour from ten on a Monday, with the weeks before it, the last one first: how far off it is.
+    /// Of the hour from ten on a Monday, with the weeks before it, the last one first: how far off it is, if that is known.
     fn off(of: &Unusual, now: (f64, i64), weeks: &[(f64, i64)], min_volume: i64) -> Option<f64> {
         let start = at("2026-06-01T10:00:00Z");
         let mut past = Past::default();
@@ -233,7 +239,12 @@ mod tests {
             past.put(EventTime(start.0 - week as i64 * WEEK), Some(point));
         }
         let as_of = EventTime(start.0 + HOUR + 5 * 60_000);
-        of.read(Before { past: Some(&past), zone: &Zone::UTC, as_of }, min_volume)?.value
+        let read = of.read(Before { past: Some(&past), zone: &Zone::UTC, as_of }, min_volume)?;
+        if read.basis.is_none() {
+            assert_eq!(read.value, Some(0.0), "what is not known is not unusual");
+            return None;
+        }
+        read.value
     }
 
     fn calls(counts: &[i64]) -> Vec<(f64, i64)> {
@@ -300,7 +311,23 @@ mod tests {
         let Some(Basis::Unusual(compared)) = found.basis else { panic!("{found:?}") };
         assert_eq!((compared.kpi, &compared.weeks[..3]), (6.0, &[Some(5.0), Some(7.0), None][..]));
         // An hour later nothing is known of the hour that has just ended.
-        assert_eq!(read("2026-04-06T10:00:01Z"), None);
+        assert_eq!(read("2026-04-06T10:00:01Z"), Some(Reading { value: Some(0.0), ..Reading::default() }));
+    }
+
+    #[test]
+    fn an_hour_that_the_clocks_leapt_over_is_no_other() {
+        let zone = Zone::named("Europe/Budapest", Weekday::Monday).expect("a zone");
+        let of = Unusual { weeks: 2, weeks_min: 1, ..unusual(Noise::Count) };
+        let mut past = Past::default();
+        // From two to three, but on the 29th of March, when it is from three to four that begins then.
+        for (start, value) in
+            [("2026-03-22T01:00:00Z", 7.0), ("2026-03-29T01:00:00Z", 100.0), ("2026-04-05T00:00:00Z", 6.0)]
+        {
+            past.put(at(start), Some(Point { value, volume: None }));
+        }
+        let read = of.read(Before { past: Some(&past), zone: &zone, as_of: at("2026-04-05T01:00:01Z") }, 0);
+        let Some(Basis::Unusual(compared)) = read.and_then(|read| read.basis) else { panic!("{read:?}") };
+        assert_eq!((compared.kpi, &compared.weeks[..2]), (6.0, &[None, Some(7.0)][..]));
     }
 
     #[test]

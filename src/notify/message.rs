@@ -41,10 +41,12 @@ impl<'a> Message<'a> {
         line.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
-    /// A line for each alert that is told by itself, the worst first, and one for the rest.
+    /// Of one alert its text, when it was and what leads nowhere by itself; else a line for each that is told by itself, the
+    /// worst first, and one for the rest.
     pub fn lines(self) -> Vec<String> {
         if self.count() == 1 {
-            return vec![cut(&self.first().text, TEXT_CHARS), self.when()];
+            let references = self.references().1.into_iter().map(|(name, at)| format!("{name}: {at}"));
+            return [cut(&self.first().text, TEXT_CHARS), self.when()].into_iter().chain(references).collect();
         }
         let mut worst: Vec<&AlertRecord> = self.alerts.to_vec();
         worst.sort_by(|a, b| by_how_bad(a, b));
@@ -68,15 +70,20 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// What leads on: its name and address.
+    /// What leads on: the name and address of a page each.
     pub fn links(self) -> Vec<(&'static str, &'a str)> {
+        self.references().0
+    }
+
+    /// What leads on, and what leads nowhere by itself, such as a path: its name and address.
+    fn references(self) -> (Vec<(&'static str, &'a str)>, Vec<(&'static str, &'a str)>) {
         let AlertRecord { runbook_url, panel_url, .. } = self.first();
         // Of several alerts each has a panel of its own.
         let panel_url = panel_url.as_deref().filter(|_| self.count() == 1);
         [("Runbook", runbook_url.as_deref()), ("Panel", panel_url)]
             .into_iter()
             .filter_map(|(name, url)| Some((name, url?)))
-            .collect()
+            .partition(|(_, url)| url.starts_with("http://") || url.starts_with("https://"))
     }
 }
 

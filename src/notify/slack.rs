@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 /// The most characters of a header, and of a section.
 const HEADER_CHARS: usize = 150;
 const SECTION_CHARS: usize = 2900;
+/// The most of a link, of which there are two at most.
+const LINK_CHARS: usize = SECTION_CHARS / 2;
 
 /// The body for a message.
 pub fn body(message: Message<'_>) -> Vec<u8> {
@@ -14,8 +16,9 @@ pub fn body(message: Message<'_>) -> Vec<u8> {
     if HEADER_CHARS < headline.chars().count() {
         lines.insert(0, headline.clone());
     }
-    let links: Vec<String> =
-        message.links().into_iter().map(|(name, url)| format!("<{}|{name}>", in_link(url))).collect();
+    // A section that is too long is refused with all of the message.
+    let links = message.links().into_iter().map(|(name, url)| format!("<{}|{name}>", in_link(url)));
+    let links: Vec<String> = links.filter(|link| link.chars().count() <= LINK_CHARS).collect();
     let mut blocks = vec![
         json!({ "type": "header", "text": plain_text(&cut(&headline, HEADER_CHARS)) }),
         json!({ "type": "section", "text": plain_text(&cut(&lines.join("\n"), SECTION_CHARS)) }),

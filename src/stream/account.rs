@@ -8,13 +8,19 @@ use crate::kpi::project::{CounterValues, Projection};
 use crate::kpi::settings::KpiSettings;
 use crate::tally::intervals::Finder;
 use crate::tally::tally::{Booked, Shape, Tally};
-use crate::time::EventTime;
+use crate::time::{EventTime, Span};
 use hashbrown::HashMap;
 use std::collections::BTreeSet;
 use std::time::Instant;
 
 /// Milliseconds.
 pub const MINUTE: i64 = 60_000;
+/// Who waits for so long when first heard of was told late.
+const LATE: Span = Span::from_secs(60);
+/// So long nobody more may be told late, until who waits is taken for known.
+const SETTLES: Span = Span::from_secs(90);
+/// After this it is taken for known though such calls go on coming: a source that is always late.
+const SETTLES_MAX: Span = Span::from_secs(300);
 /// Of a second, in milliseconds.
 pub const TENTH: i64 = 100;
 
@@ -47,6 +53,8 @@ pub struct Account {
     pub last_fact: Option<i64>,
     /// The latest second of a fact that counts at once, however far `as_of` is: of all but the time of agents.
     pub last_counted: Option<i64>,
+    /// As of when calls came into view as waiting that had entered long before: the first and the last of them.
+    told_late: Option<(EventTime, EventTime)>,
     /// Its keys were ended by tombstones, until it has facts again.
     pub ended: bool,
     /// Pieces of intervals that began before it are forgotten; they were published first.
@@ -165,6 +173,7 @@ impl Account {
             corrected: BTreeSet::new(),
             last_fact: None,
             last_counted: None,
+            told_late: None,
             ended: false,
             forgotten: None,
             unkept: Unkept::default(),
@@ -209,6 +218,21 @@ impl Account {
             }
         }
         self.unkept.note_pieces(shape, finder, EventTime(second * 1000));
+    }
+
+    /// Notes calls that wait since an instant and were not heard of before `as_of`.
+    pub fn note_late(&mut self, since: EventTime, facts: &[(Key, i64)], as_of: EventTime) {
+        if as_of.since(since) < LATE || facts.iter().all(|(_, amount)| *amount <= 0) {
+            return;
+        }
+        let first = self.told_late.filter(|(_, last)| as_of.since(*last) < SETTLES).map_or(as_of, |(first, _)| first);
+        self.told_late = Some((first, as_of));
+    }
+
+    /// Whether calls of long ago are just being told, such as by a bridge that was away: who waits will be known when what
+    /// became of them is told, too.
+    pub fn is_told_late(&self, as_of: EventTime) -> bool {
+        self.told_late.is_some_and(|(first, last)| as_of.since(last) < SETTLES && as_of.since(first) < SETTLES_MAX)
     }
 
     /// Brings windows and the time of agents up to the turn.

@@ -35,6 +35,8 @@ pub struct Alarms {
     loading: Vec<Alarm>,
     /// The second that was looked at last; none while rules rest.
     looked: Option<i64>,
+    /// Those that are to be looked at until what is told late is settled.
+    unsettled: BTreeSet<Place>,
     /// What rules compare with, and which are to be looked at since that changed.
     pasts: Pasts,
     compared: BTreeSet<Place>,
@@ -136,7 +138,15 @@ impl Alarms {
             let past = self.pasts.of(account.seat, level);
             Before { past, zone: kpi.zone(&account.entity.tenant), as_of }
         };
-        let readings: Vec<_> = levels.iter().map(|level| level.read(record_of, was(level))).collect();
+        let mut readings: Vec<_> = levels.iter().map(|level| level.read(record_of, was(level))).collect();
+        // Who waits now begins nothing while calls of long ago are being told, and their ends are on the way.
+        let mut unsettled = levels.iter().zip(&mut readings).filter(|(level, _)| level.window == "now").peekable();
+        if account.is_told_late(as_of) && unsettled.peek().is_some() {
+            unsettled.filter_map(|(_, reading)| reading.as_mut()).for_each(|reading| reading.is_idle = true);
+            self.unsettled.insert(of);
+        } else {
+            self.unsettled.remove(&of);
+        }
         let hours = rule.hours_for(&account.entity, &settings.queue_hours);
         let is_open = hours.is_none_or(|hours| hours.is_open(kpi.zone(&account.entity.tenant), at));
         let step = match is_open {
@@ -180,6 +190,7 @@ impl Alarms {
         }
         end_orphans(&mut self.orphans, &mut self.unkept_orphans, (turn.as_of, turn), out);
         let mut busy = std::mem::take(&mut self.compared);
+        busy.extend(&self.unsettled);
         busy.extend(self.alarms.iter().filter(|(_, alarm)| !alarm.state.is_quiet()).map(|(at, _)| *at));
         for (seat, rule) in busy {
             accounts.at_mut(seat).reach(turn);
@@ -195,6 +206,7 @@ impl Alarms {
     /// What happened while nobody was told does not count.
     fn rest(&mut self) {
         self.looked = None;
+        self.unsettled.clear();
         self.compared.clear();
         for (at, alarm) in &mut self.alarms {
             if alarm.state.rest() {

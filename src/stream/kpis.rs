@@ -153,7 +153,12 @@ impl Kpis {
                     account.add(&self.shape, finder, family, row.at, facts);
                 }
                 let second = match row.family {
-                    Some(Family::Waiting) => continue,
+                    Some(Family::Waiting) => {
+                        if let Some(as_of) = as_of.filter(|_| !is_held) {
+                            account.note_late(EventTime(row.at), batch.facts(row), as_of);
+                        }
+                        continue;
+                    }
                     Some(Family::Time) => {
                         agents.extend(facts.iter().map(|(key, amount)| (EventTime(row.at), *key, *amount)));
                         EventTime(row.at).second().0
