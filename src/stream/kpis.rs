@@ -361,7 +361,7 @@ impl Stage for Kpis {
                 account.tally.panes.slide(&self.shape.windows, as_of.second().0 + 1);
             }
             board.publisher.plan_duties(account, &self.settings.kpi, &self.shape, finder, as_of);
-            board.publisher.grows(account, now);
+            board.publisher.grows(account, self.shape.windows.len(), now);
             board.wake(seat, &self.shape);
         }
         from

@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 const SLOW_EVERY: Duration = Duration::from_secs(15);
 /// While event time is far behind the clock, the board is published no more often.
 const BEHIND_EVERY: Duration = Duration::from_secs(15);
-/// What only grows with time is published this often.
+/// What changes with time alone is published this often.
 const GROW_EVERY: Duration = Duration::from_secs(5);
 /// Stands for the batch where nothing changed but how long calls have waited.
 pub const GROWS: i64 = i64::MAX;
@@ -278,9 +278,12 @@ impl Publisher {
         }
     }
 
-    /// What is shown of it grows by itself while calls wait or agents are logged in.
-    pub fn grows(&mut self, account: &mut Account, now: Instant) {
-        if (account.tally.waiting() != 0 || account.tally.has_agents()) && account.unpublished.quick.is_none() {
+    /// What is shown of it changes by itself while calls wait or agents are logged in, or were where one of so many sliding
+    /// windows begins.
+    pub fn grows(&mut self, account: &mut Account, windows: usize, now: Instant) {
+        let tally = &account.tally;
+        let changes = || tally.waiting() != 0 || tally.has_agents() || tally.loses_time(windows);
+        if account.unpublished.quick.is_none() && changes() {
             let grown = now + GROW_EVERY;
             account.unpublished.quick = Some((GROWS, grown));
             self.quick.insert((grown, account.seat));
@@ -460,7 +463,7 @@ impl Publisher {
             let records: Vec<KpiRecord> = windows.filter_map(|window| record(account, turn, window)).collect();
             out.extend(records.iter().map(|record| on_board(account, turn, record)));
             alarms.look(account, &records, turn, out);
-            self.grows(account, clock.now);
+            self.grows(account, settings.kpi.sliding.len(), clock.now);
         }
         let slow_max = out.len() + share(SLOW_MAX);
         while out.len() < slow_max && self.slow.first().is_some_and(|(due, _)| *due <= clock.now) {
@@ -476,7 +479,7 @@ impl Publisher {
                 let interval = account.projection(&settings.kpi, shape, reasons, as_of).open_interval(place);
                 out.extend(board_record(account, turn, Window::Interval(place, interval)));
             }
-            self.grows(account, clock.now);
+            self.grows(account, settings.kpi.sliding.len(), clock.now);
         }
         let is_due = |queue: &BTreeSet<(Instant, Seat)>| queue.first().is_some_and(|(due, _)| *due <= clock.now);
         !is_due(&self.quick) && !is_due(&self.slow)

@@ -38,10 +38,10 @@ pub struct Intervals {
     asked_last: AskedLast,
 }
 
-/// The last sum of [`Intervals::from_edge`] over base pieces, as long as it holds: the edge and what was booked from it on.
-/// It is no part of what the intervals are: two that differ in it alone are equal.
+/// The last sum of [`Intervals::from_edge`] over base pieces for each length, as long as it holds: the edge and what was
+/// booked from it on. It is no part of what the intervals are: two that differ in it alone are equal.
 #[derive(Debug, Default)]
-struct AskedLast(RefCell<Option<(EventTime, Facts)>>);
+struct AskedLast(RefCell<Vec<(Length, EventTime, Facts)>>);
 
 impl Clone for AskedLast {
     fn clone(&self) -> AskedLast {
@@ -127,7 +127,7 @@ impl Intervals {
     /// Adds facts of a second to the piece of every kept length that holds it.
     pub fn add(&mut self, kept: &Kept, finder: &mut Finder, family: Family, second: i64, facts: &[(Key, i64)]) {
         self.long.resize_with(kept.long.len(), Pieces::new);
-        *self.asked_last.0.get_mut() = None;
+        self.asked_last.0.get_mut().clear();
         let at = EventTime(second * 1000);
         let may_cancel = facts.iter().any(|(_, amount)| *amount < 0);
         let base = std::iter::once(&mut self.base).take(usize::from(kept.base.is_some()));
@@ -187,8 +187,8 @@ impl Intervals {
     /// What was booked at the event under some keys, the same ones each time, in all pieces that make up intervals of a
     /// configured length and begin at an edge or later.
     ///
-    /// Costs the pieces between the edge and the one asked for last, or the end, whichever is nearer: interval after
-    /// interval is asked for where history is read.
+    /// Costs the pieces between the edge and the one asked for last with this length, or the end, whichever is nearer:
+    /// interval after interval of each length is asked for where history is read.
     pub fn from_edge(
         &self,
         kept: &Kept,
@@ -210,8 +210,9 @@ impl Intervals {
         }
         let end = self.base.last_key_value().map_or(edge, |(last, _)| *last);
         let mut asked_last = self.asked_last.0.borrow_mut();
-        match asked_last.take() {
-            Some((last, known)) if (edge.0 - last.0).abs() < end.0 - edge.0 => {
+        let known = asked_last.iter().position(|(of, ..)| *of == length).map(|place| asked_last.swap_remove(place));
+        match known {
+            Some((_, last, known)) if (edge.0 - last.0).abs() < end.0 - edge.0 => {
                 facts = known;
                 match edge < last {
                     true => sum_up(&mut facts, &self.base, edge, last, 1),
@@ -220,7 +221,7 @@ impl Intervals {
             }
             _ => sum_up(&mut facts, &self.base, edge, EventTime(i64::MAX), 1),
         }
-        *asked_last = Some((edge, facts.clone()));
+        asked_last.push((length, edge, facts.clone()));
         facts
     }
 
@@ -234,7 +235,7 @@ impl Intervals {
     /// Forgets base pieces that began before an instant, and weeks and months that were over by then, but for the
     /// last two.
     pub fn forget_before(&mut self, at: EventTime) {
-        *self.asked_last.0.get_mut() = None;
+        self.asked_last.0.get_mut().clear();
         self.base = self.base.split_off(&at);
         for pieces in &mut self.long {
             // A piece is over where the one after it has begun.
@@ -269,7 +270,7 @@ impl Intervals {
     /// Puts back facts of a piece of one kept length, as a snapshot kept them.
     pub fn restore(&mut self, kept: &Kept, place: usize, start: EventTime, family: Family, facts: &[(Key, i64)]) {
         self.long.resize_with(kept.long.len(), Pieces::new);
-        *self.asked_last.0.get_mut() = None;
+        self.asked_last.0.get_mut().clear();
         let pieces = match place.checked_sub(1) {
             None => &mut self.base,
             Some(long) => &mut self.long[long],

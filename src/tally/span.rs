@@ -110,6 +110,16 @@ impl Tally {
         Standing::ALL.iter().any(|standing| self.agents(*standing) != 0)
     }
 
+    /// Whether any agent was in any state where one of so many sliding windows begins, so that it holds less time as it moves.
+    pub fn loses_time(&self, windows: usize) -> bool {
+        let Some(end) = self.panes.end() else { return false };
+        let beyond = |key: Key| -> i64 { self.ahead_of(key, EventTime(end * 1000 - 1)).map(|(_, amount)| amount).sum() };
+        let keys = || Standing::ALL.iter().map(|standing| Key::measure(standing.agents()));
+        (0..windows).filter_map(|place| self.panes.window(place)).any(|inside| {
+            keys().any(|key| self.total.of(key) != inside.of(key) + beyond(key))
+        })
+    }
+
     /// The time since the beginning.
     pub fn time_in_total(&self, as_of: EventTime) -> TimeSpent {
         self.each(|key, moments| {
