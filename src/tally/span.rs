@@ -113,11 +113,12 @@ impl Tally {
     /// Whether any agent was in any state where one of so many sliding windows begins, so that it holds less time as it moves.
     pub fn loses_time(&self, windows: usize) -> bool {
         let Some(end) = self.panes.end() else { return false };
-        let beyond = |key: Key| -> i64 { self.ahead_of(key, EventTime(end * 1000 - 1)).map(|(_, amount)| amount).sum() };
+        let beyond =
+            |key: Key| -> i64 { self.ahead_of(key, EventTime(end * 1000 - 1)).map(|(_, amount)| amount).sum() };
         let keys = || Standing::ALL.iter().map(|standing| Key::measure(standing.agents()));
-        (0..windows).filter_map(|place| self.panes.window(place)).any(|inside| {
-            keys().any(|key| self.total.of(key) != inside.of(key) + beyond(key))
-        })
+        (0..windows)
+            .filter_map(|place| self.panes.window(place))
+            .any(|inside| keys().any(|key| self.total.of(key) != inside.of(key) + beyond(key)))
     }
 
     /// The time since the beginning.

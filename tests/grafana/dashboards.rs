@@ -352,7 +352,7 @@ fn one_queue() -> Dashboard {
         week,
         bars(
             "Left without an answer, by reason",
-            &about("Calls that flowed out", "flowed_out"),
+            &format!("{} Since the beginning, whatever the window.", about("Calls that flowed out", "flowed_out")),
             "short",
             &format!("sort_desc(max by (reason) (acd_queue_flowed_out_by_reason_calls{{{}}}))", queue_labels("total")),
             "{{reason}}",
@@ -604,7 +604,7 @@ fn callpulse_itself() -> Dashboard {
             .option("legend", json!({ "calcs": [], "displayMode": "list", "placement": "right", "showLegend": true })),
         lines("Commits", "Transactions committed, by stage.", "ops").query(&rate("stage", "callpulse_commits_total")).legend("{{stage}}"),
         lines("Length of commits, 99 %", "99 of 100 commits took at most so long.", "s").query(&p99).legend("{{stage}}"),
-        lines("Records out", "Records written, state left out.", "rps").query(&rate("stage", "callpulse_records_written_total")).legend("{{stage}}"),
+        lines("Records out", "Records written, state left out.", "recps").query(&rate("stage", "callpulse_records_written_total")).legend("{{stage}}"),
         lines("State written", "Entries of state written.", "wps").query(&rate("stage", "callpulse_state_entries_written_total")).legend("{{stage}}"),
         lines("Held", "What is kept in memory.", "short")
             .query(&held("callpulse_calls")).legend("calls")

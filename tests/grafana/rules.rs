@@ -10,7 +10,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Units of Grafana that are used.
-const UNITS: [&str; 10] = ["none", "short", "s", "percentunit", "bytes", "eps", "ops", "rps", "wps", "dthms"];
+const UNITS: [&str; 10] = ["none", "short", "s", "percentunit", "bytes", "eps", "ops", "recps", "wps", "dthms"];
 
 fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
     value[key].as_array().map(Vec::as_slice).unwrap_or_default()

@@ -30,7 +30,8 @@ export function Curve({ id, title, points, from, to, isRatio, target, show, bars
   const { lang } = useWall();
   const values = points.map((point) => point.value).filter((value) => value !== null);
   const high = isRatio ? 1 : Math.max(1e-9, target ?? 0, ...values) * 1.1;
-  const x = (at: number) => ((at - from) / (to - from)) * WIDTH;
+  // The interval that is open reaches beyond now.
+  const x = (at: number) => ((Math.min(at, to) - from) / (to - from)) * WIDTH;
   const y = (value: number) => HEIGHT - (Math.min(value, high) / high) * HEIGHT;
   const last = values.at(-1);
   const words =
@@ -79,7 +80,7 @@ export function Curve({ id, title, points, from, to, isRatio, target, show, bars
 }
 
 function middle(point: Point, x: (at: number) => number): number {
-  return x((point.start + point.end) / 2);
+  return (x(point.start) + x(point.end)) / 2;
 }
 
 /** Stretches without a hole: an interval without a value is no zero. */
