@@ -41,11 +41,11 @@ impl<'a> Message<'a> {
         line.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
-    /// Of one alert its text, when it was and what leads nowhere by itself; else a line for each that is told by itself, the
-    /// worst first, and one for the rest.
+    /// Of one alert its text and when it was; else a line for each that is told by itself, the worst first, and one for the
+    /// rest. Then what leads nowhere by itself.
     pub fn lines(self) -> Vec<String> {
+        let references = self.references(false).into_iter().map(|(name, at)| format!("{name}: {at}"));
         if self.count() == 1 {
-            let references = self.references().1.into_iter().map(|(name, at)| format!("{name}: {at}"));
             return [cut(&self.first().text, TEXT_CHARS), self.when()].into_iter().chain(references).collect();
         }
         let mut worst: Vec<&AlertRecord> = self.alerts.to_vec();
@@ -55,6 +55,7 @@ impl<'a> Message<'a> {
         if TOLD_MAX < self.count() {
             lines.push(format!("and {} more", self.count() - TOLD_MAX));
         }
+        lines.extend(references);
         lines
     }
 
@@ -72,18 +73,19 @@ impl<'a> Message<'a> {
 
     /// What leads on: the name and address of a page each.
     pub fn links(self) -> Vec<(&'static str, &'a str)> {
-        self.references().0
+        self.references(true)
     }
 
-    /// What leads on, and what leads nowhere by itself, such as a path: its name and address.
-    fn references(self) -> (Vec<(&'static str, &'a str)>, Vec<(&'static str, &'a str)>) {
+    /// What leads on: the names and addresses of pages, or else of what leads nowhere by itself, such as a path.
+    fn references(self, are_pages: bool) -> Vec<(&'static str, &'a str)> {
         let AlertRecord { runbook_url, panel_url, .. } = self.first();
         // Of several alerts each has a panel of its own.
         let panel_url = panel_url.as_deref().filter(|_| self.count() == 1);
         [("Runbook", runbook_url.as_deref()), ("Panel", panel_url)]
             .into_iter()
             .filter_map(|(name, url)| Some((name, url?)))
-            .partition(|(_, url)| url.starts_with("http://") || url.starts_with("https://"))
+            .filter(|(_, url)| are_pages == (url.starts_with("http://") || url.starts_with("https://")))
+            .collect()
     }
 }
 

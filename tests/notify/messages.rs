@@ -64,6 +64,25 @@ fn what_is_too_long_for_a_header_of_slack_is_told_below_it() {
 }
 
 #[test]
+fn a_runbook_that_is_no_page_is_a_line_and_what_is_too_long_for_slack_no_link() {
+    let receiver = Receiver::start();
+    let path = AlertRecord {
+        runbook_url: Some("docs/alerts.md#engine_behind".into()),
+        panel_url: Some(format!("https://example.org/{}", "x".repeat(2_000))),
+        ..alert("a", 0.25)
+    };
+    for count in [1, 2] {
+        let alerts = vec![path.clone(); count];
+        for kind in ["slack", "teams"] {
+            let body = sent(chat(kind, &receiver), &receiver, &alerts).to_string();
+            assert!(body.contains("Runbook: docs/alerts.md#engine_behind"), "{body}");
+            assert!(!body.contains("<docs/") && !body.contains("\"url\":\"docs/"), "{body}");
+            assert_eq!(body.contains("xxx"), kind == "teams" && count == 1, "{body}");
+        }
+    }
+}
+
+#[test]
 fn what_is_only_told_is_blue_and_not_the_green_of_what_is_over() {
     let receiver = Receiver::start();
     let told = AlertRecord { severity: "info".into(), ..alert("a", 0.25) };
