@@ -214,7 +214,9 @@ fn who_is_not_let_in_hears_which_property_to_look_at() {
 #[test]
 fn a_right_that_is_missing_is_named() {
     let centre = Centre::new();
-    let acls = centre.acls();
+    let mut acls = centre.acls();
+    // What always fires is told once, by whoever commits first: nobody may have before the right to tell it is missing.
+    acls.sort_by_key(|acl| acl.name != centre.topic("alerts") || acl.operation != "Write");
     for (number, missing) in acls.iter().enumerate() {
         let (principal, connection) = centre.guarded.lacking(number);
         let others: Vec<Acl> = acls.iter().filter(|acl| *acl != missing).cloned().collect();
