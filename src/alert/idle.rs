@@ -147,7 +147,8 @@ mod tests {
             check(("queue", kpi), json!({}), last(field, AT_A_MINUTE), true);
             check(("queue", kpi), json!({}), json!({}), true);
         }
-        // Neither who comes or is turned away nor who is talked to, hangs up after it or flows out makes more of those who left give up.
+        // Neither who comes or is turned away nor who is talked to, hangs up after it or flows out makes more of those who
+        // left give up.
         let others = json!({
             "last_entered_at": AT_59_SECONDS, "last_left_at": AT_59_SECONDS, "last_handled_at": AT_59_SECONDS,
             "last_ended_at": AT_59_SECONDS, "talking": 1, "waiting": 1,

@@ -295,7 +295,8 @@ mod tests {
     #[test]
     fn what_was_booked_from_an_edge_on_is_the_sum_of_its_pieces_wherever_was_asked_before() {
         let quarter = Length::piece(15 * 60_000).expect("a length");
-        let kept = Kept::of([quarter].into_iter());
+        let hour = Length::piece(60 * 60_000).expect("a length");
+        let kept = Kept::of([quarter, hour].into_iter());
         let mut finder = Finder::new(Zone::UTC);
         let mut intervals = Intervals::default();
         let key = Key::measure(Measure::AgentsAvailable);
@@ -310,6 +311,11 @@ mod tests {
             let expected: i64 = pieces.map(|(_, piece)| piece.event.of(key)).sum();
             let found = intervals.from_edge(&kept, quarter, start(from), std::iter::once(key));
             assert_eq!(found.get(key), expected, "from {from}");
+            // Another length is asked at an edge of its own meanwhile.
+            let pieces = intervals.pieces(&kept, hour).filter(|(at, _)| start(4 * from) <= *at);
+            let expected: i64 = pieces.map(|(_, piece)| piece.event.of(key)).sum();
+            let found = intervals.from_edge(&kept, hour, start(4 * from), std::iter::once(key));
+            assert_eq!(found.get(key), expected, "from hour {from}");
         };
         // Forwards, backwards, there and back, past both ends.
         for from in (0..100).chain((-3..100).rev()).chain([5, 90, 6, 50, 49, 51, 200, -1]) {
